@@ -1,0 +1,1 @@
+"""One small idempotent function per thing done to the cluster."""

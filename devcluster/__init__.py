@@ -1,0 +1,1 @@
+"""An embedded Kubernetes for the demo and the tests. For development only."""

@@ -1,0 +1,1 @@
+"""Durable rollouts of long, GPU-bound workloads on Kubernetes."""

@@ -1,0 +1,1 @@
+"""Wiring: settings, connection, registration, shutdown."""

@@ -1,0 +1,1 @@
+"""The durable loop: observe, plan, act, wait for people. It sequences; the planner decides."""
