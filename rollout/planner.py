@@ -1,0 +1,246 @@
+"""The planner: from what is wanted and what is seen to the next step. Pure and without memory.
+
+Because it works from the observation alone, a crash, a retry, a scale-up, a second change or a rollback in the middle
+need no code of their own. Its promise: no step lowers the number of groups that stay available (`Observation.kept`)
+below the floor (replicas - maxUnavailable), or below what it was if that was less; and it never asks for more than
+replicas + maxSurge groups, except where a user who scales down leaves more for a moment.
+"""
+
+from enum import StrEnum
+
+from rollwright.rollout.observation import Group, Observation
+from rollwright.rollout.spec import Budget, Model, Pacing, Reclaim, Strategy
+
+
+class Action(StrEnum):
+    """What a step does to the target."""
+
+    PREPARE = "prepare"
+    """Put the target's template in place, frozen: the partition is the present number of groups."""
+    LOWER_PARTITION = "lower partition"
+    SCALE_SURGE = "scale surge"
+    RECLAIM_REPLICAS = "reclaim replicas"
+    REPLACE = "replace groups"
+    """Delete leaders that the partition has released and that still run an older revision."""
+    UNBLOCK = "unblock groups"
+    """Delete broken leaders below the partition; they return on the current revision."""
+
+
+class Step(Model):
+    """One thing to do now: what the partition and the number of groups shall be, and which leaders to delete."""
+
+    action: Action
+    partition: int
+    groups: int
+    delete: tuple[int, ...] = ()
+
+
+class Wait(Model):
+    """Nothing to do until the observation changes."""
+
+    reason: str
+
+
+class Done(Model):
+    """Everything that may be updated is updated and ready, and the surge is given back."""
+
+
+class Blocked(Model):
+    """Nothing to do, and nothing under way that could change that by itself."""
+
+    reason: str
+
+
+Verdict = Step | Wait | Done | Blocked
+
+LAST_NOT_READY = "Since the last replica is not ready, partition does not change"
+
+
+def plan(strategy: Strategy, observation: Observation, *, hold: int = 0, surge_limit: int | None = None) -> Verdict:
+    """The next step, from any state.
+
+    Ordinals below `hold`, or below strategy.partition, are held back: an open gate, or (hold = replicas) an abort,
+    which thereby gives the surge back and updates nothing further. `surge_limit` is the most surge groups that the
+    scheduler can place, if that is known.
+    """
+    budget = strategy.budget(observation.replicas, surge_limit)
+    bound = max(strategy.partition, hold)
+    if not observation.on_target:
+        return _prepare(budget, observation, bound)
+    if not observation.settled:
+        return Wait(reason="The controllers have not taken up the last change yet")
+    if late := _released_but_old(observation):
+        return _step(Action.REPLACE, observation, delete=late)
+    if observation.partition > max(bound, observation.groups_asked):
+        # Groups that come between would start on the old revision. Alone, before any surge: they need it in force.
+        return _step(Action.LOWER_PARTITION, observation, partition=max(bound, observation.groups_asked))
+    partition = _partition(strategy, budget, observation, bound)
+    groups = _groups(strategy, budget, observation, partition, bound)
+    if partition < observation.partition:
+        return _step(Action.LOWER_PARTITION, observation, partition=partition, groups=groups)
+    if groups != observation.groups_asked:
+        action = Action.SCALE_SURGE if groups > observation.groups_asked else Action.RECLAIM_REPLICAS
+        return _step(action, observation, groups=groups)
+    if stuck := _stuck_below(observation):
+        return _step(Action.UNBLOCK, observation, delete=stuck)
+    if groups == observation.replicas and all(group.done for group in observation.groups[bound : observation.replicas]):
+        return Done()
+    if budget.is_empty:
+        return Blocked(
+            reason=f"maxUnavailable {strategy.max_unavailable} and maxSurge {strategy.max_surge} both come to 0 groups "
+            f"at {observation.replicas} replicas; raise one of them"
+        )
+    return _wait_or_blocked(strategy, budget, observation, bound)
+
+
+def _step(
+    action: Action,
+    observation: Observation,
+    *,
+    partition: int | None = None,
+    groups: int | None = None,
+    delete: tuple[int, ...] = (),
+) -> Step:
+    """A step that leaves alone what it does not name."""
+    return Step(
+        action=action,
+        partition=observation.partition if partition is None else partition,
+        groups=observation.groups_asked if groups is None else groups,
+        delete=delete,
+    )
+
+
+def _prepare(budget: Budget, observation: Observation, bound: int) -> Step:
+    """New target (rule 1). Frozen at the groups there are, not at the replicas: an ordinal between would be released.
+
+    It releases nothing, so it may be written in any state.
+    """
+    present = observation.groups_asked
+    outdated = sum(1 for group in observation.groups[bound : observation.replicas] if not group.updated)
+    return Step(
+        action=Action.PREPARE,
+        partition=present,
+        groups=max(present, observation.replicas + min(budget.surge, outdated)),
+    )
+
+
+def _released_but_old(observation: Observation) -> tuple[int, ...]:
+    """Released groups on an older revision: the StatefulSet controller may be slow to replace them, or never do."""
+    return tuple(
+        group.ordinal
+        for group in observation.asked[observation.partition :]
+        if not group.updated and not group.terminating
+    )
+
+
+def _lowest_safe_partition(observation: Observation, floor: int) -> int:
+    """The lowest partition that keeps enough groups available (rule 3).
+
+    A group in a blip isn't available, but may be in a moment, so taking it costs as much as an available one.
+    """
+    partition = observation.partition
+    kept = observation.kept(partition, observation.groups_asked)
+    floor = min(floor, kept)
+    while partition > 0:
+        group = observation.groups[partition - 1]
+        if not group.updated and (group.available or group.blip):
+            kept -= 1
+        if kept < floor:
+            break
+        partition -= 1
+    return partition
+
+
+def _last_done(observation: Observation) -> int:
+    """Groups done, counted without a gap from the highest ordinal down."""
+    run = 0
+    for group in reversed(observation.asked):
+        if not group.done:
+            break
+        run += 1
+    return run
+
+
+def _releases_nothing(budget: Budget, observation: Observation) -> bool:
+    """A surge group that finds no node would share out the nodes of a released group, and both would hang for ever."""
+    return any(group.unscheduled for group in observation.asked[budget.replicas :])
+
+
+def _partition(strategy: Strategy, budget: Budget, observation: Observation, bound: int) -> int:
+    if _releases_nothing(budget, observation):
+        return observation.partition
+    lowest = max(_lowest_safe_partition(observation, budget.floor), bound)
+    if strategy.pacing is Pacing.ORDERED:
+        lowest = max(lowest, budget.floor - _last_done(observation))
+    return min(observation.partition, lowest)
+
+
+def _groups(strategy: Strategy, budget: Budget, observation: Observation, partition: int, bound: int) -> int:
+    """Surge (rule 4): how many groups to ask for, given the new partition."""
+    ours = observation.groups[bound : budget.replicas]
+    unfinished = sum(1 for group in ours if not group.done)
+    unreleased = sum(1 for group in ours if not group.updated and group.ordinal < partition)
+    surge = observation.groups_asked - budget.replicas
+    if unreleased:
+        wanted = min(budget.surge, unfinished)
+    elif unfinished > budget.surge:
+        wanted = min(budget.surge, surge)
+    elif strategy.reclaim is Reclaim.GRADUAL:
+        wanted = min(max(0, unfinished - 1), surge)
+    else:
+        wanted = min(max(0, unfinished - budget.unavailable), surge)
+    if wanted >= surge:
+        return budget.replicas + wanted
+    return _lowest_safe_groups(observation, partition, budget.floor, at_least=budget.replicas + wanted)
+
+
+def _lowest_safe_groups(observation: Observation, partition: int, floor: int, *, at_least: int) -> int:
+    """Reclaim only what isn't needed: simply dropping to `at_least` may take down a ready surge group that is."""
+    lowest = groups = observation.groups_asked
+    kept = observation.kept(partition, groups)
+    while groups > at_least:
+        groups -= 1
+        group = observation.groups[groups]
+        if (group.available and (group.updated or group.ordinal < partition)) or group.blip:
+            kept -= 1
+        if kept >= floor:
+            lowest = groups
+    return lowest
+
+
+def _stuck_below(observation: Observation) -> tuple[int, ...]:
+    """Broken groups that the partition alone can't bring back (rule 5): they must be restarted by hand."""
+    return tuple(
+        group.ordinal
+        for group in observation.asked[: observation.partition]
+        if not group.ready and not group.updated and group.misplaced and not group.terminating and not group.blip
+    )
+
+
+def _wait_or_blocked(strategy: Strategy, budget: Budget, observation: Observation, bound: int) -> Wait | Blocked:
+    if _releases_nothing(budget, observation):
+        waiting = next(group for group in observation.asked[budget.replicas :] if group.unscheduled)
+        return Wait(reason=f"Surge group {waiting.ordinal} finds no node: {waiting.reason}")
+    if _only_order_holds_back(strategy, budget, observation, bound):
+        return Wait(reason=LAST_NOT_READY)
+    if any(_is_under_way(group, observation.partition) for group in observation.asked):
+        return Wait(reason="")
+    broken = [group for group in observation.groups[: observation.partition] if not group.available]
+    return Blocked(
+        reason=f"{_names(broken)} not ready, which uses up the budget "
+        f"(at least {budget.floor} of {budget.replicas} must stay available); repair them or raise maxUnavailable"
+    )
+
+
+def _only_order_holds_back(strategy: Strategy, budget: Budget, observation: Observation, bound: int) -> bool:
+    safe = max(_lowest_safe_partition(observation, budget.floor), bound)
+    return strategy.pacing is Pacing.ORDERED and safe < observation.partition
+
+
+def _is_under_way(group: Group, partition: int) -> bool:
+    return group.terminating or group.blip or (group.ordinal >= partition and not group.done)
+
+
+def _names(groups: list[Group]) -> str:
+    ordinals = ", ".join(str(group.ordinal) for group in groups)
+    return f"group {ordinals} is" if len(groups) == 1 else f"groups {ordinals} are"

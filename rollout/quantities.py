@@ -1,0 +1,52 @@
+"""Values people write: counts that may be percentages, and durations."""
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+_PERCENTAGE = re.compile(r"(\d{1,3})%")
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_UNIT_SECONDS = (3600, 60, 1)
+
+
+def _read_count(value: object) -> object:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError(f"{value} is negative; write 0 or more")
+        return value
+    match = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError(f"{value!r} is neither a whole number (2) nor a percentage ('25%')")
+    if int(match[1]) > 100:
+        raise ValueError(f"{value!r} is more than 100%; write 0% to 100%")
+    return value
+
+
+def _read_duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
+    if not value or not match:
+        raise ValueError(f"'{value}' is no duration; write hours, minutes and seconds, as in '30s', '10m' or '1h30m'")
+    return sum(int(number or 0) * unit for number, unit in zip(match.groups(), _UNIT_SECONDS, strict=True))
+
+
+Count = Annotated[int | str, BeforeValidator(_read_count, json_schema_input_type=int | str)]
+"""A number of groups, or a percentage of the replicas such as "25%"."""
+
+DurationSeconds = Annotated[int, BeforeValidator(_read_duration, json_schema_input_type=int | str), Field(ge=0)]
+"""Whole seconds; also read from text such as "30s", "10m" or "1h30m"."""
+
+
+def resolve(count: int | str, replicas: int, *, round_up: bool) -> int:
+    """The number of groups that `count` means for so many replicas.
+
+    Kubernetes rounds percentages of maxSurge up and of maxUnavailable down. Whole-number arithmetic throughout.
+    """
+    if isinstance(count, int):
+        return count
+    hundredths = int(count.rstrip("%")) * replicas
+    return -(-hundredths // 100) if round_up else hundredths // 100

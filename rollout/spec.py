@@ -1,0 +1,141 @@
+"""What a person asks for: target, change, strategy. Bad input is refused here, before anything is touched."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+from rollwright.rollout.quantities import Count, DurationSeconds, resolve
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+# LWS names pods NAME-ORDINAL-WORKER and puts NAME into labels, so a name longer than a label can't work.
+Name = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}$", max_length=63)]
+"""A DNS label, as Kubernetes wants for namespaces, containers and whatever ends up in a label."""
+
+Image = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=1024)]
+
+
+class Model(BaseModel):
+    """Frozen; camelCase outside as in Kubernetes; unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class TargetKind(StrEnum):
+    """Kinds of object that can be rolled out."""
+
+    LEADER_WORKER_SET = "LeaderWorkerSet"
+
+
+class Target(Model):
+    """The object to roll out."""
+
+    kind: TargetKind = TargetKind.LEADER_WORKER_SET
+    namespace: Name = "default"
+    name: Name
+
+    def __str__(self) -> str:
+        return f"lws/{self.name} in namespace {self.namespace}"
+
+    @property
+    def workflow_id(self) -> str:
+        """Made of the target, so that Temporal itself allows one open rollout a target."""
+        return f"rollout/lws/{self.namespace}/{self.name}"
+
+
+class Change(Model):
+    """What is to be different afterwards. One of its fields; none adopts the template as it stands."""
+
+    images: dict[Name, Image] | None = Field(default=None, description="New image by container name.", min_length=1)
+    patch: dict[str, Any] | None = Field(
+        default=None, description="JSON merge patch of spec.leaderWorkerTemplate.", min_length=1
+    )
+    manifest: dict[str, Any] | None = Field(
+        default=None, description="A whole LeaderWorkerSet; its template and networkConfig are taken.", min_length=1
+    )
+    restart: Literal[True] | None = Field(default=None, description="Replace every group, changing nothing.")
+    revision: Name | None = Field(default=None, description="The name of a template kept by rollwright.")
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> Self:
+        if len(self.model_fields_set) > 1:
+            given = " and ".join(sorted(self.model_fields_set))
+            raise ValueError(f"{given} are given; give one of images, patch, manifest, restart or revision")
+        return self
+
+
+class Pacing(StrEnum):
+    """Whether groups are updated strictly from the highest ordinal down."""
+
+    ORDERED = "ordered"
+    EAGER = "eager"
+
+
+class Reclaim(StrEnum):
+    """When surge groups are given back: one by one as groups become ready, or as early as the budget allows."""
+
+    GRADUAL = "gradual"
+    PROMPT = "prompt"
+
+
+class Strategy(Model):
+    """How the rollout is paced. Field names and rounding are those of LWS and Kubernetes."""
+
+    max_unavailable: Count = Field(default=1, description="Groups, or percentage of replicas, that may be missing.")
+    max_surge: Count = Field(default=0, description="Groups, or percentage of replicas, that may be surplus.")
+    partition: int = Field(default=0, ge=0, description="Ordinals below it keep their revision.")
+    pacing: Pacing = Pacing.ORDERED
+    reclaim: Reclaim = Reclaim.GRADUAL
+    unready_grace: DurationSeconds = Field(
+        default=30, description="A group unready for less than this is not free to be taken down."
+    )
+
+    @model_validator(mode="after")
+    def _some_budget(self) -> Self:
+        zero = (0, "0%")
+        if self.max_unavailable in zero and self.max_surge in zero:
+            raise ValueError("maxUnavailable and maxSurge are both 0, so nothing may move; raise one of them")
+        return self
+
+    def budget(self, replicas: int, surge_limit: int | None = None) -> "Budget":
+        """The numbers for so many replicas. `surge_limit`: the most surge groups that can be had, if known."""
+        surge = min(resolve(self.max_surge, replicas, round_up=True), replicas)
+        if surge_limit is not None:
+            surge = min(surge, surge_limit)
+        return Budget(
+            replicas=replicas, unavailable=resolve(self.max_unavailable, replicas, round_up=False), surge=surge
+        )
+
+
+class Budget(Model):
+    """The strategy in groups, for the replicas wanted now."""
+
+    replicas: int
+    unavailable: int
+    surge: int
+
+    @property
+    def floor(self) -> int:
+        """The fewest available groups the rollout may cause."""
+        return max(0, self.replicas - self.unavailable)
+
+    @property
+    def ceiling(self) -> int:
+        """The most groups the rollout may ask for."""
+        return self.replicas + self.surge
+
+    @property
+    def is_empty(self) -> bool:
+        """True if nothing can ever move: also by percentages that both come out as 0."""
+        return self.replicas > 0 and self.unavailable == 0 and self.surge == 0
+
+
+class RolloutSpec(Model):
+    """One rollout, as written in a file."""
+
+    api_version: Literal["rollwright/v1"] = "rollwright/v1"
+    kind: Literal["Rollout"] = "Rollout"
+    target: Target
+    change: Change = Change()
+    strategy: Strategy = Strategy()
