@@ -49,14 +49,16 @@ class Story:
             self._carry_out(verdict)
 
     def _carry_out(self, step: Step) -> None:
-        kept = [group for group in self.seen.groups[: step.groups]]
+        kept = list(self.seen.groups[: step.groups])
         kept += [Group(ordinal=i, updated=True, ready=False) for i in range(len(kept), step.groups)]
         self.seen = Observation(
             replicas=4,
             groups_asked=step.groups,
             partition=step.partition,
             groups=tuple(
-                group if group.updated or group.ordinal < step.partition else Group(ordinal=i, updated=True, ready=False)
+                group
+                if group.updated or group.ordinal < step.partition
+                else Group(ordinal=i, updated=True, ready=False)
                 for i, group in enumerate(kept)
             ),
         )

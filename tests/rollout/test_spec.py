@@ -1,0 +1,82 @@
+"""Bad specs are refused with the field, the value and what is allowed."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from rollwright.rollout.quantities import resolve
+from rollwright.rollout.spec import RolloutSpec, Strategy
+
+GOOD: dict[str, Any] = {"apiVersion": "rollwright/v1", "kind": "Rollout", "target": {"name": "llm"}}
+
+
+def spec(**changes: Any) -> RolloutSpec:
+    return RolloutSpec.model_validate(GOOD | changes)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "field", "says"),
+    [
+        ({"maxUnavailable": 0, "maxSurge": 0}, "strategy", "both 0"),
+        ({"maxUnavailable": "0%", "maxSurge": 0}, "strategy", "both 0"),
+        ({"maxUnavailable": -1}, "strategy.maxUnavailable", "-1 is negative; write 0 or more"),
+        ({"maxSurge": "101%"}, "strategy.maxSurge", "'101%' is more than 100%"),
+        ({"maxSurge": "some"}, "strategy.maxSurge", "'some' is neither a whole number (2) nor a percentage ('25%')"),
+        ({"maxSurge": True}, "strategy.maxSurge", "True is neither"),
+        ({"maxSurge": 1.5}, "strategy.maxSurge", "1.5 is neither"),
+        ({"partition": -1}, "strategy.partition", "greater than or equal to 0"),
+        ({"maxsurge": 1}, "strategy.maxsurge", "Extra inputs are not permitted"),
+        ({"pacing": "fast"}, "strategy.pacing", "'ordered' or 'eager'"),
+        ({"unreadyGrace": "soon"}, "strategy.unreadyGrace", "'soon' is no duration"),
+        ({"unreadyGrace": ""}, "strategy.unreadyGrace", "'' is no duration"),
+    ],
+)
+def test_a_bad_strategy_is_refused(strategy: dict[str, Any], field: str, says: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        spec(strategy=strategy)
+    (error,) = refused.value.errors()
+    assert ".".join(map(str, error["loc"])) == field
+    assert says in error["msg"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"target": {"name": "Not_A_Name"}},
+        {"target": {"name": "a" * 64}},
+        {"target": {"name": "llm", "namespace": "-x"}},
+        {"target": {"name": "llm", "kind": "Deployment"}},
+        {"target": {}},
+        {"change": {"images": {"model": "two words"}}},
+        {"change": {"images": {}}},
+        {"change": {"images": {"model": "m:2"}, "restart": True}},
+        {"apiVersion": "rollwright/v2"},
+        {"surprise": 1},
+    ],
+)
+def test_a_bad_target_or_change_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        spec(**changes)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("10m", 600), ("1h30m", 5400), (45, 45), ("2h", 7200)])
+def test_durations_are_read_as_people_write_them(text: object, seconds: int) -> None:
+    assert Strategy.model_validate({"unreadyGrace": text}).unready_grace == seconds
+
+
+def test_percentages_round_as_in_kubernetes() -> None:
+    assert (resolve("25%", 10, round_up=True), resolve("25%", 10, round_up=False)) == (3, 2)
+    assert (resolve("100%", 7, round_up=True), resolve("0%", 7, round_up=True), resolve(5, 3, round_up=True)) == (
+        7,
+        0,
+        5,
+    )
+
+
+def test_surge_is_capped_at_the_replicas() -> None:
+    assert Strategy(max_surge=9).budget(4).surge == 4
+
+
+def test_the_workflow_id_is_made_of_the_target() -> None:
+    assert spec().target.workflow_id == "rollout/lws/default/llm"
