@@ -1,5 +1,10 @@
 """What is seen of a target at one moment: all that the planner knows."""
 
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
 from rollwright.rollout.spec import Model
 
 
@@ -34,6 +39,35 @@ class Group(Model):
         return self.updated and self.available
 
 
+_FLAGS = ("updated", "ready", "terminating", "blip", "unscheduled", "misplaced")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_MOST_REASONS = 50
+
+
+def _pack(groups: Iterable[Group]) -> dict[str, Any]:
+    """A letter a group, so that 2,000 groups are 2 kB in a workflow's history."""
+    letters, reasons = [], {}
+    for group in groups:
+        letters.append(_ALPHABET[sum(getattr(group, flag) << bit for bit, flag in enumerate(_FLAGS))])
+        if group.reason and len(reasons) < _MOST_REASONS:
+            reasons[group.ordinal] = group.reason
+    return {"flags": "".join(letters), "reasons": reasons}
+
+
+def _unpack(groups: object) -> object:
+    if not isinstance(groups, dict):
+        return groups
+    reasons = {int(ordinal): reason for ordinal, reason in groups["reasons"].items()}
+    return tuple(
+        Group(
+            ordinal=ordinal,
+            reason=reasons.get(ordinal, ""),
+            **{flag: bool(_ALPHABET.index(letter) >> bit & 1) for bit, flag in enumerate(_FLAGS)},
+        )
+        for ordinal, letter in enumerate(groups["flags"])
+    )
+
+
 class Observation(Model):
     """The target at one moment, read after the last write arrived if `settled`."""
 
@@ -43,12 +77,14 @@ class Observation(Model):
     """spec.replicas: replicas plus the surge (G)."""
     partition: int
     """Ordinals from here on run the target revision (p)."""
-    groups: tuple[Group, ...]
+    groups: Annotated[tuple[Group, ...], BeforeValidator(_unpack), PlainSerializer(_pack)]
     """By ordinal without a gap, at least groups_asked of them."""
     on_target: bool = True
     """False until the template is the target's."""
     settled: bool = True
     """False until the controllers reflect the last write."""
+    widened: bool = False
+    """LWS's own maxUnavailable still stands as wide as the last release needed."""
 
     @property
     def asked(self) -> tuple[Group, ...]:

@@ -21,7 +21,8 @@ class Action(StrEnum):
     SCALE_SURGE = "scale surge"
     RECLAIM_REPLICAS = "reclaim replicas"
     REPLACE = "replace groups"
-    """Delete leaders that the partition has released and that still run an older revision."""
+    """Delete leaders that the partition has released and that still run an older revision; close what was opened for
+    the release."""
     UNBLOCK = "unblock groups"
     """Delete broken leaders below the partition; they return on the current revision."""
 
@@ -69,7 +70,8 @@ def plan(strategy: Strategy, observation: Observation, *, hold: int = 0, surge_l
         return _prepare(budget, observation, bound)
     if not observation.settled:
         return Wait(reason="The controllers have not taken up the last change yet")
-    if late := _released_but_old(observation):
+    late = _released_but_old(observation)
+    if late or observation.widened:
         return _step(Action.REPLACE, observation, delete=late)
     if observation.partition > max(bound, observation.groups_asked):
         # Groups that come between would start on the old revision. Alone, before any surge: they need it in force.

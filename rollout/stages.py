@@ -77,8 +77,8 @@ def _note(stages: tuple[Stage, ...], observation: Observation, verdict: Verdict)
     match verdict:
         case Step(action=Action.PREPARE):
             return "Rolling update started" if len(stages) == 1 else "Rolling update towards another revision started"
-        case Step(delete=ordinals) if ordinals:
-            return f"{verdict.action.capitalize()} {', '.join(map(str, ordinals))}"
+        case Step(action=Action.REPLACE | Action.UNBLOCK):
+            return f"{verdict.action.capitalize()} {', '.join(map(str, verdict.delete))}"
         case Step():
             return "; ".join(_changes(stages, observation, verdict))
         case Done():

@@ -165,3 +165,8 @@ def test_a_target_of_no_groups_is_done_once_its_template_is_in_place() -> None:
         action=Action.PREPARE, partition=0, groups=0
     )
     assert plan(TWO_TWO, seen("", partition=0, replicas=0)) == Done()
+
+
+def test_a_budget_left_wide_by_a_crash_is_closed_before_anything_else() -> None:
+    state = seen("oouuUU", partition=2).model_copy(update={"widened": True})
+    assert plan(TWO_TWO, state) == Step(action=Action.REPLACE, partition=2, groups=6)

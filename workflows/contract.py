@@ -1,0 +1,97 @@
+"""What goes in and out of a rollout's workflow: for its callers, who need no workflow code."""
+
+from enum import StrEnum
+
+from pydantic import Field
+from temporalio.common import SearchAttributeKey
+
+from rollwright.rollout.observation import Observation
+from rollwright.rollout.spec import Model, RolloutSpec
+from rollwright.rollout.stages import Stage
+
+WORKFLOW_TYPE = "Rollout"
+DEFAULT_TASK_QUEUE = "rollwright"
+
+# Search attributes, all keywords: `rollwright setup` or the dev server's flags register them.
+TARGET_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutTarget")
+PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutPhase")
+REVISION_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutRevision")
+
+# Signals; each takes at most one argument, an Intervention.
+PAUSE = "pause"
+RESUME = "resume"
+ABORT = "abort"
+
+# Queries.
+STATUS = "status"
+STAGES = "stages"
+
+
+class Phase(StrEnum):
+    """Where a rollout stands."""
+
+    PREPARING = "preparing"
+    PROGRESSING = "progressing"
+    PAUSED = "paused"
+    STALLED = "stalled"
+    """It can't go on by itself; the reason says what is missing."""
+    ABORTING = "aborting"
+    RESTORING = "restoring"
+    COMPLETED = "completed"
+    ABORTED = "aborted"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in (Phase.COMPLETED, Phase.ABORTED)
+
+
+class Intervention(Model):
+    """Who steered the rollout, and why."""
+
+    actor: str = Field(default="somebody", max_length=200)
+    reason: str = Field(default="", max_length=1000)
+
+
+class Event(Model):
+    """Something a person should know: an intervention, or a message that could not be taken."""
+
+    at: str
+    """ISO 8601, UTC."""
+    what: str
+    actor: str = ""
+    reason: str = ""
+
+
+class RolloutStatus(Model):
+    """The answer to the query `status`, and the workflow's result: a business outcome is a result, not a failure."""
+
+    rollout: str
+    """The workflow id, made of the target."""
+    phase: Phase
+    reason: str = ""
+    """Why it waits or stalls, in words."""
+    spec: RolloutSpec
+    observation: Observation | None = None
+    revision: str = ""
+    """Name of the kept template that is rolled out."""
+    stage: Stage | None = None
+    """The last row of the stage table."""
+    steps: int = 0
+    """Steps taken so far."""
+    available_min: int | None = None
+    """The fewest available groups seen."""
+    groups_max: int | None = None
+    """The most groups asked for."""
+    started_at: str = ""
+    """ISO 8601, UTC."""
+    finished_at: str = ""
+    """ISO 8601, UTC; empty while it runs."""
+    events: tuple[Event, ...] = ()
+    """The last ones."""
+
+
+class StageTable(Model):
+    """The answer to the query `stages`."""
+
+    stages: tuple[Stage, ...] = ()
