@@ -46,7 +46,8 @@ _MOST_REASONS = 50
 
 def _pack(groups: Iterable[Group]) -> dict[str, Any]:
     """A letter a group, so that 2,000 groups are 2 kB in a workflow's history."""
-    letters, reasons = [], {}
+    letters: list[str] = []
+    reasons: dict[int, str] = {}
     for group in groups:
         letters.append(_ALPHABET[sum(getattr(group, flag) << bit for bit, flag in enumerate(_FLAGS))])
         if group.reason and len(reasons) < _MOST_REASONS:

@@ -95,3 +95,11 @@ class StageTable(Model):
     """The answer to the query `stages`."""
 
     stages: tuple[Stage, ...] = ()
+
+
+class RolloutInput(Model):
+    """What the workflow is started with."""
+
+    spec: RolloutSpec
+    task_queue: str = DEFAULT_TASK_QUEUE
+    """Where workers with access to the target's cluster take their activities from."""
