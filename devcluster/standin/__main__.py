@@ -1,3 +1,5 @@
+# The Kubernetes client has annotations in part only.
+# mypy: allow-untyped-calls
 """Runs the stand-in for the LeaderWorkerSet controller: `python -m rollwright.devcluster.standin --kubeconfig PATH`."""
 
 import argparse

@@ -23,7 +23,7 @@ class Strategy(NamedTuple):
 
 
 class Leader(NamedTuple):
-    """The leader StatefulSet as it is: its own replicas and partition, and the object's replicas when it was last written."""
+    """The leader StatefulSet as it is: its replicas and partition, and the replicas wanted when they were written."""
 
     replicas: int
     partition: int
@@ -57,8 +57,8 @@ def next_target(
 ) -> Target:
     """Return the next partition and replicas of the leader StatefulSet.
 
-    `groups` are those below `leader.replicas`, on the newest revision or not; `template_changed` says that this is the first
-    look at that revision. The object's own partition is a floor to whatever LWS works out.
+    `groups` are those below `leader.replicas`, seen from the newest revision; `template_changed` says that the leader
+    StatefulSet doesn't have that revision yet. The object's own partition is a floor to whatever LWS works out.
     """
     own = _own_target(strategy, leader, groups, template_changed=template_changed)
     return Target(max(own.partition, strategy.partition), own.replicas)

@@ -31,6 +31,7 @@ class GroupController:
     """Reconciles each pod of a LeaderWorkerSet when it, or the StatefulSet of its workers, changes."""
 
     def __init__(self, stores: Stores, tasks: asyncio.TaskGroup) -> None:
+        """Reconcile what there is, and from now on what changes, in `tasks`."""
         self._stores = stores
         self._queue = WorkQueue(tasks, self._reconcile)
         stores.pods.on_change(lambda pod: self._queue.wake(key_of(pod)))

@@ -118,7 +118,7 @@ def leader_of(statefulset: Manifest) -> Leader:
 def groups_of(
     lws: Manifest, pods: Iterable[Manifest], statefulsets: Iterable[Manifest], revision_hash: str
 ) -> dict[int, GroupState]:
-    """Return the groups of `lws` by ordinal, those alone that have a leader and the workers they need, against a revision.
+    """Return the groups of `lws` by ordinal, those that have a leader and the workers they need, against a revision.
 
     `pods` and `statefulsets` are those that carry the name of `lws`.
     """

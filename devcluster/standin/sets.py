@@ -26,6 +26,7 @@ class SetController:
     """Reconciles each LeaderWorkerSet when it, a StatefulSet or a pod of it changes."""
 
     def __init__(self, stores: Stores, tasks: asyncio.TaskGroup) -> None:
+        """Reconcile what there is, and from now on what changes, in `tasks`."""
         self._stores = stores
         self._queue = WorkQueue(tasks, self._reconcile)
         stores.sets.on_change(lambda lws: self._queue.wake(key_of(lws)))
@@ -46,7 +47,7 @@ class SetController:
             await self._delete_revisions_except(lws, revision_hash)
 
     async def _newest_revision(self, lws: Manifest, leaders: Manifest | None) -> tuple[str, bool]:
-        """Return the hash of the newest revision, created if need be, and whether it is new to the leader StatefulSet."""
+        """Return the hash of the newest revision, created if need be, and whether it is new to the leaders."""
         existing = self._revisions_of(lws)
         leaders_hash = label_of(leaders, labels.REVISION) if leaders else ""
         known = revisions.newest_of(existing, leaders_hash)

@@ -1,7 +1,8 @@
 """The status of a LeaderWorkerSet, just as misleading as LWS's own. Pure.
 
-Source: LWS v0.9.0, updateStatus and updateConditions: readyReplicas counts old groups, updatedReplicas unready ones, Available may
-be True with a partition above 0, and of two conditions that change at once the second waits for the next reconciliation.
+Source: LWS v0.9.0, updateStatus and updateConditions: readyReplicas counts old groups, updatedReplicas unready ones,
+Available may be True with a partition above 0, and of two conditions that change at once the second waits for the next
+reconciliation.
 """
 
 import copy
@@ -40,7 +41,7 @@ class Counts(NamedTuple):
 
 
 def count(groups: dict[int, GroupState], strategy: Strategy) -> Counts:
-    """Count `groups` by ordinal: all of them, those wanted (below `replicas`), those released (from the partition up)."""
+    """Count `groups` by ordinal: all of them, those wanted (below replicas), those released (from the partition up)."""
     wanted = {ordinal: group for ordinal, group in groups.items() if ordinal < strategy.replicas}
     released = [group for ordinal, group in wanted.items() if ordinal >= strategy.partition]
     return Counts(
@@ -59,7 +60,7 @@ def is_complete(counts: Counts, strategy: Strategy) -> bool:
 
 
 def next_status(lws: Manifest, *, leaders: int, counts: Counts, strategy: Strategy) -> Manifest:
-    """Return the status of `lws`; `leaders` is the leader StatefulSet's status.replicas. Numbers that are 0 are left out."""
+    """Return the status of `lws`; `leaders` is the leader StatefulSet's status.replicas. Zeros are left out."""
     status: Manifest = copy.deepcopy(lws.get("status", {}))
     numbers = {"replicas": leaders, "readyReplicas": counts.ready, "updatedReplicas": counts.updated}
     for field, number in numbers.items():

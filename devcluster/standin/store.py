@@ -1,3 +1,5 @@
+# The Kubernetes client has annotations in part only.
+# mypy: allow-untyped-calls
 """One kind of object: a watched copy of what the API server has, and the writes to it."""
 
 import asyncio
@@ -28,6 +30,7 @@ class Store:
     """
 
     def __init__(self, client: ApiClient, api_version: str, kind: str, *, selector: str | None = None) -> None:
+        """Hold nothing until `run` has listed."""
         group, _, version = api_version.rpartition("/")
         plural = f"{kind.lower()}s"
         self._kind = kind
@@ -159,7 +162,7 @@ class Stores(NamedTuple):
 
     @classmethod
     def of(cls, client: ApiClient) -> Self:
-        """Return the stores of a cluster; of the kinds that others use too they hold what carries the label of a set."""
+        """Return the stores of a cluster; of the kinds that others use too, they hold what is labelled for a set."""
         return cls(
             sets=Store(client, labels.API_VERSION, labels.KIND),
             revisions=Store(client, "apps/v1", "ControllerRevision", selector=labels.SET_NAME),

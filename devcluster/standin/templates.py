@@ -1,6 +1,7 @@
 """The objects made of a LeaderWorkerSet: StatefulSets and headless services. Pure.
 
-Source: LWS v0.9.0, its two controllers. What differs from pod to pod is written by the policy in manifests/lws-admission.yaml.
+Source: LWS v0.9.0, its two controllers. What differs from pod to pod is written by a policy in the API server,
+manifests/lws-admission.yaml.
 """
 
 import copy
@@ -64,7 +65,7 @@ def leader_statefulset(lws: Manifest, *, partition: int, replicas: int, revision
 def worker_statefulset(lws: Manifest, leader: Manifest, revision: Manifest) -> Manifest:
     """Return the StatefulSet of the workers of the pod `leader`.
 
-    The template is that of `revision`, the leader's own; the size is the present one whatever the revision, as with LWS.
+    The template is that of `revision`, the leader's own; the size is today's whatever the revision, as with LWS.
     """
     name, namespace = leader["metadata"]["name"], leader["metadata"]["namespace"]
     group = {

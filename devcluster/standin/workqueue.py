@@ -15,9 +15,10 @@ _LAST_RETRY_SECONDS: Final = 5.0
 
 
 class WorkQueue:
-    """Calls `reconcile` for each woken key; once more when it is woken meanwhile; again, ever later, after an API error."""
+    """Calls `reconcile` for each woken key; again if it is woken meanwhile; again, ever later, after an API error."""
 
     def __init__(self, tasks: asyncio.TaskGroup, reconcile: Callable[[Key], Awaitable[None]]) -> None:
+        """Reconcile in `tasks`, which outlive every call of `wake`."""
         self._tasks = tasks
         self._reconcile = reconcile
         self._working: set[Key] = set()
