@@ -5,8 +5,8 @@ headless services, labels, annotations, revisions, status and conditions (with t
 has to live with), LWS's own rolling update, and the restart of a whole group. What LWS does with webhooks is done by
 policies in the API server (manifests/lws-admission.yaml). It is held against recorded traces of the real controller.
 
-What it does not do: sub-groups (their sizes are validated, no pod is labelled with them), exclusive placement (its
-annotation restarts the leaders, as with LWS, but sets no affinity), volume claims, TPU variables, gang scheduling,
+What it does not do: sub-groups, exclusive placement (its annotation restarts the leaders, as with LWS, but sets no
+affinity), volume claims, TPU variables, gang scheduling,
 DisaggregatedSet, events, metrics, leader election, the annotation experimental-recreate-group-after-start. Of the
 defaults it leaves those inside pod templates to Kubernetes. The label group-key holds the leader's name instead of a
 hash of it, and the hashes of revisions look like LWS's but are others.
