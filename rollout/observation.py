@@ -84,8 +84,15 @@ class Observation(Model):
     """False until the template is the target's."""
     settled: bool = True
     """False until the controllers reflect the last write."""
+    generation: int = 0
+    """The version of the spec it was read at: a step planned on it is carried out on no other."""
     widened: bool = False
     """LWS's own maxUnavailable still stands as wide as the last release needed."""
+
+    @property
+    def available(self) -> int:
+        """Groups that serve now, on whichever revision."""
+        return sum(1 for group in self.groups if group.available)
 
     @property
     def asked(self) -> tuple[Group, ...]:

@@ -198,9 +198,14 @@ def _settle(world: World) -> None:
         world.gone(ordinal)
 
 
-def simulate_stages(strategy: Strategy, replicas: int, start_up: StartUpSeconds) -> tuple[Stage, ...]:
-    """The stage table of a rollout that starts with everything ready."""
+def simulate_stages(
+    strategy: Strategy, replicas: int, start_up: StartUpSeconds, *, settle_seconds: float = 0.0
+) -> tuple[Stage, ...]:
+    """The stage table of a rollout that starts with everything ready.
+
+    `settle_seconds`: from a write until the controllers have acted on it; 0 shows steps that follow at once as one row.
+    """
     stages: tuple[Stage, ...] = ()
-    for frame in simulate(strategy, World(replicas), start_up):
+    for frame in simulate(strategy, World(replicas), start_up, settle_seconds=settle_seconds):
         stages = extend(stages or (first_stage(frame.observation),), frame.observation, frame.verdict)
     return stages

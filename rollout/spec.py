@@ -34,6 +34,7 @@ class Target(Model):
     kind: TargetKind = TargetKind.LEADER_WORKER_SET
     namespace: Name = "default"
     name: Name
+    replicas: int | None = Field(default=None, ge=0, description="Number of groups, for plans made offline.")
 
     def __str__(self) -> str:
         return f"lws/{self.name} in namespace {self.namespace}"
@@ -98,6 +99,14 @@ class Strategy(Model):
             raise ValueError("maxUnavailable and maxSurge are both 0, so nothing may move; raise one of them")
         return self
 
+    def check_budget(self, replicas: int) -> None:
+        """Raise ValueError if nothing could ever move at so many replicas: percentages may both come out as 0."""
+        if self.budget(replicas).is_empty:
+            raise ValueError(
+                f"maxUnavailable {self.max_unavailable} and maxSurge {self.max_surge} both come to 0 groups at "
+                f"{replicas} replicas; raise one of them"
+            )
+
     def budget(self, replicas: int, surge_limit: int | None = None) -> "Budget":
         """The numbers for so many replicas. `surge_limit`: the most surge groups that can be had, if known."""
         surge = min(resolve(self.max_surge, replicas, round_up=True), replicas)
@@ -139,3 +148,10 @@ class RolloutSpec(Model):
     target: Target
     change: Change = Change()
     strategy: Strategy = Strategy()
+
+    @model_validator(mode="after")
+    def _some_budget(self) -> Self:
+        replicas = self.target.replicas
+        if replicas is not None:
+            self.strategy.check_budget(replicas)
+        return self

@@ -1,0 +1,161 @@
+"""Requests to the API server as plain JSON, with errors told apart and requests counted."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, ApiException, Configuration
+
+from rollwright.cluster.errors import UnreachableError, translate
+
+Manifest = dict[str, Any]
+_REQUEST_SECONDS = 10.0
+_SILENCE_SECONDS = 150.0  # bookmarks come every minute or so
+_NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+class Kind(NamedTuple):
+    """A namespaced kind of object, by where the API server serves it."""
+
+    path: str
+    plural: str
+
+    def url(self, namespace: str, name: str = "") -> str:
+        """The path of one object, or of all in a namespace."""
+        return f"{self.path}/namespaces/{namespace}/{self.plural}" + (f"/{name}" if name else "")
+
+
+LEADER_WORKER_SETS = Kind("/apis/leaderworkerset.x-k8s.io/v1", "leaderworkersets")
+STATEFUL_SETS = Kind("/apis/apps/v1", "statefulsets")
+CONTROLLER_REVISIONS = Kind("/apis/apps/v1", "controllerrevisions")
+PODS = Kind("/api/v1", "pods")
+
+
+class Api:
+    """One API server. Every method raises a ClusterError for what goes wrong."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self.requests: Counter[str] = Counter()
+        """Requests made so far, by verb and kind, for the benchmark."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
+        """Read one object, up to date."""
+        return await self._json("GET", kind, namespace, name, verb="get")
+
+    async def list_all(self, kind: Kind, namespace: str, selector: str = "") -> Manifest:
+        """Read all objects that a label selector matches, up to date."""
+        query = [("labelSelector", selector)] if selector else []
+        return await self._json("GET", kind, namespace, verb="list", query=query)
+
+    async def create(self, kind: Kind, namespace: str, body: Manifest) -> Manifest:
+        """Create an object."""
+        return await self._json("POST", kind, namespace, verb="create", body=body)
+
+    async def patch(
+        self, kind: Kind, namespace: str, name: str, operations: list[Manifest], *, dry_run: bool = False
+    ) -> Manifest:
+        """Apply a JSON patch; with `dry_run` only ask what would come of it."""
+        query = [("dryRun", "All")] if dry_run else []
+        return await self._json("PATCH", kind, namespace, name, verb="patch", query=query, body=operations)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, preconditions: Manifest | None = None) -> None:
+        """Delete an object, if it still meets the preconditions (uid, resourceVersion)."""
+        body = {"preconditions": preconditions} if preconditions else {}
+        await self._json("DELETE", kind, namespace, name, verb="delete", body=body)
+
+    async def watch(self, kind: Kind, namespace: str, selector: str, version: str) -> AsyncIterator[Manifest]:
+        """Yield events from a resourceVersion on until the server ends the stream."""
+        query = [
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", version),
+            ("labelSelector", selector),
+        ]
+        what = f"watch {kind.plural} in {namespace}"
+        self.requests[f"watch {kind.plural}"] += 1
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_REQUEST_SECONDS, sock_read=_SILENCE_SECONDS)
+        response = await self._send("GET", kind.url(namespace), what, query=query, request_timeout=timeout)
+        try:
+            async for line in response.content:
+                yield json.loads(line)
+        except _NO_ANSWER as error:
+            raise UnreachableError(f"{what}: {_describe(error)}") from error
+        finally:
+            response.close()
+
+    async def _json(
+        self,
+        method: str,
+        kind: Kind,
+        namespace: str,
+        name: str = "",
+        *,
+        verb: str,
+        query: list[tuple[str, str]] | None = None,
+        body: object = None,
+    ) -> Manifest:
+        what = f"{verb} {kind.plural} {namespace}/{name}".rstrip("/")
+        self.requests[f"{verb} {kind.plural}"] += 1
+        response = await self._send(method, kind.url(namespace, name), what, query=query, body=body)
+        answer: Manifest = json.loads(await response.read())
+        return answer
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        body: object = None,
+        request_timeout: object = _REQUEST_SECONDS,
+    ) -> aiohttp.ClientResponse:
+        content = "application/json-patch+json" if method == "PATCH" else "application/json"
+        request = await self._client.param_serialize(
+            method,
+            path,
+            query_params=query or [],
+            header_params={"Accept": "application/json", "Content-Type": content},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = await self._client.call_api(*request, _request_timeout=request_timeout)
+            if not 200 <= answer.status <= 299:
+                await answer.read()
+                self._client.response_deserialize(answer, {})
+        except ApiException as error:
+            raise translate(error, what) from error
+        except _NO_ANSWER as error:
+            raise UnreachableError(f"{what}: {_describe(error)}; is the API server up?") from error
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+
+def _describe(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+@asynccontextmanager
+async def connect(kubeconfig: str | None = None, context: str | None = None) -> AsyncIterator[Api]:
+    """Connect by a kubeconfig (KUBECONFIG and ~/.kube/config unless given), or as a pod of the cluster.
+
+    Raises kubernetes.config.ConfigException if neither can be had.
+    """
+    configuration = Configuration()
+    try:
+        await config.load_kube_config(
+            config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
+        )
+    except config.ConfigException:
+        if kubeconfig or context:
+            raise
+        config.load_incluster_config(client_configuration=configuration)
+    configuration.connection_pool_maxsize = 100
+    async with ApiClient(configuration) as client:
+        yield Api(client)

@@ -1,0 +1,73 @@
+"""What can go wrong with a cluster, told apart by whether waiting helps.
+
+Permanent errors say what to change; temporary ones are worth trying again for as long as the rollout may last.
+"""
+
+import json
+from typing import Any
+
+from kubernetes.aio.client import ApiException
+
+
+class ClusterError(Exception):
+    """Anything a cluster said no to, or didn't answer."""
+
+
+class TemporaryError(ClusterError):
+    """Trying again may help."""
+
+
+class PermanentError(ClusterError):
+    """Trying again won't help until somebody changes something."""
+
+
+class UnreachableError(TemporaryError):
+    """The API server, or something behind it such as a webhook, doesn't answer."""
+
+
+class ConflictError(TemporaryError):
+    """The object changed since it was read: read it again and plan anew."""
+
+
+class MissingError(PermanentError):
+    """The object doesn't exist."""
+
+
+class ForbiddenError(PermanentError):
+    """The permissions don't allow it."""
+
+
+class RefusedError(PermanentError):
+    """The API server, or an admission webhook, refuses the content of the request."""
+
+
+class SupersededError(PermanentError):
+    """A newer step has written to the target; this one must not act any more."""
+
+
+def translate(error: ApiException, what: str) -> ClusterError:
+    """The error for an answer of the API server. `what` was tried, e.g. "patch leaderworkersets NS/NAME"."""
+    message = _message(error)
+    match error.status:
+        case 404:
+            return MissingError(f"{what}: not found ({message})")
+        case 401:
+            return ForbiddenError(f"{what}: the API server doesn't know these credentials; check the kubeconfig")
+        case 403 if "admission webhook" in message or "ValidatingAdmissionPolicy" in message:
+            return RefusedError(f"{what}: refused by admission control: {message}")
+        case 403:
+            return ForbiddenError(f"{what}: not permitted; grant this verb on this resource by RBAC ({message})")
+        case 409:
+            return ConflictError(f"{what}: changed meanwhile ({message})")
+        case 400 | 405 | 413 | 415 | 422:
+            return RefusedError(f"{what}: refused: {message}")
+        case _:
+            return UnreachableError(f"{what}: the API server answers {error.status} ({message})")
+
+
+def _message(error: ApiException) -> str:
+    try:
+        body: Any = json.loads(error.body or "")
+    except ValueError:
+        return str(error.reason)
+    return str(body.get("message", error.reason)) if isinstance(body, dict) else str(error.reason)

@@ -1,0 +1,17 @@
+"""Labels and annotations: those of LWS v1, and our own."""
+
+_LWS = "leaderworkerset.sigs.k8s.io"
+NAME = f"{_LWS}/name"
+GROUP_INDEX = f"{_LWS}/group-index"
+WORKER_INDEX = f"{_LWS}/worker-index"
+REVISION = f"{_LWS}/template-revision-hash"
+SIZE = f"{_LWS}/size"
+
+RECORD = "rollwright.io/record"
+"""On the target: what the user had set, and what we ask for while the rollout lasts."""
+FENCE = "rollwright.io/fence"
+"""On the target and on leaders: the newest step that may act."""
+TARGET_UID = "rollwright.io/target-uid"
+"""On kept templates: the object they belong to."""
+RESTARTED_AT = "rollwright.io/restarted-at"
+"""On leader and worker pods of a template that differs from the one before in nothing else."""

@@ -1,0 +1,61 @@
+"""The JSON patches: each changes what it must in one write, and tests what it assumes."""
+
+import json
+
+from rollwright.cluster import names
+from rollwright.cluster.api import Manifest
+from rollwright.cluster.record import Fence, Record
+from rollwright.cluster.snapshot import configuration
+
+
+def guarded(item: Manifest, fence: Fence, changes: list[Manifest], record: Record | None = None) -> list[Manifest]:
+    """A patch that applies only to the spec and the fence that were read, and leaves the new fence.
+
+    The generation stands for the whole spec: unlike resourceVersion it doesn't change with the status. A `test` for
+    null passes where the path is missing, as long as its parent is there.
+    """
+    annotations = item["metadata"].get("annotations")
+    patch = [{"op": "test", "path": "/metadata/uid", "value": item["metadata"]["uid"]}]
+    if "generation" in item["metadata"]:
+        patch.append({"op": "test", "path": "/metadata/generation", "value": item["metadata"]["generation"]})
+    if annotations is None:
+        patch += [
+            {"op": "test", "path": "/metadata/annotations", "value": None},
+            {"op": "add", "path": "/metadata/annotations", "value": {}},
+        ]
+    patch.append({"op": "test", "path": _annotation(names.FENCE), "value": (annotations or {}).get(names.FENCE)})
+    patch.append({"op": "add", "path": _annotation(names.FENCE), "value": str(fence)})
+    if record:
+        text = json.dumps(record.model_dump(by_alias=True), sort_keys=True)
+        patch.append({"op": "add", "path": _annotation(names.RECORD), "value": text})
+    return patch + changes
+
+
+def template(content: Manifest) -> list[Manifest]:
+    """Put a template in place."""
+    return [{"op": "add", "path": f"/spec/{part}", "value": value} for part, value in content.items()]
+
+
+def scale(groups: int) -> list[Manifest]:
+    """Ask for so many groups."""
+    return [{"op": "replace", "path": "/spec/replicas", "value": groups}]
+
+
+def pace(lws: Manifest, *, partition: int, max_unavailable: int | str, max_surge: int | str = 0) -> list[Manifest]:
+    """LWS's own rolling update settings. While rollwright drives, LWS must not surge by itself: maxSurge is 0."""
+    settings = configuration(lws) | {
+        "partition": partition,
+        "maxUnavailable": max_unavailable,
+        "maxSurge": max_surge,
+    }
+    value = {"type": "RollingUpdate", "rollingUpdateConfiguration": settings}
+    return [{"op": "add", "path": "/spec/rolloutStrategy", "value": value}]
+
+
+def forget() -> list[Manifest]:
+    """Remove the record: the user's settings stand again."""
+    return [{"op": "remove", "path": _annotation(names.RECORD)}]
+
+
+def _annotation(name: str) -> str:
+    return "/metadata/annotations/" + name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,168 @@
+"""A LeaderWorkerSet and what belongs to it, as read; and what the planner makes of it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from rollwright.cluster import names
+from rollwright.cluster.api import Manifest
+from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled
+from rollwright.cluster.record import Record
+from rollwright.cluster.templates import digest, template_of
+from rollwright.rollout.observation import Group, Observation
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The objects of one target, read one after another: first the LWS, then the StatefulSets, then the pods."""
+
+    lws: Manifest
+    sets: list[Manifest]
+    pods: list[Manifest]
+
+    @property
+    def name(self) -> str:
+        """The name of the LWS, and of its leader StatefulSet."""
+        name: str = self.lws["metadata"]["name"]
+        return name
+
+    @cached_property
+    def leader_set(self) -> Manifest | None:
+        """The StatefulSet of the leaders."""
+        return next((item for item in self.sets if item["metadata"]["name"] == self.name), None)
+
+    @cached_property
+    def leaders(self) -> dict[int, Manifest]:
+        """Leader pods by ordinal."""
+        return {_ordinal(pod): pod for pod in self.pods if _label(pod, names.WORKER_INDEX) == "0"}
+
+    @property
+    def target_revision(self) -> str:
+        """The revision, as LWS names it, that released groups run."""
+        return _label(self.leader_set, names.REVISION) if self.leader_set else ""
+
+    @property
+    def reflected_partition(self) -> int:
+        """The partition the StatefulSet controller acts on."""
+        strategy = (self.leader_set or {"spec": {}})["spec"].get("updateStrategy", {})
+        partition: int = (strategy.get("rollingUpdate") or {}).get("partition", 0)
+        return partition
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether both controllers have seen the last write."""
+        leader_set = self.leader_set
+        return (
+            leader_set is not None
+            and _is_observed(self.lws)
+            and _is_observed(leader_set)
+            and leader_set["spec"].get("replicas") == self.lws["spec"]["replicas"]
+        )
+
+    def shows(self, partition: int) -> bool:
+        """Whether a release down to this partition has reached the leader StatefulSet."""
+        return self.is_settled and self.reflected_partition <= partition
+
+    def old_window(self) -> list[Manifest]:
+        """Leaders released and not yet replaced, by what the leader StatefulSet says now."""
+        return [
+            pod
+            for ordinal, pod in sorted(self.leaders.items())
+            if ordinal >= self.reflected_partition
+            and _label(pod, names.REVISION) != self.target_revision
+            and not _is_terminating(pod)
+        ]
+
+    def released_leaders(self) -> list[Manifest]:
+        """Leaders to replace: released, still on another revision, and not leaving yet.
+
+        Empty until the leader StatefulSet itself shows the release: a leader deleted before comes back old.
+        """
+        asked = self.lws["spec"]["replicas"]
+        return [pod for pod in self.old_window() if _ordinal(pod) < asked] if self.is_settled else []
+
+    def observe(self, target_digest: str, unready_grace_seconds: int, now: datetime) -> Observation:
+        """What the planner needs to know.
+
+        The partition is the one in force: LWS takes the higher of ours and its own, so ours may be held back.
+        """
+        asked: int = self.lws["spec"]["replicas"]
+        record = Record.of(self.lws)
+        settled = self.is_settled
+        partition = self.reflected_partition if settled else configuration(self.lws).get("partition", 0)
+        grace = timedelta(seconds=unready_grace_seconds)
+        return Observation(
+            replicas=record.replicas_wanted(asked) if record else asked,
+            groups_asked=asked,
+            partition=partition,
+            groups=tuple(self._group(ordinal, partition, grace, now) for ordinal in range(asked)),
+            on_target=digest(template_of(self.lws)) == target_digest,
+            settled=settled,
+            generation=self.lws["metadata"]["generation"],
+            widened=record is not None and configuration(self.lws).get("maxUnavailable") != record.narrow(asked),
+        )
+
+    def _group(self, ordinal: int, partition: int, grace: timedelta, now: datetime) -> Group:
+        leader = self.leaders.get(ordinal)
+        if leader is None:
+            return Group(ordinal=ordinal, updated=ordinal >= partition, ready=False, reason="starting")
+        workers = self._workers.get(leader["metadata"]["name"])
+        pods = self._pods_by_group[ordinal]
+        reason = group_unreadiness(leader, workers, pods)
+        return Group(
+            ordinal=ordinal,
+            updated=_label(leader, names.REVISION) == self.target_revision,
+            ready=not reason,
+            terminating=_is_terminating(leader),
+            reason=reason,
+            blip=bool(reason) and any(is_blip(pod, grace, now) for pod in pods),
+            unscheduled=any(is_unscheduled(pod) for pod in pods),
+            misplaced=_label(leader, "controller-revision-hash") != self._current_revision,
+        )
+
+    @cached_property
+    def _workers(self) -> dict[str, Manifest]:
+        return {item["metadata"]["name"]: item for item in self.sets}
+
+    @cached_property
+    def _pods_by_group(self) -> dict[int, list[Manifest]]:
+        groups: dict[int, list[Manifest]] = {}
+        for pod in self.pods:
+            groups.setdefault(_ordinal(pod), []).append(pod)
+        return groups
+
+    @property
+    def _current_revision(self) -> str:
+        status = (self.leader_set or {}).get("status", {})
+        revision: str = status.get("currentRevision", "")
+        return revision
+
+
+def configuration(lws: Manifest) -> Manifest:
+    """LWS's own rolling update settings; empty where nothing is set."""
+    strategy = lws["spec"].get("rolloutStrategy") or {}
+    settings: Manifest = strategy.get("rollingUpdateConfiguration") or {}
+    return settings
+
+
+def now() -> datetime:
+    """The present moment, as Kubernetes writes it."""
+    return datetime.now(UTC)
+
+
+def _label(item: Manifest, label: str) -> str:
+    value: str = item["metadata"].get("labels", {}).get(label, "")
+    return value
+
+
+def _ordinal(pod: Manifest) -> int:
+    return int(_label(pod, names.GROUP_INDEX) or -1)
+
+
+def _is_terminating(item: Manifest) -> bool:
+    return "deletionTimestamp" in item["metadata"]
+
+
+def _is_observed(item: Manifest) -> bool:
+    seen: bool = item.get("status", {}).get("observedGeneration") == item["metadata"]["generation"]
+    return seen

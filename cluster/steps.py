@@ -1,0 +1,151 @@
+"""The planner's steps, carried out on a LeaderWorkerSet.
+
+Each may run twice, late, or after a newer one: it writes only to the spec it was planned on and under its fence, and
+deletes only pods that are exactly the ones it read.
+"""
+
+import asyncio
+
+from rollwright.cluster import patches
+from rollwright.cluster.api import Manifest
+from rollwright.cluster.errors import RefusedError
+from rollwright.cluster.record import Fence, Record
+from rollwright.cluster.snapshot import Snapshot, configuration, now
+from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.templates import digest, template_of
+from rollwright.rollout.planner import Step
+
+_ARRIVAL_SECONDS = 3.0
+
+
+async def prepare(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence, template_name: str) -> None:
+    """Put the template in place, frozen, and ask for the surge, all in one write: nothing else moves."""
+    snapshot = await target.read()
+    record = _next_record(snapshot.lws, step.groups)
+    changes = [
+        *patches.template(await target.kept_template(template_name)),
+        *patches.scale(step.groups),
+        *patches.pace(snapshot.lws, partition=step.partition, max_unavailable=record.narrow(step.groups)),
+    ]
+    await target.write(snapshot.lws, generation, fence, changes, record)
+    for leader in snapshot.old_window():
+        await target.fence_off(leader, fence)
+
+
+async def lower_partition(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:
+    """Release groups and, once the leader StatefulSet shows the release, replace them all together.
+
+    LWS's own maxUnavailable is opened just as far as this needs, or LWS would hold its partition back, and closed at
+    once: left open it would let somebody else's template edit take down the whole fleet.
+    """
+    snapshot = await target.read()
+    partition = min(step.partition, configuration(snapshot.lws).get("partition", 0))
+    record = _next_record(snapshot.lws, step.groups)
+    wide = max(record.narrow(step.groups), _needed(snapshot, step.groups, partition))
+    changes = [
+        *patches.scale(step.groups),
+        *patches.pace(snapshot.lws, partition=partition, max_unavailable=wide),
+    ]
+    await target.write(snapshot.lws, generation, fence, changes, record)
+    if await _arrives(target, partition):
+        await replace_released(target, fence)
+
+
+async def scale(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:
+    """Ask for more groups, or give some back: the highest ordinals go."""
+    lws = await target.read_object()
+    await target.write(lws, generation, fence, patches.scale(step.groups), _next_record(lws, step.groups))
+
+
+async def close_release(target: LeaderWorkerSet, generation: int, fence: Fence) -> None:
+    """Finish a release that was cut short: claim the fence, then replace and close."""
+    lws = await target.read_object()
+    await target.write(lws, generation, fence, [])
+    await replace_released(target, fence)
+
+
+async def replace_released(target: LeaderWorkerSet, fence: Fence) -> None:
+    """Delete the leaders that are released and old, and close what was opened for the release."""
+    snapshot = await target.read()
+    await asyncio.gather(*(target.delete_leader(leader) for leader in snapshot.released_leaders()))
+    record = Record.of(snapshot.lws)
+    settings = configuration(snapshot.lws)
+    narrow = record.narrow(snapshot.lws["spec"]["replicas"]) if record else None
+    if narrow is not None and settings.get("maxUnavailable") != narrow:
+        changes = patches.pace(snapshot.lws, partition=settings.get("partition", 0), max_unavailable=narrow)
+        await target.amend(snapshot.lws, fence, changes)
+
+
+async def unblock(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:
+    """Delete broken leaders below the partition; each returns on the StatefulSet's current revision."""
+    snapshot = await target.read()
+    await target.write(snapshot.lws, generation, fence, [])
+    for ordinal in step.delete:
+        if ordinal in snapshot.leaders:
+            await target.delete_leader(snapshot.leaders[ordinal])
+
+
+async def restore(target: LeaderWorkerSet, fence: Fence) -> str:
+    """Put the user's own settings back; return what could not be put back as it was, in words.
+
+    LWS refuses percentages that come to 0 together at the present replicas: then they are put back as whole numbers.
+    """
+    lws = await target.read_object()
+    record = Record.of(lws)
+    if record is None:
+        return ""
+    try:
+        await _put_back(target, lws, fence, record, record.max_unavailable)
+    except RefusedError:
+        narrow = record.narrow(lws["spec"]["replicas"])
+        await _put_back(target, lws, fence, record, narrow)
+        return f"maxUnavailable is left at {narrow}: LWS refuses {record.max_unavailable} at this number of replicas"
+    return ""
+
+
+async def _put_back(
+    target: LeaderWorkerSet, lws: Manifest, fence: Fence, record: Record, max_unavailable: int | str
+) -> None:
+    settings = patches.pace(
+        lws, partition=record.partition, max_unavailable=max_unavailable, max_surge=record.max_surge
+    )
+    await target.write(lws, lws["metadata"]["generation"], fence, [*settings, *patches.forget()])
+
+
+def _next_record(lws: Manifest, groups: int) -> Record:
+    """The record to write with `groups` asked for. The user's settings are taken down when the first step comes."""
+    asked: int = lws["spec"]["replicas"]
+    settings = configuration(lws)
+    record = Record.of(lws) or Record(
+        replicas=asked,
+        groups=asked,
+        max_unavailable=settings.get("maxUnavailable", 1),
+        max_surge=settings.get("maxSurge", 0),
+        partition=settings.get("partition", 0),
+    )
+    return record.model_copy(update={"replicas": record.replicas_wanted(asked), "groups": groups})
+
+
+def _needed(snapshot: Snapshot, groups: int, partition: int) -> int:
+    """LWS's maxUnavailable that lets its own partition come down this far.
+
+    LWS holds it at groups - maxUnavailable - (groups done, from the highest ordinal down without a gap), and one
+    higher for each unavailable group below.
+    """
+    seen = snapshot.observe(digest(template_of(snapshot.lws)), 0, now()).groups[:groups]
+    run = next((count for count, group in enumerate(reversed(seen)) if not group.done), len(seen))
+    unavailable = sum(1 for group in seen[:partition] if not group.available)
+    return groups - run - partition + unavailable
+
+
+async def _arrives(target: LeaderWorkerSet, partition: int) -> bool:
+    """Wait until the leader StatefulSet shows the partition; False if that takes longer than a step may."""
+    async with target.changes() as changed:
+        try:
+            async with asyncio.timeout(_ARRIVAL_SECONDS):
+                while not (await target.read()).shows(partition):
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            return False
+    return True

@@ -1,0 +1,144 @@
+"""A LeaderWorkerSet as a target: read, watched, written to under the fence."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+
+from rollwright.cluster import names, patches
+from rollwright.cluster.api import CONTROLLER_REVISIONS, LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Manifest
+from rollwright.cluster.errors import ConflictError, MissingError, RefusedError, SupersededError
+from rollwright.cluster.record import Fence, Record
+from rollwright.cluster.snapshot import Snapshot
+from rollwright.cluster.templates import controller_revision, kept_name, render, template_of
+from rollwright.cluster.watching import Watches
+from rollwright.rollout.spec import Change
+
+
+class LeaderWorkerSet:
+    """One target in one cluster. Every method raises a ClusterError for what goes wrong."""
+
+    def __init__(self, api: Api, watches: Watches, namespace: str, name: str) -> None:
+        self._api = api
+        self._watches = watches
+        self._namespace = namespace
+        self._name = name
+
+    def __str__(self) -> str:
+        return f"lws/{self._name} in namespace {self._namespace}"
+
+    async def read(self) -> Snapshot:
+        """Read everything anew, in the order that makes it trustworthy: the LWS, its StatefulSets, the pods."""
+        selector = f"{names.NAME}={self._name}"
+        lws = await self.read_object()
+        sets = await self._api.list_all(STATEFUL_SETS, self._namespace, selector)
+        pods = await self._api.list_all(PODS, self._namespace, selector)
+        return Snapshot(lws, sets["items"], pods["items"])
+
+    async def read_object(self) -> Manifest:
+        """Read the LWS itself."""
+        try:
+            return await self._api.get(LEADER_WORKER_SETS, self._namespace, self._name)
+        except MissingError as error:
+            raise MissingError(f"{self} does not exist, or this cluster has no LeaderWorkerSets: {error}") from error
+
+    async def last_seen(self) -> Snapshot:
+        """What the shared watches have told, at no cost. They may disagree for moments: decide on `read`."""
+        lws = (await self._watches.of(LEADER_WORKER_SETS, self._namespace)).owned_by(self._name)
+        if not lws:
+            raise MissingError(f"{self} does not exist")
+        sets = await self._watches.of(STATEFUL_SETS, self._namespace, names.NAME)
+        pods = await self._watches.of(PODS, self._namespace, names.NAME)
+        return Snapshot(lws[0], sets.owned_by(self._name), pods.owned_by(self._name))
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever something of the target changes."""
+        changed = asyncio.Event()
+        with ExitStack() as stack:
+            for kind, label in ((LEADER_WORKER_SETS, ""), (STATEFUL_SETS, names.NAME), (PODS, names.NAME)):
+                watch = await self._watches.of(kind, self._namespace, label)
+                stack.enter_context(watch.waking(self._name, changed))
+            yield changed
+
+    async def preview(self, change: Change, restarted_at: str) -> tuple[Manifest, Manifest]:
+        """The template as it is, and as the change would leave it: asked of the API server by a dry run."""
+        lws = await self.read_object()
+        wanted = await self.kept_template(change.revision) if change.revision else render(change, lws, restarted_at)
+        answer = await self._api.patch(
+            LEADER_WORKER_SETS, self._namespace, self._name, patches.template(wanted), dry_run=True
+        )
+        return template_of(lws), template_of(answer)
+
+    async def keep_template(self, change: Change, restarted_at: str) -> str:
+        """Keep the template after the change, and the one before it, in the cluster; return the new one's name."""
+        before, after = await self.preview(change, restarted_at)
+        lws = await self.read_object()
+        for template in (before, after):
+            await self._keep(lws, template)
+        return kept_name(self._name, after)
+
+    async def kept_template(self, name: str) -> Manifest:
+        """Return the content of a kept template."""
+        revision = await self._api.get(CONTROLLER_REVISIONS, self._namespace, name)
+        content: Manifest = revision["data"]
+        return content
+
+    async def write(
+        self, lws: Manifest, generation: int, fence: Fence, changes: list[Manifest], record: Record | None = None
+    ) -> None:
+        """Change the LWS, if its spec is still the one planned on and no newer step has acted.
+
+        Does nothing if an earlier attempt of this very step has written. Raises ConflictError or SupersededError.
+        """
+        found = Fence.of(lws)
+        if found == fence:
+            return
+        if found and found.scheduled > fence.scheduled:
+            raise SupersededError(f"{self}: a newer step ({found}) has acted; this one ({fence}) does nothing")
+        if lws["metadata"]["generation"] != generation:
+            raise ConflictError(f"{self}: its spec has changed since the step was planned")
+        await self._patch(lws, patches.guarded(lws, fence, changes, record))
+
+    async def amend(self, lws: Manifest, fence: Fence, changes: list[Manifest]) -> None:
+        """Change the LWS again within the same step. Raises SupersededError if another has acted meanwhile."""
+        if Fence.of(lws) != fence:
+            raise SupersededError(f"{self}: a newer step ({Fence.of(lws)}) has acted; this one ({fence}) stops")
+        await self._patch(lws, patches.guarded(lws, fence, changes))
+
+    async def delete_leader(self, pod: Manifest) -> None:
+        """Delete a leader pod, and with it its group, if it is exactly the one that was read."""
+        metadata = pod["metadata"]
+        preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        try:
+            await self._api.delete(PODS, self._namespace, metadata["name"], preconditions)
+        except (ConflictError, MissingError):
+            return  # it has changed or gone: the next reading tells what it is now
+
+    async def fence_off(self, pod: Manifest, fence: Fence) -> None:
+        """Touch a pod so that deletes decided on before, with its old resourceVersion, can't hit it."""
+        try:
+            await self._api.patch(PODS, self._namespace, pod["metadata"]["name"], patches.guarded(pod, fence, []))
+        except (ConflictError, MissingError, RefusedError):
+            return  # it has changed or gone by itself, which serves as well
+
+    async def _patch(self, lws: Manifest, patch: list[Manifest]) -> None:
+        try:
+            await self._api.patch(LEADER_WORKER_SETS, self._namespace, self._name, patch)
+        except RefusedError as error:
+            # The API server answers a failed test like bad input, without details: look which it was.
+            now = await self.read_object()
+            same = all(now["metadata"][key] == lws["metadata"][key] for key in ("uid", "generation"))
+            if same and Fence.of(now) == Fence.of(lws):
+                raise
+            raise ConflictError(f"{self}: changed by somebody else at this very moment") from error
+
+    async def _keep(self, lws: Manifest, template: Manifest) -> None:
+        selector = f"{names.TARGET_UID}={lws['metadata']['uid']}"
+        kept = (await self._api.list_all(CONTROLLER_REVISIONS, self._namespace, selector))["items"]
+        if any(item["metadata"]["name"] == kept_name(self._name, template) for item in kept):
+            return
+        number = 1 + max((item["revision"] for item in kept), default=0)
+        try:
+            await self._api.create(CONTROLLER_REVISIONS, self._namespace, controller_revision(lws, template, number))
+        except ConflictError:
+            return  # kept by another attempt at the same moment: the name is made of the content

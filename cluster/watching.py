@@ -1,0 +1,134 @@
+"""One watch a kind and namespace, shared by all rollouts of a worker.
+
+Not the client's own informer: that one blocks a thread a watch and turns every event into models. Here an event is a
+dictionary, and whoever waits is woken. Watches wake; what is done is decided on a fresh read.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rollwright.cluster.api import Api, Kind, Manifest
+from rollwright.cluster.errors import ClusterError
+
+_log = logging.getLogger(__name__)
+_FIRST_RETRY_SECONDS = 0.2
+_LAST_RETRY_SECONDS = 5.0
+
+
+class SharedWatch:
+    """A copy, kept up to date, of the objects of one kind in one namespace that carry a label."""
+
+    def __init__(self, api: Api, kind: Kind, namespace: str, label: str = "") -> None:
+        self._api = api
+        self._kind = kind
+        self._namespace = namespace
+        self._label = label
+        self._objects: dict[str, Manifest] = {}
+        self._by_owner: dict[str, set[str]] = defaultdict(set)
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self.listed = asyncio.Event()
+
+    def owned_by(self, owner: str) -> list[Manifest]:
+        """The objects whose label, or name where there is no label, says `owner`. Not to be changed."""
+        return [self._objects[name] for name in self._by_owner.get(owner, ())]
+
+    @contextmanager
+    def waking(self, owner: str, event: asyncio.Event) -> Iterator[None]:
+        """Set `event` at every change of an object of `owner`."""
+        self._waiting[owner].add(event)
+        try:
+            yield
+        finally:
+            self._waiting[owner].discard(event)
+
+    async def run(self) -> None:
+        """Keep the copy up to date until cancelled, through every outage."""
+        pause = _FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._follow(await self._list())
+                pause = _FIRST_RETRY_SECONDS
+            except ClusterError as error:
+                _log.warning("watch of %s in %s broke off, again in %.1f s: %s", *self._where, pause, error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LAST_RETRY_SECONDS)
+
+    @property
+    def _where(self) -> tuple[str, str]:
+        return self._kind.plural, self._namespace
+
+    async def _list(self) -> str:
+        listing = await self._api.list_all(self._kind, self._namespace, self._label)
+        found = {item["metadata"]["name"]: item for item in listing["items"]}
+        for name in self._objects.keys() - found.keys():
+            self._forget(self._objects[name])
+        for item in found.values():
+            self._keep(item)
+        self.listed.set()
+        version: str = listing["metadata"]["resourceVersion"]
+        return version
+
+    async def _follow(self, version: str) -> None:
+        """Take events up until the server ends the stream; goes on from there without listing anew."""
+        while True:
+            async for event in self._api.watch(self._kind, self._namespace, self._label, version):
+                item: Manifest = event["object"]
+                match event["type"]:
+                    case "ADDED" | "MODIFIED":
+                        self._keep(item)
+                    case "DELETED":
+                        self._forget(item)
+                    case "ERROR":
+                        _log.info("watch of %s in %s expired: %s", *self._where, item.get("message"))
+                        return
+                version = item["metadata"]["resourceVersion"]
+
+    def _keep(self, item: Manifest) -> None:
+        item["metadata"].pop("managedFields", None)
+        self._objects[item["metadata"]["name"]] = item
+        self._by_owner[self._owner(item)].add(item["metadata"]["name"])
+        self._wake(item)
+
+    def _forget(self, item: Manifest) -> None:
+        name = item["metadata"]["name"]
+        self._objects.pop(name, None)
+        self._by_owner[self._owner(item)].discard(name)
+        self._wake(item)
+
+    def _owner(self, item: Manifest) -> str:
+        owner: str = (
+            item["metadata"].get("labels", {}).get(self._label, "") if self._label else item["metadata"]["name"]
+        )
+        return owner
+
+    def _wake(self, item: Manifest) -> None:
+        for event in self._waiting.get(self._owner(item), ()):
+            event.set()
+
+
+class Watches:
+    """The watches of a worker, started when first asked for."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._watches: dict[tuple[Kind, str], SharedWatch] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def of(self, kind: Kind, namespace: str, label: str = "") -> SharedWatch:
+        """The watch of a kind in a namespace, once it has listed."""
+        key = (kind, namespace)
+        if key not in self._watches:
+            self._watches[key] = SharedWatch(self._api, kind, namespace, label)
+            self._tasks.append(asyncio.create_task(self._watches[key].run(), name=f"watch {kind.plural} {namespace}"))
+        watch = self._watches[key]
+        await watch.listed.wait()
+        return watch
+
+    async def close(self) -> None:
+        """Stop them all."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
