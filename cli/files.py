@@ -1,0 +1,141 @@
+"""Reading a rollout file: strictly, and with every mistake told at once in plain words."""
+
+import difflib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.rollout.spec import RolloutSpec
+
+_NAME_RULE = "write lower-case letters, digits and '-', beginning and ending with a letter or a digit"
+_TODO = "`rollwright schema` prints what may be written."
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML document: its content, and where in the file each part of it stands."""
+
+    source: str
+    content: Any
+    node: yaml.Node | None = None
+
+    def place(self, location: Sequence[int | str]) -> str:
+        """The file and, where the location can be found in it, the line (from 1)."""
+        node, line = self.node, None
+        for key in location:
+            entry = _entry(node, key)
+            if entry is None:
+                break
+            node, line = entry[1], entry[0].start_mark.line + 1
+        return self.source if line is None else f"{self.source}:{line}"
+
+
+def _entry(node: yaml.Node | None, key: int | str) -> tuple[yaml.Node, yaml.Node] | None:
+    """The nodes of a key and its value in a mapping."""
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return next(((name, value) for name, value in node.value if name.value == key), None)
+
+
+def read_document(path: str) -> Document:
+    """Read one YAML document from a file, or from stdin if `path` is "-". Raises CommandError."""
+    source = "stdin" if path == "-" else path
+    try:
+        raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{source} can't be read: {error.strerror}", code=ExitCode.BAD_INPUT) from error
+    try:
+        loader = yaml.SafeLoader(raw)
+        node = loader.get_single_node()
+        if node is None:
+            raise CommandError(f"{source} is empty", todo=_TODO, code=ExitCode.BAD_INPUT)
+        if repeated := list(_repeated_keys(node)):
+            raise CommandError("\n".join(f"{source}:{what}" for what in repeated), code=ExitCode.BAD_INPUT)
+        return Document(source, loader.construct_document(node), node)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise CommandError(f"{source} is not one YAML document: {error}", code=ExitCode.BAD_INPUT) from error
+
+
+def _repeated_keys(root: yaml.Node) -> Iterator[str]:
+    """YAML forbids them; the library silently keeps the last, so half of what was written would be ignored."""
+    pending, seen = [root], set()
+    while pending:
+        node = pending.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            pending.extend(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            first: dict[str, int] = {}
+            for key, value in node.value:
+                pending.append(value)
+                line = key.start_mark.line + 1
+                if isinstance(key.value, str) and first.setdefault(key.value, line) != line:
+                    yield f"{line}: {key.value} was already given in line {first[key.value]}; keep one of them"
+
+
+def to_spec(document: Document) -> RolloutSpec:
+    """Check a document. Raises CommandError with all that is wrong in it."""
+    if not isinstance(document.content, dict):
+        raise CommandError(
+            f"{document.source}: {_shown(document.content)} is no mapping with apiVersion, kind and target",
+            todo=_TODO,
+            code=ExitCode.BAD_INPUT,
+        )
+    try:
+        return RolloutSpec.model_validate(document.content)
+    except ValidationError as refused:
+        lines = [_line(document, dict(error)) for error in refused.errors()]
+        raise CommandError("\n".join(lines), todo=_TODO, code=ExitCode.BAD_INPUT) from refused
+
+
+def _line(document: Document, error: dict[str, Any]) -> str:
+    location = [part for part in error["loc"] if part != "[key]"]
+    field = ".".join(map(str, location))
+    return ": ".join(filter(None, (document.place(location), field, _explained(error))))
+
+
+def _explained(error: dict[str, Any]) -> str:
+    value, context = error["input"], error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return _unknown(error["loc"])
+        case "missing":
+            return "is missing; it must be given"
+        case "literal_error" | "enum":
+            return f"{_shown(value)} is not possible; write {context['expected']}"
+        case "string_pattern_mismatch":
+            rule = "write an image without spaces" if context["pattern"] == r"^\S+$" else _NAME_RULE
+            return f"{_shown(value)} is not possible; {rule}"
+        case "string_too_long":
+            return f"{_shown(value)} is longer than the {context['max_length']} characters allowed"
+        case "string_type" if isinstance(value, int | float):
+            return f"{_shown(value)} is a number; put quotes around it"
+        case "value_error":
+            return str(context["error"])
+        case _:
+            return f"{_shown(value)} is not possible; {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _unknown(location: tuple[int | str, ...]) -> str:
+    model: type[BaseModel] = RolloutSpec
+    for part in location[:-1]:
+        nested = next(field.annotation for field in model.model_fields.values() if field.alias == part)
+        assert isinstance(nested, type) and issubclass(nested, BaseModel)  # noqa: S101, PT018 - pydantic went this way too
+        model = nested
+    allowed = [str(field.alias) for field in model.model_fields.values()]
+    close = difflib.get_close_matches(str(location[-1]), allowed, 1)
+    guess = f" (did you mean {close[0]}?)" if close else ""
+    return f"there is no such field{guess}; allowed are {', '.join(allowed)}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

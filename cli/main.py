@@ -1,0 +1,110 @@
+"""`rollwright`: durable rollouts of GPU-bound workloads. Each verb is a module of its own, imported when it is used."""
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from rollwright.cli.failure import CommandError, report
+
+# What `rollwright --help` says of each verb; the module rollwright.cli.VERB holds a typer `app`.
+VERBS = {
+    "start": "Start a rollout.",
+    "plan": "Show how a rollout would go, without touching anything.",
+    "status": "Show where a rollout stands.",
+    "watch": "Follow a rollout live until it ends.",
+    "list": "List rollouts.",
+    "pause": "Hold a rollout back from its next step.",
+    "resume": "Let a paused or stalled rollout go on.",
+    "abort": "End a rollout: give the surge back, update nothing further.",
+    "schema": "Print the JSON Schema of the rollout file, or of what --json prints.",
+    "worker": "Run a worker: it carries rollouts out.",
+    "demo": "See a rollout on an embedded Kubernetes, from nothing.",
+    "dev": "An embedded Kubernetes for development.",
+}
+
+
+class Verbs(TyperGroup):
+    """Lists the verbs without importing them, so that help is quick and a broken verb breaks no other."""
+
+    def __init__(self, **settings: Any) -> None:
+        """Take the table of verbs for the list of commands."""
+        super().__init__(**settings)
+        self.commands = {verb: TyperCommand(verb, help=line) for verb, line in VERBS.items()}
+
+    # Context and Command are typer's own copies of click's classes, which it does not export.
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Import the verb that was asked for."""
+        verb, command, rest = super().resolve_command(ctx, args)
+        return verb, command and _load(str(verb)), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Report failures in words, with their exit code."""
+        try:
+            return super().invoke(ctx)
+        except CommandError as error:
+            report(error)
+            raise typer.Exit(error.code) from error
+
+
+def _load(verb: str) -> Any:
+    try:
+        module = importlib.import_module(f"rollwright.cli.{verb}")
+    except ImportError as error:
+        raise CommandError(
+            f"`rollwright {verb}` can't be loaded: {error}", todo="Install what it needs: pip install 'rollwright[dev]'"
+        ) from error
+    command = typer.main.get_command(module.app)
+    command.name = verb
+    # typer adds them to every app; they belong to `rollwright` alone.
+    command.params = [
+        option for option in command.params if option.name not in ("install_completion", "show_completion")
+    ]
+    return command
+
+
+app = typer.Typer(cls=Verbs, rich_markup_mode="rich", no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if wanted:
+        from importlib import metadata  # noqa: PLC0415 - slow to import, and seldom wanted
+
+        typer.echo(f"rollwright {metadata.version('rollwright')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Durable rollouts of GPU-bound workloads on Kubernetes, one Temporal workflow each.
+
+    Temporal is found by its own environment configuration: TEMPORAL_ADDRESS,
+    TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, or a profile of temporal.toml.
+
+    TARGET is lws/NAME (with -n NAMESPACE) or a rollout's id, rollout/lws/NAMESPACE/NAME.
+
+    Exit codes: 0 done, 1 could not, 2 bad input; of start --wait and watch also
+    4 the rollout was aborted, 5 it stands paused or stalled for too long.
+
+    Examples:
+      rollwright plan -f rollout.yaml --offline
+      rollwright start -f rollout.yaml --wait
+      rollwright watch lws/llm -n inference
+      rollwright pause lws/llm -n inference --reason "error rate is up"
+
+    """
+
+
+def main() -> None:
+    """Run the command line; the entry point."""
+    app(prog_name="rollwright")
+
+
+if __name__ == "__main__":
+    main()

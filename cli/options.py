@@ -1,0 +1,53 @@
+"""Words and flags that several verbs share, so that they are spelled and read alike."""
+
+import re
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.rollout.spec import Target
+
+TargetText = Annotated[
+    str, typer.Argument(metavar="TARGET", help="lws/NAME, or a rollout's id: rollout/lws/NAMESPACE/NAME.")
+]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Kubernetes namespace of lws/NAME; 'default' without it.")
+]
+File = Annotated[str, typer.Option("--file", "-f", help="The rollout, as YAML; - reads stdin.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; `rollwright schema --of` describes it.")]
+UiUrl = Annotated[
+    str,
+    typer.Option(
+        "--ui",
+        envvar="ROLLWRIGHT_UI_URL",
+        help="Address of the Temporal UI; http://localhost:8233 if Temporal is local.",
+    ),
+]
+Svg = Annotated[
+    str, typer.Option("--svg", metavar="PATH", help="Also write what is shown as a picture, when all of it is.")
+]
+
+_TARGET = re.compile(r"(?:rollout/lws/(?P<namespace>[^/]+)|lws)/(?P<name>[^/]+)")
+
+
+def read_target(text: str, namespace: str | None) -> Target:
+    """The target that somebody names. Raises CommandError if it can't be one."""
+    match = _TARGET.fullmatch(text)
+    if not match:
+        raise CommandError(
+            f"{text!r} names no target",
+            todo="Write lws/NAME with -n NAMESPACE, or a rollout's id: rollout/lws/NAMESPACE/NAME.",
+            code=ExitCode.BAD_INPUT,
+        )
+    if match["namespace"] and namespace and match["namespace"] != namespace:
+        raise CommandError(f"{text} is not in namespace {namespace}; leave -n away", code=ExitCode.BAD_INPUT)
+    try:
+        return Target(name=match["name"], namespace=match["namespace"] or namespace or "default")
+    except ValidationError as refused:
+        raise CommandError(
+            f"{text!r} in namespace {namespace or 'default'!r} names no target: Kubernetes allows lower-case letters, "
+            "digits and '-', at most 63",
+            code=ExitCode.BAD_INPUT,
+        ) from refused

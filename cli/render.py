@@ -1,0 +1,86 @@
+"""Views on a terminal, in a pipe, or as a picture."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Column
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from rollwright.cli import views
+from rollwright.cli.failure import CommandError
+from rollwright.cli.outputs import Snapshot, Status
+from rollwright.rollout.stages import Stage
+
+PIPE_WIDTH = 120
+PICTURE_WIDTH = 110
+_RIGHT = ("Stage", "Partition", "Replicas")
+
+
+def console() -> Console:
+    """For results: stdout. Strings are printed as they are: no markup, no emoji codes, no highlighting."""
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(width=wide, markup=False, emoji=False, highlight=False)
+
+
+def table(view: views.Table) -> RichTable:
+    """A plain table without lines; only the last column folds."""
+    last = view.columns[-1]
+    columns = [
+        Column(
+            name, justify="right" if name in _RIGHT else "left", no_wrap=name not in (last, "Groups"), overflow="fold"
+        )
+        for name in view.columns
+    ]
+    drawn = RichTable(*columns, box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    for row in view.rows:
+        drawn.add_row(*row)
+    return drawn
+
+
+def stages(rows: tuple[Stage, ...], width: int) -> RenderableType:
+    """The stage table with its legend."""
+    return Group(table(views.stage_table(rows, width)), Text(views.LEGEND, style="dim"))
+
+
+def status(status: Status, width: int) -> RenderableType:
+    """The screen of `status`."""
+    facts = RichTable.grid(padding=(0, 2))
+    for name, value in views.facts(status):
+        facts.add_row(Text(name, style="bold"), value)
+    parts: list[RenderableType] = [facts]
+    if status.stage:
+        parts += ["", stages((status.stage,), width)]
+    if lines := views.events(status):
+        parts += ["", Text("events", style="bold"), *lines]
+    return Group(*parts)
+
+
+def snapshot(seen: Snapshot, width: int, height: int | None = None) -> RenderableType:
+    """The screen of `watch`: as many of the last stages as fit into `height` lines."""
+    fitting = len(seen.stages) if height is None else max(1, height - 9)
+    facts = RichTable.grid(padding=(0, 2))
+    for name, value in (("now", views.now(seen.status)), ("budget", views.budget(seen.status))):
+        facts.add_row(Text(name, style="bold"), value)
+    if so_far := views.extremes(seen.status):
+        facts.add_row(Text("seen", style="bold"), so_far)
+    return Group(
+        Text(f"{seen.status.rollout}  {views.change(seen.status.spec.change)}", style="bold"),
+        "",
+        stages(seen.stages[-fitting:], width),
+        "",
+        facts,
+    )
+
+
+def save_picture(path: str, title: str, drawn: RenderableType) -> None:
+    """Write what a screen shows as SVG. Raises CommandError if the file can't be written."""
+    recorder = Console(record=True, width=PICTURE_WIDTH, file=io.StringIO(), markup=False, emoji=False, highlight=False)
+    recorder.print(drawn)
+    try:
+        Path(path).write_text(recorder.export_svg(title=title), encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path} can't be written: {error.strerror}") from error

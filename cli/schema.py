@@ -1,0 +1,55 @@
+"""`rollwright schema`: JSON Schemas of what is read and printed."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+
+from rollwright.cli.outputs import Listing, Snapshot, Started, Status
+from rollwright.rollout.spec import RolloutSpec
+from rollwright.workflows.contract import StageTable
+
+app = typer.Typer()
+
+
+class Subject(StrEnum):
+    """What there is a schema of: the rollout file, and what verbs print with --json."""
+
+    ROLLOUT = "rollout"
+    START = "start"
+    PLAN = "plan"
+    STATUS = "status"
+    WATCH = "watch"
+    LIST = "list"
+
+
+MODELS: dict[Subject, type[BaseModel]] = {
+    Subject.ROLLOUT: RolloutSpec,
+    Subject.START: Started,
+    Subject.PLAN: StageTable,
+    Subject.STATUS: Status,
+    Subject.WATCH: Snapshot,
+    Subject.LIST: Listing,
+}
+
+
+@app.command()
+def schema(
+    of: Annotated[
+        Subject, typer.Option("--of", help="The rollout file, or what a verb prints with --json.")
+    ] = Subject.ROLLOUT,
+) -> None:
+    """Print the JSON Schema of the rollout file, or of what a verb prints with --json.
+
+    With --json, start, plan, status and list print one object on one line;
+    watch and start --wait print one more whenever something changes.
+
+    Examples:
+      rollwright schema > rollout.schema.json
+      rollwright schema --of status
+
+    """
+    model = MODELS[of].model_json_schema(mode="validation" if of is Subject.ROLLOUT else "serialization")
+    typer.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **model}, indent=2))

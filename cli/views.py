@@ -1,0 +1,166 @@
+"""What the screens say, as plain strings. Pure: no terminal, no clock."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from urllib.parse import quote
+
+from rollwright.cli.outputs import Listed, Status
+from rollwright.cli.text import one_line
+from rollwright.rollout.observation import Group
+from rollwright.rollout.spec import Change, Target
+from rollwright.rollout.stages import Mark, Stage
+
+MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
+LEGEND = "✅ updated  ❎ not yet  ⏳ rolling"
+_FIXED_CELLS = 50
+"""What Stage, Partition, Replicas and a short Note take."""
+_GROUP_CELLS = 4
+_MOST_UNREADY = 4
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings and rows of one length."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def stage_table(stages: Sequence[Stage], width: int) -> Table:
+    """The stage table as in the LWS documentation; runs of equal marks where a column a group would not fit."""
+    most = max((len(stage.groups) for stage in stages), default=0)
+    if _FIXED_CELLS + most * _GROUP_CELLS > width:
+        rows = tuple((*_numbers(stage), runs(stage.groups), one_line(stage.note)) for stage in stages)
+        return Table(("Stage", "Partition", "Replicas", "Groups", "Note"), rows)
+    columns = ("Stage", "Partition", "Replicas", *(f"R-{ordinal}" for ordinal in range(most)), "Note")
+    return Table(
+        columns,
+        tuple(
+            (
+                *_numbers(stage),
+                *(MARKS[mark] for mark in stage.groups),
+                *("" for _ in range(most - len(stage.groups))),
+                one_line(stage.note),
+            )
+            for stage in stages
+        ),
+    )
+
+
+def stage_line(stage: Stage) -> str:
+    """One row on one line, for logs."""
+    partition, replicas = f"partition {stage.partition}", f"replicas {stage.replicas}"
+    marks = "".join(MARKS[mark] for mark in stage.groups) if len(stage.groups) <= 40 else runs(stage.groups)
+    return f"stage {stage.stage:<3} {partition:<13} {replicas:<12} {marks}  {one_line(stage.note)}".rstrip()
+
+
+def _numbers(stage: Stage) -> tuple[str, str, str]:
+    return str(stage.stage), str(stage.partition), str(stage.replicas)
+
+
+def runs(marks: Iterable[Mark]) -> str:
+    """Ordinals in runs of equal marks: "0-17 ❎  18 ⏳"."""
+    parts = []
+    for mark, run in groupby(enumerate(marks), key=lambda numbered: numbered[1]):
+        ordinals = [ordinal for ordinal, _ in run]
+        span = str(ordinals[0]) if len(ordinals) == 1 else f"{ordinals[0]}-{ordinals[-1]}"
+        parts.append(f"{span} {MARKS[mark]}")
+    return "  ".join(parts)
+
+
+def now(status: Status) -> str:
+    """What it is doing, or waiting for."""
+    parts = [status.phase.value, one_line(status.reason)]
+    if not status.phase.is_final:
+        parts.append(_unready(status.groups))
+    return ": ".join(filter(None, parts))
+
+
+def _unready(groups: Sequence[Group]) -> str:
+    unready = [group for group in groups if not group.available]
+    shown = [
+        f"{group.ordinal} ({'leaving' if group.terminating else one_line(group.reason) or 'not ready'})"
+        for group in unready[:_MOST_UNREADY]
+    ]
+    if more := len(unready) - len(shown):
+        shown.append(f"{more} more")
+    return f"waiting for {'group' if len(unready) == 1 else 'groups'} {', '.join(shown)}" if unready else ""
+
+
+def budget(status: Status) -> str:
+    """The budget in use: what serves against what must, what is asked for against what may be."""
+    if status.replicas is None:
+        return "the target was not looked at yet"
+    return (
+        f"{status.available} available (at least {status.available_least}), "
+        f"{status.groups_asked} groups (at most {status.groups_most})"
+    )
+
+
+def extremes(status: Status) -> str:
+    """The budget as it was used so far."""
+    if status.available_min is None or status.groups_max is None:
+        return ""
+    return f"fewest available {status.available_min}, most groups {status.groups_max}"
+
+
+def change(wanted: Change) -> str:
+    """A change on one line."""
+    if wanted.images:
+        return one_line(", ".join(f"{container}={image}" for container, image in wanted.images.items()))
+    if wanted.patch:
+        return f"patch of {one_line(', '.join(wanted.patch))}"
+    if wanted.manifest:
+        return "the template of a manifest"
+    if wanted.revision:
+        return f"back to {wanted.revision}"
+    return "restart of every group" if wanted.restart else "the template as it stands"
+
+
+def facts(status: Status) -> list[tuple[str, str]]:
+    """What `status` says above the stage: names and values."""
+    rows = [
+        ("rollout", one_line(status.rollout)),
+        ("target", str(status.spec.target)),
+        ("change", change(status.spec.change)),
+        ("now", now(status)),
+        ("budget", budget(status)),
+        ("seen", extremes(status)),
+        ("started", status.started_at),
+        ("finished", status.finished_at),
+        ("ui", status.ui),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def events(status: Status) -> list[str]:
+    """What people did, a line each."""
+    lines = []
+    for event in status.events:
+        who = f" by {event.actor}" if event.actor else ""
+        why = f": {event.reason}" if event.reason else ""
+        lines.append(one_line(f"{event.at} {event.what}{who}{why}"))
+    return lines
+
+
+def listing(rollouts: Iterable[Listed]) -> Table:
+    """The table of `list`."""
+    cells = attrgetter("target", "phase", "stage", "started_at", "rollout")
+    return Table(
+        ("TARGET", "PHASE", "STAGE", "STARTED", "ID"),
+        tuple(tuple(one_line(cell) or "-" for cell in cells(listed)) for listed in rollouts),
+    )
+
+
+def ui_link(base: str, namespace: str, workflow_id: str, run_id: str) -> str:
+    """The page of a run in the Temporal UI; empty without a base address."""
+    if not base:
+        return ""
+    return f"{base.rstrip('/')}/namespaces/{quote(namespace, '')}/workflows/{quote(workflow_id, '')}/{run_id}"
+
+
+def short(target: Target) -> str:
+    """A target in one word, as the search attribute RolloutTarget has it."""
+    return f"lws/{target.namespace}/{target.name}"
