@@ -41,11 +41,11 @@ class LeaderWorkerSet:
         except MissingError as error:
             raise MissingError(f"{self} does not exist, or this cluster has no LeaderWorkerSets: {error}") from error
 
-    async def last_seen(self) -> Snapshot:
-        """What the shared watches have told, at no cost. They may disagree for moments: decide on `read`."""
+    async def last_seen(self) -> Snapshot | None:
+        """What the shared watches have told, at no cost, if anything. They may disagree: decide on `read`."""
         lws = (await self._watches.of(LEADER_WORKER_SETS, self._namespace)).owned_by(self._name)
         if not lws:
-            raise MissingError(f"{self} does not exist")
+            return None
         sets = await self._watches.of(STATEFUL_SETS, self._namespace, names.NAME)
         pods = await self._watches.of(PODS, self._namespace, names.NAME)
         return Snapshot(lws[0], sets.owned_by(self._name), pods.owned_by(self._name))

@@ -1,0 +1,126 @@
+"""The activities: one for each thing done to a target. Each may run twice, late, or after a newer one."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from temporalio import activity
+
+from rollwright.activities.errors import told_apart
+from rollwright.activities.messages import (
+    ActivityName,
+    KeepTemplate,
+    Outcome,
+    Restore,
+    Sight,
+    TakeStep,
+    WaitReadiness,
+)
+from rollwright.activities.waiting import Waiter
+from rollwright.cluster import steps
+from rollwright.cluster.api import Api
+from rollwright.cluster.errors import ConflictError, SupersededError
+from rollwright.cluster.record import Fence
+from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.watching import Watches
+from rollwright.rollout.spec import Target
+
+_log = logging.getLogger(__name__)
+
+
+class RolloutActivities:
+    """Activities on the targets of one cluster."""
+
+    def __init__(self, api: Api, watches: Watches) -> None:
+        self._api = api
+        self._watches = watches
+
+    def all(self) -> Sequence[Callable[..., object]]:
+        """Everything to register with a worker."""
+        return [
+            self.keep_template,
+            self.wait_readiness,
+            self.prepare,
+            self.scale_surge,
+            self.lower_partition,
+            self.replace_groups,
+            self.unblock_groups,
+            self.reclaim_replicas,
+            self.restore,
+        ]
+
+    @activity.defn(name=ActivityName.KEEP_TEMPLATE)
+    async def keep_template(self, request: KeepTemplate) -> str:
+        """Keep the template after the change in the cluster; return its name."""
+        with told_apart():
+            return await self._target(request.target).keep_template(request.change, request.restarted_at)
+
+    @activity.defn(name=ActivityName.WAIT_READINESS)
+    async def wait_readiness(self, request: WaitReadiness) -> Sight:
+        """Wait until the planner would act, or there is something to show."""
+        with told_apart():
+            return await Waiter(self._target(request.target), request).wait()
+
+    @activity.defn(name=ActivityName.PREPARE)
+    async def prepare(self, request: TakeStep) -> Outcome:
+        """Put the template in place, frozen, with the surge."""
+        target = self._target(request.target)
+        return await _under_fence(
+            lambda fence: steps.prepare(target, request.step, request.generation, fence, request.template)
+        )
+
+    @activity.defn(name=ActivityName.SCALE_SURGE)
+    async def scale_surge(self, request: TakeStep) -> Outcome:
+        """Ask for surge groups."""
+        return await self._scale(request)
+
+    @activity.defn(name=ActivityName.LOWER_PARTITION)
+    async def lower_partition(self, request: TakeStep) -> Outcome:
+        """Release groups and replace them all together."""
+        target = self._target(request.target)
+        return await _under_fence(lambda fence: steps.lower_partition(target, request.step, request.generation, fence))
+
+    @activity.defn(name=ActivityName.REPLACE_GROUPS)
+    async def replace_groups(self, request: TakeStep) -> Outcome:
+        """Finish a release that was cut short."""
+        target = self._target(request.target)
+        return await _under_fence(lambda fence: steps.close_release(target, request.generation, fence))
+
+    @activity.defn(name=ActivityName.UNBLOCK_GROUPS)
+    async def unblock_groups(self, request: TakeStep) -> Outcome:
+        """Restart broken groups below the partition."""
+        target = self._target(request.target)
+        return await _under_fence(lambda fence: steps.unblock(target, request.step, request.generation, fence))
+
+    @activity.defn(name=ActivityName.RECLAIM_REPLICAS)
+    async def reclaim_replicas(self, request: TakeStep) -> Outcome:
+        """Give surge groups back."""
+        return await self._scale(request)
+
+    @activity.defn(name=ActivityName.RESTORE)
+    async def restore(self, request: Restore) -> str:
+        """Put the user's own settings back; return what could not be put back as it was."""
+        with told_apart():
+            return await steps.restore(self._target(request.target), _fence())
+
+    async def _scale(self, request: TakeStep) -> Outcome:
+        target = self._target(request.target)
+        return await _under_fence(lambda fence: steps.scale(target, request.step, request.generation, fence))
+
+    def _target(self, target: Target) -> LeaderWorkerSet:
+        return LeaderWorkerSet(self._api, self._watches, target.namespace, target.name)
+
+
+def _fence() -> Fence:
+    """The same over attempts; larger for every later step, also after a reset of the workflow."""
+    info = activity.info()
+    return Fence(info.scheduled_time, str(info.workflow_id))
+
+
+async def _under_fence(step: Callable[[Fence], Awaitable[None]]) -> Outcome:
+    with told_apart():
+        try:
+            await step(_fence())
+        except (ConflictError, SupersededError) as outdated:
+            _log.info("%s", outdated)
+            return Outcome.OUTDATED
+    return Outcome.DONE
