@@ -60,9 +60,11 @@ class Change(Model):
 
     @model_validator(mode="after")
     def _at_most_one(self) -> Self:
-        if len(self.model_fields_set) > 1:
-            given = " and ".join(sorted(self.model_fields_set))
-            raise ValueError(f"{given} are given; give one of images, patch, manifest, restart or revision")
+        given = [name for name, value in self if value is not None]
+        if len(given) > 1:
+            raise ValueError(
+                f"{' and '.join(given)} are given; give one of images, patch, manifest, restart or revision"
+            )
         return self
 
 

@@ -78,5 +78,15 @@ def test_surge_is_capped_at_the_replicas() -> None:
     assert Strategy(max_surge=9).budget(4).surge == 4
 
 
+def test_a_spec_survives_the_way_into_a_workflow_and_back() -> None:
+    written = spec(change={"images": {"model": "m:2"}})
+    assert RolloutSpec.model_validate_json(written.model_dump_json(by_alias=True)) == written
+
+
+def test_percentages_that_come_to_nothing_at_the_given_replicas_are_refused() -> None:
+    with pytest.raises(ValidationError, match="10% and maxSurge 0% both come to 0 groups at 4 replicas"):
+        spec(target={"name": "llm", "replicas": 4}, strategy={"maxUnavailable": "10%", "maxSurge": "0%"})
+
+
 def test_the_workflow_id_is_made_of_the_target() -> None:
     assert spec().target.workflow_id == "rollout/lws/default/llm"
