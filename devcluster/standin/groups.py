@@ -44,6 +44,10 @@ class GroupController:
         lws = self._stores.sets.get(Key(key.namespace, label_of(pod, labels.SET_NAME)))
         if lws is None or await self._recreated_group(lws, pod) or not is_leader(pod):
             return
+        if not label_of(pod, labels.GROUP_INDEX):
+            _log.warning("%s/%s: no group-index; deleted, for manifests/lws-admission.yaml was not in force yet", *key)
+            await self._stores.pods.delete(pod)
+            return
         service = group_service(lws, pod)
         if service is not None and self._stores.services.get(key) is None:
             await _create_once(self._stores.services, service)

@@ -125,6 +125,8 @@ def groups_of(
     workers = {key_of(statefulset): statefulset for statefulset in statefulsets}
     groups: dict[int, GroupState] = {}
     for leader in filter(is_leader, pods):
+        if not label_of(leader, labels.GROUP_INDEX):
+            continue
         ready = pod_is_ready(leader)
         updated = label_of(leader, labels.REVISION) == revision_hash
         if size_of(lws) > 1:
