@@ -97,9 +97,33 @@ class StageTable(Model):
     stages: tuple[Stage, ...] = ()
 
 
+class RolloutState(Model):
+    """All that a rollout remembers, which is little: what to do next follows from the observation alone.
+
+    It is carried over when the history is begun anew.
+    """
+
+    template: str = ""
+    """Name of the kept template; empty until it is kept."""
+    prepared: bool = False
+    """Whether a step has been tried: from then on errors stall the rollout instead of ending it."""
+    paused: bool = False
+    aborting: bool = False
+    observation: Observation | None = None
+    stages: tuple[Stage, ...] = ()
+    steps: int = 0
+    reason: str = ""
+    trouble: str = ""
+    available_min: int | None = None
+    groups_max: int | None = None
+    started_at: str = ""
+    events: tuple[Event, ...] = ()
+
+
 class RolloutInput(Model):
-    """What the workflow is started with."""
+    """What the workflow is started with: the spec. The state is for the workflow itself, to go on."""
 
     spec: RolloutSpec
     task_queue: str = DEFAULT_TASK_QUEUE
     """Where workers with access to the target's cluster take their activities from."""
+    state: RolloutState = RolloutState()

@@ -1,0 +1,64 @@
+"""The worker: takes workflow and activity tasks from one queue, for the targets of one cluster."""
+
+import asyncio
+import logging
+import signal
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from rollwright.activities.rollout import RolloutActivities
+from rollwright.cluster.api import Api, connect
+from rollwright.cluster.watching import Watches
+from rollwright.worker import temporal
+from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
+from rollwright.workflows.rollout import RolloutWorkflow
+
+_log = logging.getLogger(__name__)
+
+# Every open rollout holds a slot by its wait; the default of 100 would stop all others from being steered.
+_MOST_ACTIVITIES = 1000
+_LONGEST_MUTATION = timedelta(seconds=15)
+
+
+def make_worker(client: Client, api: Api, watches: Watches, task_queue: str) -> Worker:
+    """Everything registered. A dead workflow worker costs 10 s unless the sticky queue gives up sooner."""
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[RolloutWorkflow],
+        activities=RolloutActivities(api, watches).all(),
+        max_concurrent_activities=_MOST_ACTIVITIES,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
+        graceful_shutdown_timeout=_LONGEST_MUTATION,
+    )
+
+
+async def run_worker(
+    *,
+    task_queue: str = DEFAULT_TASK_QUEUE,
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Work until SIGTERM or SIGINT; then waits move to another worker at once and mutations are finished.
+
+    Raises what `temporal.connect` and `cluster.api.connect` raise.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    client = await temporal.connect(profile)
+    async with connect(kubeconfig, context) as api:
+        watches = Watches(api)
+        try:
+            async with make_worker(client, api, watches, task_queue):
+                _log.info("taking tasks from the queue %s", task_queue)
+                await stop.wait()
+                _log.info("shutting down: waits move on, steps are finished")
+        finally:
+            await watches.close()

@@ -1,0 +1,77 @@
+"""The activities as the workflow calls them, each with its timeouts and what it says in the Temporal UI.
+
+A wait may last for days and shows a dead worker by its heartbeat; when it is cancelled it is let go at once, as it only
+reads. A mutation is short and awaited. No queue without a worker is waited for silently.
+"""
+
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from rollwright.activities.messages import (
+    ACTIVITY_OF,
+    ActivityName,
+    KeepTemplate,
+    Outcome,
+    Restore,
+    Sight,
+    TakeStep,
+    WaitReadiness,
+)
+
+_Result = TypeVar("_Result")
+
+_NO_POLLER = timedelta(seconds=30)
+_LONGEST_WAIT = timedelta(days=30)
+_SILENCE = timedelta(seconds=5)
+_LONGEST_MUTATION = timedelta(seconds=15)
+_WAIT_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
+_MUTATION_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
+
+
+async def keep_template(queue: str, request: KeepTemplate) -> str:
+    """Try the change by a dry run and keep its template; the template's name."""
+    summary = "try the change by a dry run and keep its template"
+    return await _mutate(queue, ActivityName.KEEP_TEMPLATE, request, str, summary)
+
+
+async def take_step(queue: str, request: TakeStep, summary: str) -> Outcome:
+    """Carry out one step."""
+    return await _mutate(queue, ACTIVITY_OF[request.step.action], request, Outcome, summary)
+
+
+async def restore(queue: str, request: Restore) -> str:
+    """Put the user's own settings back; what could not be put back as it was."""
+    return await _mutate(queue, ActivityName.RESTORE, request, str, "put the user's own settings back")
+
+
+def wait_readiness(queue: str, request: WaitReadiness, summary: str) -> workflow.ActivityHandle[Sight]:
+    """Begin a wait."""
+    return workflow.start_activity(
+        str(ActivityName.WAIT_READINESS),
+        request,
+        result_type=Sight,
+        task_queue=queue,
+        summary=summary,
+        start_to_close_timeout=_LONGEST_WAIT,
+        schedule_to_start_timeout=_NO_POLLER,
+        heartbeat_timeout=_SILENCE,
+        retry_policy=_WAIT_RETRY,
+        cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
+    )
+
+
+async def _mutate(queue: str, name: ActivityName, request: object, result: type[_Result], summary: str) -> _Result:
+    answer: _Result = await workflow.execute_activity(
+        str(name),
+        request,
+        result_type=result,
+        task_queue=queue,
+        summary=summary,
+        start_to_close_timeout=_LONGEST_MUTATION,
+        schedule_to_start_timeout=_NO_POLLER,
+        retry_policy=_MUTATION_RETRY,
+    )
+    return answer

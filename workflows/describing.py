@@ -1,0 +1,110 @@
+"""Words for people: summaries, the details page of the Temporal UI, refusals. Pure."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
+
+from rollwright.rollout.observation import Observation
+from rollwright.rollout.planner import Action, Step
+from rollwright.rollout.stages import Mark, Stage
+from rollwright.workflows.contract import Intervention, RolloutStatus
+
+MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
+_MOST_ROWS = 60
+_MOST_COLUMNS = 24
+
+
+def step(seen: Observation, taken: Step) -> str:
+    """One line for a step, as in "partition 4 -> 2"."""
+    changes = []
+    if taken.action is Action.PREPARE:
+        changes.append(f"new template, frozen at partition {taken.partition}")
+    elif taken.partition != seen.partition:
+        changes.append(f"partition {seen.partition} -> {taken.partition}")
+    if taken.groups != seen.groups_asked:
+        changes.append(f"replicas {seen.groups_asked} -> {taken.groups}")
+    if taken.delete:
+        changes.append(f"{taken.action} {ordinals(taken.delete)}")
+    return ", ".join(changes) or str(taken.action)
+
+
+def ordinals(numbers: Sequence[int]) -> str:
+    """Ordinals in short, as in "0-2, 5"."""
+    runs = [list(run) for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    return ", ".join(f"{run[0][1]}-{run[-1][1]}" if len(run) > 1 else str(run[0][1]) for run in runs)
+
+
+def split(seen: Observation) -> str:
+    """Which ordinals run what after an abort."""
+    new = [group.ordinal for group in seen.asked if group.updated]
+    old = [group.ordinal for group in seen.asked if not group.updated]
+    return f"new revision on groups {ordinals(new) or 'none'}; older one on groups {ordinals(old) or 'none'}"
+
+
+def line(status: RolloutStatus) -> str:
+    """The state of a rollout in one line."""
+    seen = status.observation
+    counts = f", {sum(group.done for group in seen.asked)} of {seen.replicas} groups done" if seen else ""
+    return f"{status.phase}{counts}" + (f": {status.reason}" if status.reason else "")
+
+
+def details(status: RolloutStatus, stages: Sequence[Stage]) -> str:
+    """The details page: Markdown, bounded in size. What comes from the cluster is escaped."""
+    parts = [f"**{escape(line(status))}**"]
+    if seen := status.observation:
+        budget = status.spec.strategy.budget(seen.replicas)
+        parts.append(
+            f"available {seen.available}, at least {budget.floor}; groups {seen.groups_asked}, at most {budget.ceiling}"
+        )
+        if waiting := [group for group in seen.asked if group.reason]:
+            parts.append("\n".join(f"- group {group.ordinal}: {escape(group.reason)}" for group in waiting[:10]))
+    if stages:
+        parts.append(table(stages[-_MOST_ROWS:]))
+    parts += [
+        f"{event.at} {escape(event.what)} by {escape(event.actor)} {escape(event.reason)}" for event in status.events
+    ]
+    return "\n\n".join(parts)
+
+
+def table(stages: Sequence[Stage]) -> str:
+    """The stage table in Markdown; for many groups with counts in place of a column each."""
+    columns = max(len(stage.groups) for stage in stages)
+    wide = columns <= _MOST_COLUMNS
+    heads = [f"R-{ordinal}" for ordinal in range(columns)] if wide else list(MARKS.values())
+    rows = ["| Stage | Partition | Replicas | " + " | ".join(heads) + " | Note |", "|" + "---|" * (len(heads) + 4)]
+    for stage in stages:
+        if wide:
+            cells = [MARKS[mark] for mark in stage.groups] + [""] * (columns - len(stage.groups))
+        else:
+            cells = [str(stage.groups.count(mark)) for mark in MARKS]
+        numbers = f"| {stage.stage} | {stage.partition} | {stage.replicas} | "
+        rows.append(numbers + " | ".join(cells) + f" | {escape(stage.note)} |")
+    return "\n".join(rows)
+
+
+def escape(text: str) -> str:
+    """Text from outside, harmless in Markdown."""
+    flat = " ".join(text.split())
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+!|" else letter for letter in flat)
+
+
+def intervention(given: Sequence[Any]) -> Intervention:
+    """What somebody sent along with a message; whatever it is, it must not stop the rollout."""
+    first = given[0] if given else {}
+    try:
+        return Intervention.model_validate(first)
+    except ValidationError:
+        return Intervention(reason=str(first)[:200])
+
+
+def failure(error: ActivityError, task_queue: str) -> str:
+    """Why an activity failed, for people."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return cause.message
+    if isinstance(cause, TimeoutError) and cause.type == TimeoutType.SCHEDULE_TO_START:
+        return f"no worker takes tasks from the queue {task_queue}; start one with: rollwright worker"
+    return f"{error.activity_type} failed: {cause}"
