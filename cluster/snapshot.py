@@ -89,29 +89,34 @@ class Snapshot:
         asked: int = self.lws["spec"]["replicas"]
         record = Record.of(self.lws)
         settled = self.is_settled
+        on_target = digest(template_of(self.lws)) == target_digest
+        revision = self.target_revision if on_target else None
         partition = self.reflected_partition if settled else configuration(self.lws).get("partition", 0)
         grace = timedelta(seconds=unready_grace_seconds)
         return Observation(
             replicas=record.replicas_wanted(asked) if record else asked,
             groups_asked=asked,
             partition=partition,
-            groups=tuple(self._group(ordinal, partition, grace, now) for ordinal in range(asked)),
-            on_target=digest(template_of(self.lws)) == target_digest,
+            groups=tuple(self._group(ordinal, partition, revision, grace, now) for ordinal in range(asked)),
+            on_target=on_target,
             settled=settled,
             generation=self.lws["metadata"]["generation"],
             widened=record is not None and configuration(self.lws).get("maxUnavailable") != record.narrow(asked),
         )
 
-    def _group(self, ordinal: int, partition: int, grace: timedelta, now: datetime) -> Group:
+    def _group(self, ordinal: int, partition: int, revision: str | None, grace: timedelta, now: datetime) -> Group:
+        """One group; `revision` is the target's as LWS names it, None while the target's template isn't in place."""
         leader = self.leaders.get(ordinal)
         if leader is None:
-            return Group(ordinal=ordinal, updated=ordinal >= partition, ready=False, reason="starting")
+            return Group(
+                ordinal=ordinal, updated=revision is not None and ordinal >= partition, ready=False, reason="starting"
+            )
         workers = self._workers.get(leader["metadata"]["name"])
         pods = self._pods_by_group[ordinal]
         reason = group_unreadiness(leader, workers, pods)
         return Group(
             ordinal=ordinal,
-            updated=_label(leader, names.REVISION) == self.target_revision,
+            updated=_label(leader, names.REVISION) == revision,
             ready=not reason,
             terminating=_is_terminating(leader),
             reason=reason,
