@@ -4,9 +4,10 @@ import re
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.rollout.quantities import DurationSeconds
 from rollwright.rollout.spec import Target
 
 TargetText = Annotated[
@@ -24,6 +25,16 @@ UiUrl = Annotated[
         envvar="ROLLWRIGHT_UI_URL",
         help="Address of the Temporal UI; http://localhost:8233 if Temporal is local.",
     ),
+]
+TaskQueue = Annotated[
+    str,
+    typer.Option(envvar="ROLLWRIGHT_TASK_QUEUE", help="Where workers of the target's cluster take tasks from."),
+]
+Kubeconfig = Annotated[
+    str | None, typer.Option("--kubeconfig", metavar="PATH", help="Of the target's cluster; KUBECONFIG without it.")
+]
+Context = Annotated[
+    str | None, typer.Option("--context", metavar="NAME", help="Of the kubeconfig; its current one without it.")
 ]
 Svg = Annotated[
     str, typer.Option("--svg", metavar="PATH", help="Also write what is shown as a picture, when all of it is.")
@@ -51,3 +62,12 @@ def read_target(text: str, namespace: str | None) -> Target:
             "digits and '-', at most 63",
             code=ExitCode.BAD_INPUT,
         ) from refused
+
+
+def read_seconds(option: str, text: str) -> int:
+    """A duration that somebody writes, such as 90, 30s or 1h30m. Raises CommandError if it is none."""
+    try:
+        return TypeAdapter[int](DurationSeconds).validate_python(int(text) if text.isdecimal() else text)
+    except ValidationError as refused:
+        why = refused.errors()[0]["msg"].removeprefix("Value error, ")
+        raise CommandError(f"{option}: {why}", code=ExitCode.BAD_INPUT) from refused

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rollwright.cli.difference import Difference
 from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import RolloutSpec
 from rollwright.rollout.stages import Stage
@@ -22,6 +23,15 @@ class Started(Output):
     rollout: str = Field(description="The workflow id, made of the target.")
     run_id: str = Field(description="Of the workflow's first run.")
     ui: str = Field(description="The run in the Temporal UI; empty if its address isn't known.")
+
+
+class Plan(Output):
+    """How a rollout would go."""
+
+    stages: tuple[Stage, ...]
+    changes: tuple[Difference, ...] | None = Field(
+        default=None, description="What changes in the target's template; left out of plans made offline."
+    )
 
 
 class Status(Output):

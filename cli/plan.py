@@ -1,15 +1,16 @@
 """`rollwright plan`: how a rollout would go."""
 
+import asyncio
 from typing import Annotated
 
 import typer
 
 from rollwright.cli import files, options, render
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.outputs import Plan
 from rollwright.rollout.simulator import simulate_stages
 from rollwright.rollout.spec import RolloutSpec
 from rollwright.rollout.stages import Stage
-from rollwright.workflows.contract import StageTable
 
 app = typer.Typer()
 
@@ -34,12 +35,16 @@ def plan(
             min=0, max=MOST_REPLICAS, help="With --offline: the number of groups, if the file doesn't say it."
         ),
     ] = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
     as_json: options.AsJson = False,
     svg: options.Svg = "",
 ) -> None:
     """Show how a rollout would go, stage by stage, without touching anything.
 
-    Offline, the number of groups is that of --replicas, else spec.replicas of
+    Asks the cluster what the change would do (a dry run) and takes the number of
+    groups from there; the table is for equally quick groups that are all ready.
+    With --offline, the cluster isn't asked, and the number of groups is that of --replicas, else spec.replicas of
     change.manifest, else target.replicas of the file.
 
     Examples:
@@ -54,33 +59,49 @@ def plan(
         raise CommandError(
             "--replicas is for --offline; otherwise the target in the cluster says it", code=ExitCode.BAD_INPUT
         )
-    stages = offline_stages(spec, replicas)
-    if as_json:
-        typer.echo(StageTable(stages=stages).model_dump_json())
+    if offline:
+        made = Plan(stages=stages_for(spec, offline_replicas(spec, replicas)))
     else:
-        console = render.console()
-        console.print(render.stages(stages, console.width))
+        made = asyncio.run(_ask_cluster(spec, kubeconfig, context))
+    if as_json:
+        typer.echo(made.model_dump_json(exclude_none=True))
+    else:
+        render.show(lambda width: render.plan(made, width))
     if svg:
-        render.save_picture(svg, f"rollwright plan -f {file} --offline", render.stages(stages, render.PICTURE_WIDTH))
+        title = f"rollwright plan -f {file}{' --offline' if offline else ''}"
+        render.save_picture(svg, title, render.plan(made, render.PICTURE_WIDTH))
 
 
-def offline_stages(spec: RolloutSpec, replicas: int | None) -> tuple[Stage, ...]:
-    """The stage table by the simulator. Raises CommandError if the number of groups isn't known or nothing may move."""
-    known = _known_replicas(spec) if replicas is None else replicas
-    if known is None:
-        raise CommandError(
-            "the file doesn't say how many groups the target has",
-            todo="Give --replicas, write target.replicas into the file, or leave --offline away to ask the cluster.",
-            code=ExitCode.BAD_INPUT,
-        )
+async def _ask_cluster(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -> Plan:
+    from rollwright.cli import preflight  # noqa: PLC0415 - the Kubernetes client takes longer to load than a plan
+
     try:
-        spec.strategy.check_budget(known)
+        seen = await preflight.look(spec, kubeconfig, context)
+    except preflight.UncheckedError as error:
+        raise CommandError(
+            f"the cluster can't be asked: {error}", todo="Give --kubeconfig or --context, or plan with --offline."
+        ) from error
+    return Plan(stages=stages_for(spec, seen.replicas), changes=seen.differences)
+
+
+def stages_for(spec: RolloutSpec, replicas: int) -> tuple[Stage, ...]:
+    """The stage table by the simulator. Raises CommandError if nothing may move at so many replicas."""
+    try:
+        spec.strategy.check_budget(replicas)
     except ValueError as error:
         raise CommandError(f"strategy: {error}", code=ExitCode.BAD_INPUT) from error
-    return simulate_stages(spec.strategy, known, lambda _: START_UP_SECONDS, settle_seconds=SETTLE_SECONDS)
+    return simulate_stages(spec.strategy, replicas, lambda _: START_UP_SECONDS, settle_seconds=SETTLE_SECONDS)
 
 
-def _known_replicas(spec: RolloutSpec) -> int | None:
+def offline_replicas(spec: RolloutSpec, given: int | None) -> int:
+    """How many groups the target has, by what is written. Raises CommandError if nothing says it."""
     described = (spec.change.manifest or {}).get("spec")
-    replicas = described.get("replicas") if isinstance(described, dict) else None
-    return replicas if isinstance(replicas, int) and 0 <= replicas <= MOST_REPLICAS else spec.target.replicas
+    in_manifest = described.get("replicas") if isinstance(described, dict) else None
+    for replicas in (given, in_manifest, spec.target.replicas):
+        if isinstance(replicas, int) and 0 <= replicas <= MOST_REPLICAS:
+            return replicas
+    raise CommandError(
+        "the file doesn't say how many groups the target has",
+        todo="Give --replicas, write target.replicas into the file, or leave --offline away to ask the cluster.",
+        code=ExitCode.BAD_INPUT,
+    )

@@ -3,8 +3,10 @@
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import typer
 from rich.console import Console, Group, RenderableType
 from rich.table import Column
 from rich.table import Table as RichTable
@@ -12,7 +14,7 @@ from rich.text import Text
 
 from rollwright.cli import views
 from rollwright.cli.failure import CommandError
-from rollwright.cli.outputs import Snapshot, Status
+from rollwright.cli.outputs import Plan, Snapshot, Status
 from rollwright.rollout.stages import Stage
 
 PIPE_WIDTH = 120
@@ -24,6 +26,18 @@ def console() -> Console:
     """For results: stdout. Strings are printed as they are: no markup, no emoji codes, no highlighting."""
     wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(width=wide, markup=False, emoji=False, highlight=False)
+
+
+def show(draw: Callable[[int], RenderableType]) -> None:
+    """Print what is drawn for the width there is; in a pipe without the spaces that fill up lines."""
+    screen = console()
+    if screen.is_terminal:
+        screen.print(draw(screen.width))
+        return
+    with screen.capture() as captured:
+        screen.print(draw(screen.width))
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def table(view: views.Table) -> RichTable:
@@ -44,6 +58,15 @@ def table(view: views.Table) -> RichTable:
 def stages(rows: tuple[Stage, ...], width: int) -> RenderableType:
     """The stage table with its legend."""
     return Group(table(views.stage_table(rows, width)), Text(views.LEGEND, style="dim"))
+
+
+def plan(made: Plan, width: int) -> RenderableType:
+    """The screen of `plan`."""
+    table_of_stages = stages(made.stages, width)
+    if made.changes is None:
+        return table_of_stages
+    changes: RenderableType = "The template stays as it is." if not made.changes else table(views.changes(made.changes))
+    return Group(changes, "", table_of_stages)
 
 
 def status(status: Status, width: int) -> RenderableType:

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from rollwright.cli.outputs import Listing, Snapshot, Started, Status
+from rollwright.cli.outputs import Listing, Plan, Snapshot, Started, Status
 from rollwright.rollout.spec import RolloutSpec
-from rollwright.workflows.contract import StageTable
 
 app = typer.Typer()
 
@@ -28,7 +27,7 @@ class Subject(StrEnum):
 MODELS: dict[Subject, type[BaseModel]] = {
     Subject.ROLLOUT: RolloutSpec,
     Subject.START: Started,
-    Subject.PLAN: StageTable,
+    Subject.PLAN: Plan,
     Subject.STATUS: Status,
     Subject.WATCH: Snapshot,
     Subject.LIST: Listing,

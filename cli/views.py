@@ -6,6 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 from urllib.parse import quote
 
+from rollwright.cli.difference import Difference
 from rollwright.cli.outputs import Listed, Status
 from rollwright.cli.text import one_line
 from rollwright.rollout.observation import Group
@@ -130,7 +131,6 @@ def facts(status: Status) -> list[tuple[str, str]]:
         ("seen", extremes(status)),
         ("started", status.started_at),
         ("finished", status.finished_at),
-        ("ui", status.ui),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -143,6 +143,14 @@ def events(status: Status) -> list[str]:
         why = f": {event.reason}" if event.reason else ""
         lines.append(one_line(f"{event.at} {event.what}{who}{why}"))
     return lines
+
+
+def changes(found: Iterable[Difference]) -> Table:
+    """What a change makes of a template."""
+    return Table(
+        ("Field", "Before", "After"),
+        tuple(tuple(one_line(cell) or "-" for cell in (it.field, it.before, it.after)) for it in found),
+    )
 
 
 def listing(rollouts: Iterable[Listed]) -> Table:

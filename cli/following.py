@@ -1,0 +1,128 @@
+"""Following a rollout until it ends, over lost connections and workers that come and go."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import typer
+
+from rollwright.cli import views
+from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.outputs import Snapshot, Status
+from rollwright.cli.temporal import NoAnswerError, Run
+from rollwright.cli.text import plain
+from rollwright.rollout.stages import Stage
+from rollwright.workflows.contract import Phase
+
+INTERVAL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen of a rollout at one moment."""
+
+    snapshot: Snapshot | None
+    """The last there was; None until the first answer."""
+    trouble: str = ""
+    """Why there is no newer one now, in words."""
+    ended: bool = False
+
+
+async def follow(run: Run, ui: str) -> AsyncIterator[Look]:
+    """Look about every second until the rollout has ended. Raises CommandError if it ends without a result."""
+    last: Snapshot | None = None
+    while True:
+        try:
+            if not await run.is_open():
+                status = Status.of(await run.result(), ui)
+                yield Look(Snapshot(status=status, stages=_with_last(last, status.stage)), ended=True)
+                return
+            last = Snapshot(status=Status.of(await run.status(), ui), stages=await run.stages())
+            yield Look(last)
+        except NoAnswerError as error:
+            yield Look(last, trouble=str(error))
+        await asyncio.sleep(INTERVAL_SECONDS)
+
+
+def _with_last(seen: Snapshot | None, last: Stage | None) -> tuple[Stage, ...]:
+    """The table with the last row, which is in the result: no worker need answer any more by then."""
+    known = seen.stages if seen else ()
+    if last is None:
+        return known
+    return (*(stage for stage in known if stage.stage < last.stage), last)
+
+
+@dataclass
+class Patience:
+    """How long a rollout may stand (paused, stalled, or without an answer) while somebody waits for it."""
+
+    seconds: float
+    _standing_since: float | None = None
+
+    def check(self, look: Look) -> None:
+        """Raise CommandError once it has stood for too long."""
+        phase = None if look.trouble or not look.snapshot else look.snapshot.status.phase
+        if phase not in (None, Phase.PAUSED, Phase.STALLED):
+            self._standing_since = None
+            return
+        now = time.monotonic()
+        if self._standing_since is None:
+            self._standing_since = now
+        if now - self._standing_since >= self.seconds:
+            raise CommandError(
+                f"the rollout stands ({phase or look.trouble}) for longer than --wait-timeout",
+                todo="It is still open. `rollwright status` says why; go on with `rollwright resume`, or end it with "
+                "`rollwright abort`.",
+                code=ExitCode.STANDS,
+            )
+
+
+async def print_lines(run: Run, ui: str, *, as_json: bool, patience: Patience | None = None) -> Snapshot:
+    """Print a line a stage (or, as JSON, a snapshot whenever it changed) until the end. Raises CommandError."""
+    printer = _Printer(run.rollout, as_json=as_json)
+    async for look in follow(run, ui):
+        printer.show(look)
+        if patience and not look.ended:
+            patience.check(look)
+        if look.snapshot and look.ended:
+            return look.snapshot
+    raise AssertionError("following ends with the result")
+
+
+class _Printer:
+    """Prints what is new in each look."""
+
+    def __init__(self, rollout: str, *, as_json: bool) -> None:
+        self._rollout = rollout
+        self._as_json = as_json
+        self._last = Look(None)
+        self._now = ""
+        self._lines: dict[int, str] = {}
+
+    def show(self, look: Look) -> None:
+        if look.trouble and look.trouble != self._last.trouble:
+            typer.echo(f"{self._rollout}: {plain(look.trouble)}; trying again", err=True)
+        if look.snapshot and look.snapshot != self._last.snapshot:
+            if self._as_json:
+                typer.echo(look.snapshot.model_dump_json(by_alias=True))
+            else:
+                self._print_new(look.snapshot)
+        self._last = look
+
+    def _print_new(self, snapshot: Snapshot) -> None:
+        for stage in snapshot.stages:
+            line = views.stage_line(stage)
+            if self._lines.get(stage.stage) != line:
+                typer.echo(line)
+                self._lines[stage.stage] = line
+        standing = snapshot.status.phase in (Phase.PAUSED, Phase.STALLED) or snapshot.status.phase.is_final
+        now = views.now(snapshot.status) if standing else ""
+        if now and now != self._now:
+            typer.echo(now)
+        self._now = now
+
+
+def exit_code(end: Snapshot) -> ExitCode:
+    """What a command that has followed a rollout to its end tells the shell."""
+    return ExitCode.DONE if end.status.phase is Phase.COMPLETED else ExitCode.ABORTED

@@ -1,0 +1,72 @@
+"""`rollwright list`: the rollouts there are."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+
+from rollwright.cli import options, render, temporal, views
+from rollwright.cli.outputs import Listed, Listing
+from rollwright.cli.temporal import NoAnswerError, Run
+from rollwright.workflows.contract import PHASE_ATTRIBUTE, WORKFLOW_TYPE
+
+app = typer.Typer()
+
+_AT_ONCE = 10
+"""Rollouts asked for their stage at a time."""
+
+
+@app.command("list")
+def list_rollouts(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the open rollouts, newest first.
+
+    Examples:
+      rollwright list
+      rollwright list --all --json
+
+    """
+    listing = asyncio.run(_list(everything=everything))
+    if as_json:
+        typer.echo(listing.model_dump_json())
+    elif listing.rollouts:
+        render.show(lambda _: render.table(views.listing(listing.rollouts)))
+    else:
+        typer.echo("no rollouts" if everything else "no open rollouts; --all shows those that have ended", err=True)
+
+
+async def _list(*, everything: bool) -> Listing:
+    client = await temporal.connect()
+    query = f"WorkflowType = '{WORKFLOW_TYPE}'" + ("" if everything else " AND ExecutionStatus = 'Running'")
+    with temporal.explained("rollouts can't be listed"):
+        found = [execution async for execution in client.list_workflows(query)]
+    turns = asyncio.Semaphore(_AT_ONCE)
+    listed = await asyncio.gather(*(_describe(client, execution, turns) for execution in found))
+    return Listing(rollouts=tuple(sorted(listed, key=lambda rollout: rollout.started_at, reverse=True)))
+
+
+async def _describe(client: Client, execution: WorkflowExecution, turns: asyncio.Semaphore) -> Listed:
+    phase, stage = execution.typed_search_attributes.get(PHASE_ATTRIBUTE) or "", ""
+    if execution.status is WorkflowExecutionStatus.RUNNING:
+        async with turns:
+            try:
+                status = await Run(client, execution.id, execution.run_id).status()
+            except NoAnswerError:
+                stage = "no worker answers"
+            else:
+                phase = status.phase.value
+                stage = f"{status.stage.stage} {status.stage.note}".rstrip() if status.stage else ""
+    elif execution.status is not WorkflowExecutionStatus.COMPLETED or not phase:
+        # Without the search attribute all that is known of one that ended well is that it did.
+        phase = execution.status.name.lower().replace("_", " ") if execution.status else ""
+    return Listed(
+        rollout=execution.id,
+        target=execution.id.removeprefix("rollout/"),
+        phase=phase,
+        stage=stage,
+        started_at=execution.start_time.isoformat(timespec="seconds"),
+    )

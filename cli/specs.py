@@ -1,0 +1,62 @@
+"""What to roll out, from a file, from flags, or from a file changed by flags."""
+
+from typing import Any
+
+from rollwright.cli import files, options
+from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.rollout.spec import RolloutSpec
+
+_TODO = "Give --file, or --target lws/NAME with what is to change."
+
+
+def read_spec(
+    file: str, *, target: str, namespace: str | None, images: list[str], restart: bool, strategy: dict[str, Any]
+) -> RolloutSpec:
+    """Read the file, put the flags over it, and check the whole. Raises CommandError.
+
+    A change given by flags takes the place of the file's; of the target and the strategy, only what is given does.
+    """
+    if not file and not target:
+        raise CommandError("there is nothing to roll out", todo=_TODO, code=ExitCode.BAD_INPUT)
+    flags = {
+        "target": _target(target, namespace),
+        "strategy": {field: value for field, value in strategy.items() if value is not None},
+    }
+    change = _change(images, restart=restart)
+    document = files.read_document(file) if file else files.Document("flags", {})
+    if not isinstance(document.content, dict):
+        return files.to_spec(document)
+    content = dict(document.content)
+    for part, given in flags.items():
+        written = content.get(part) or {}
+        if given and isinstance(written, dict):
+            content[part] = {**written, **given}
+    if change:
+        content["change"] = change
+    changed = f"{document.source} with flags" if file and content != document.content else document.source
+    return files.to_spec(files.Document(changed, content, document.node))
+
+
+def _target(target: str, namespace: str | None) -> dict[str, Any]:
+    if not target:
+        return {"namespace": namespace} if namespace else {}
+    named = options.read_target(target, namespace)
+    return {"name": named.name, "namespace": named.namespace}
+
+
+def _change(images: list[str], *, restart: bool) -> dict[str, Any]:
+    if images and restart:
+        raise CommandError(
+            "--image and --restart are both given; a new image restarts every group anyway", code=ExitCode.BAD_INPUT
+        )
+    if restart:
+        return {"restart": True}
+    by_container: dict[str, str] = {}
+    for given in images:
+        container, separator, image = given.partition("=")
+        if not (container and separator and image):
+            raise CommandError(f"--image {given!r}: write CONTAINER=IMAGE", code=ExitCode.BAD_INPUT)
+        if container in by_container:
+            raise CommandError(f"--image is given twice for container {container}", code=ExitCode.BAD_INPUT)
+        by_container[container] = image
+    return {"images": by_container} if by_container else {}

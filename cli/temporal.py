@@ -1,0 +1,196 @@
+"""Rollouts as Temporal knows them: connecting, finding one, asking it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
+from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.service import RPCError, RPCStatusCode
+
+from rollwright.cli import views
+from rollwright.cli.failure import CommandError
+from rollwright.rollout.spec import Target
+from rollwright.rollout.stages import Stage
+from rollwright.worker.temporal import connect as connect_to_temporal
+from rollwright.workflows.contract import STAGES, STATUS, Intervention, RolloutStatus, StageTable
+
+ANSWER = timedelta(seconds=5)
+"""How long a call may take: a server that is away, or a rollout whose worker is away, is told of after that."""
+
+_LOCAL_UI = "http://localhost:8233"
+_LOCAL_HOSTS = ("localhost", "127.", "[::1]")
+# Nobody answers a query: the call times out, or the server knows already that no worker polls.
+_NO_WORKER = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+_AWAY = (
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.UNKNOWN,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+)
+
+
+class NoAnswerError(Exception):
+    """The server or the workers can't be reached now; trying again may help."""
+
+
+async def connect() -> Client:
+    """Connect to Temporal as its environment configuration says. Raises CommandError."""
+    # The SDK's own log of its retries would run over what the command prints; what matters is told in words.
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)), error_if_already_set=False)
+    try:
+        return await connect_to_temporal()
+    except (RuntimeError, ValueError, RPCError) as error:
+        raise unreachable(error) from error
+
+
+def unreachable(error: Exception) -> CommandError:
+    """What to say when connecting has failed."""
+    address = ClientConfig.load_client_connect_config().get("target_host", "127.0.0.1:7233")
+    # The SDK gives the debug form of nested errors; the innermost message is what happened.
+    reasons = re.findall(r'message: "([^"]+)"', str(error)) or [str(error)]
+    return CommandError(
+        f"Temporal at {address} can't be reached: {reasons[-1]}",
+        todo="Set TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_API_KEY (or a profile of temporal.toml), "
+        "or start a server for yourself: temporal server start-dev",
+    )
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn what Temporal answers to a single call into CommandError. `what`: the thing that could not be done."""
+    try:
+        yield
+    except RPCError as error:
+        raise CommandError(f"{what}: {error.message}", todo=_todo(error)) from error
+
+
+def _todo(error: RPCError) -> str:
+    match error.status:
+        case RPCStatusCode.PERMISSION_DENIED | RPCStatusCode.UNAUTHENTICATED:
+            return "Check TEMPORAL_NAMESPACE and TEMPORAL_API_KEY, or the profile of temporal.toml."
+        case RPCStatusCode.UNAVAILABLE | RPCStatusCode.DEADLINE_EXCEEDED:
+            return "Temporal is away; try again."
+        case _:
+            return ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One rollout: an id, and the first run of its chain; a later rollout of the same target has another."""
+
+    client: Client
+    rollout: str
+    first_run_id: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server runs on this machine, and its UI therefore where the dev server has it."""
+        return self.client.service_client.config.target_host.startswith(_LOCAL_HOSTS)
+
+    def ui_link(self, base: str) -> str:
+        """Its page in the Temporal UI; empty if the address of the UI isn't known."""
+        known = base or (_LOCAL_UI if self.is_local else "")
+        return views.ui_link(known, self.client.namespace, self.rollout, self.first_run_id)
+
+    async def is_open(self) -> bool:
+        """Whether it still runs. Raises NoAnswerError."""
+        with _answered():
+            description = await self._latest.describe(rpc_timeout=ANSWER)
+        return first_run_id(description) == self.first_run_id and description.status is WorkflowExecutionStatus.RUNNING
+
+    async def status(self) -> RolloutStatus:
+        """What it says of itself. Raises NoAnswerError."""
+        with _answered(by_worker=True):
+            status: RolloutStatus = await self._latest.query(STATUS, result_type=RolloutStatus, rpc_timeout=ANSWER)
+        return status
+
+    async def stages(self) -> tuple[Stage, ...]:
+        """Its stage table. Raises NoAnswerError."""
+        with _answered(by_worker=True):
+            table: StageTable = await self._latest.query(STAGES, result_type=StageTable, rpc_timeout=ANSWER)
+        return table.stages
+
+    async def result(self) -> RolloutStatus:
+        """How a rollout that has ended came out. Raises NoAnswerError, CommandError if it ended without a result."""
+        handle = self.client.get_workflow_handle(self.rollout, run_id=self.first_run_id, result_type=RolloutStatus)
+        try:
+            with _answered():
+                status: RolloutStatus = await handle.result(rpc_timeout=ANSWER)
+        except WorkflowFailureError as failure:
+            raise _without_result(self.rollout, failure.cause) from failure
+        return status
+
+    async def answer(self) -> RolloutStatus:
+        """Where it stands, or how it ended. Raises NoAnswerError, CommandError if it ended without a result."""
+        return await (self.status() if await self.is_open() else self.result())
+
+    async def signal(self, name: str, by: Intervention) -> bool:
+        """Steer it; False if it has ended. Raises CommandError."""
+        try:
+            await self._latest.signal(name, by, rpc_timeout=ANSWER)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise CommandError(f"{self.rollout} can't be reached: {error.message}", todo=_todo(error)) from error
+        return True
+
+    @property
+    def _latest(self) -> WorkflowHandle[object, object]:
+        """The latest run of this id; it belongs to this rollout as long as `is_open`."""
+        return self.client.get_workflow_handle(self.rollout)
+
+
+def _without_result(rollout: str, cause: BaseException) -> CommandError:
+    if isinstance(cause, ApplicationError):
+        return CommandError(f"{rollout} failed: {cause.message}")
+    why = cause.message if isinstance(cause, FailureError) else str(cause)
+    return CommandError(
+        f"{rollout} ended without a result: {why}",
+        todo="Its target may stand half-way, with a surge or a partition. Start another rollout of it: that goes on "
+        "from what it finds.",
+    )
+
+
+def first_run_id(description: WorkflowExecutionDescription) -> str:
+    """The first run of the chain that this run continues."""
+    return description.raw_description.workflow_execution_info.first_run_id or description.run_id
+
+
+async def find(client: Client, target: Target) -> Run:
+    """The latest rollout of a target. Raises CommandError if there is none."""
+    handle = client.get_workflow_handle(target.workflow_id)
+    try:
+        with explained(f"{target.workflow_id} can't be looked up"):
+            description = await handle.describe(rpc_timeout=ANSWER)
+    except CommandError as error:
+        if isinstance(error.__cause__, RPCError) and error.__cause__.status is RPCStatusCode.NOT_FOUND:
+            raise CommandError(
+                f"there is no rollout of {target}", todo="`rollwright list --all` shows the rollouts there are."
+            ) from error
+        raise
+    return Run(client, target.workflow_id, first_run_id(description))
+
+
+@contextmanager
+def _answered(*, by_worker: bool = False) -> Iterator[None]:
+    """Tell what may be tried again (NoAnswerError) from what may not (CommandError)."""
+    try:
+        yield
+    except RPCError as error:
+        if by_worker and error.status in _NO_WORKER:
+            raise NoAnswerError("no worker answers; start one: rollwright worker") from error
+        if error.status in _AWAY:
+            raise NoAnswerError(f"Temporal is away ({error.message})") from error
+        raise CommandError(f"Temporal refuses: {error.message}", todo=_todo(error)) from error

@@ -1,0 +1,67 @@
+"""`rollwright watch`: follow a rollout live."""
+
+import asyncio
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from rollwright.cli import following, options, render, temporal
+from rollwright.cli.following import Look
+from rollwright.cli.outputs import Snapshot
+from rollwright.cli.temporal import Run
+from rollwright.rollout.spec import Target
+
+app = typer.Typer()
+
+
+@app.command()
+def watch(
+    target: options.TargetText,
+    namespace: options.Namespace = None,
+    *,
+    as_json: options.AsJson = False,
+    svg: options.Svg = "",
+    ui: options.UiUrl = "",
+) -> None:
+    """Follow the latest rollout of a target live until it ends; a line a stage if the output is no terminal.
+
+    Exit codes: 0 completed, 1 could not, 2 bad input, 4 aborted.
+
+    Examples:
+      rollwright watch lws/llm -n inference
+      rollwright watch lws/llm -n inference --json | jq .status.phase
+      rollwright watch rollout/lws/inference/llm --svg rollout.svg
+
+    """
+    end = asyncio.run(_watch(options.read_target(target, namespace), ui, as_json=as_json))
+    if svg:
+        render.save_picture(svg, f"rollwright watch {target}", render.snapshot(end, render.PICTURE_WIDTH))
+    raise typer.Exit(following.exit_code(end))
+
+
+async def _watch(target: Target, ui: str, *, as_json: bool) -> Snapshot:
+    run = await temporal.find(await temporal.connect(), target)
+    link = run.ui_link(ui)
+    console = render.console()
+    if as_json or not console.is_terminal:
+        return await following.print_lines(run, link, as_json=as_json)
+    return await _watch_live(run, link, console)
+
+
+async def _watch_live(run: Run, link: str, console: Console) -> Snapshot:
+    with Live(console=console, auto_refresh=False) as live:
+        async for look in following.follow(run, link):
+            live.update(_screen(look, console), refresh=True)
+            if look.ended and look.snapshot:
+                return look.snapshot
+    raise AssertionError("following ends with the result")
+
+
+def _screen(look: Look, console: Console) -> RenderableType:
+    height = None if look.ended else console.height
+    parts: list[RenderableType] = [render.snapshot(look.snapshot, console.width, height)] if look.snapshot else []
+    if look.trouble:
+        parts.append(Text(f"{look.trouble}; trying again", style="yellow"))
+    return Group(*parts)
