@@ -2,12 +2,14 @@
 
 The pins (pins/*/go.mod and go.sum) say exactly what is built; the binaries are kept in a cache folder named after them.
 A binary gets its place there only when it is complete, so an interrupted build goes on where it stopped.
+`python -m rollwright.devcluster.build` builds ahead of time, e.g. in CI, and prints the folder.
 """
 
 import asyncio
 import hashlib
 import os
 import re
+import sys
 import sysconfig
 import time
 from collections.abc import Sequence
@@ -163,3 +165,7 @@ def _minutes(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min"
+
+
+if __name__ == "__main__":
+    print(asyncio.run(ensure_binaries(lambda line: print(line, file=sys.stderr))))

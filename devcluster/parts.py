@@ -11,7 +11,7 @@ from rollwright.devcluster import credentials
 from rollwright.devcluster.state import ClusterRecord, StateFolder
 
 MANIFESTS = Path(__file__).parent / "manifests"
-STAGES = MANIFESTS / "stages"
+KWOK_CONFIG = MANIFESTS / "kwok"
 
 # What the rollouts need, and what a person trying things out would miss. Node lifecycle is not among them: kwok's nodes
 # have no kubelet to lose.
@@ -99,7 +99,7 @@ def write_credentials(layout: Layout) -> None:
 
 
 def nodes_manifest(layout: Layout) -> str:
-    """Return the nodes as a JSON list; manifests/stages/node-ready.yaml turns the GPU label into allocatable GPUs."""
+    """Return the nodes as a JSON list; manifests/kwok/node-ready.yaml turns the GPU label into allocatable GPUs."""
     settings = layout.record.settings
     nodes = []
     for number in range(settings.gpu_nodes):
@@ -203,7 +203,7 @@ def _kwok(layout: Layout) -> list[str]:
         f"--kubeconfig={layout.kubeconfig(Part.KWOK)}",
         "--manage-all-nodes",
         "--node-lease-duration-seconds=0",
-        *(f"--config={path}" for path in sorted(STAGES.glob("*.yaml"))),
+        *(f"--config={path}" for path in sorted(KWOK_CONFIG.glob("*.yaml"))),
     ]
 
 
