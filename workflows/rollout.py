@@ -1,10 +1,12 @@
 """The durable loop: observe, plan, act, until done. What to do is the planner's; who may stop it is decided here."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -259,9 +261,9 @@ class RolloutWorkflow:
         self._abort(describing.intervention(given))
 
     @workflow.signal(dynamic=True)
-    def unknown(self, name: str, *given: Any) -> None:
+    def unknown(self, name: str, given: Sequence[RawValue]) -> None:
         """Keep a signal that nobody knows for people to see."""
-        self._note(f"a message was not understood: {name[:50]}", describing.intervention(given))
+        self._note(f"a message was not understood: {name[:50]}", Intervention(reason=f"{len(given)} inputs"))
 
     @workflow.query
     def status(self) -> RolloutStatus:

@@ -1,0 +1,210 @@
+"""The durable loop, on a real Temporal server with skipped time and a simulated cluster."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from fakes import FakeCluster
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from rollwright.rollout.observation import Observation
+from rollwright.rollout.simulator import World
+from rollwright.rollout.spec import Change, Pacing, RolloutSpec, Strategy, Target
+from rollwright.workflows.contract import WORKFLOW_TYPE, Phase, RolloutInput, RolloutStatus, StageTable
+from rollwright.workflows.rollout import RolloutWorkflow
+
+Handle = WorkflowHandle[Any, RolloutStatus]
+TWO_TWO = Strategy(max_unavailable=2, max_surge=2)
+
+pytestmark = pytest.mark.real
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(temporal_binary: Path) -> AsyncIterator[WorkflowEnvironment]:
+    async with await WorkflowEnvironment.start_time_skipping_v2(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=str(temporal_binary),
+        dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+    ) as environment:
+        yield environment
+
+
+@asynccontextmanager
+async def rollout(
+    server: WorkflowEnvironment, cluster: FakeCluster, strategy: Strategy = TWO_TWO
+) -> AsyncIterator[Handle]:
+    """A started rollout and a worker that plays its cluster."""
+    queue = str(uuid.uuid4())
+    spec = RolloutSpec(target=Target(name="llm"), change=Change(images={"model": "m:2"}), strategy=strategy)
+    async with Worker(server.client, task_queue=queue, workflows=[RolloutWorkflow], activities=cluster.activities()):
+        yield await server.client.start_workflow(
+            WORKFLOW_TYPE,
+            RolloutInput(spec=spec, task_queue=queue),
+            id=queue,
+            task_queue=queue,
+            result_type=RolloutStatus,
+        )
+
+
+async def status(handle: Handle) -> RolloutStatus:
+    answer: RolloutStatus = await handle.query("status", result_type=RolloutStatus)
+    return answer
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that must come."""
+    async with asyncio.timeout(20):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def until_phase(handle: Handle, phase: Phase) -> None:
+    async def reached() -> bool:
+        return (await status(handle)).phase is phase
+
+    await until(reached)
+
+
+def hours(status: RolloutStatus) -> float:
+    took = datetime.fromisoformat(status.finished_at) - datetime.fromisoformat(status.started_at)
+    return took / timedelta(hours=1)
+
+
+async def test_a_rollout_of_hours_completes_and_tells_how_it_went(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4))
+    async with rollout(server, cluster) as handle:
+        result = await handle.result()
+        table = await handle.query("stages", result_type=StageTable)
+    assert (result.phase, result.groups_max, cluster.restored) == (Phase.COMPLETED, 6, 1)
+    assert result.available_min is not None
+    assert result.available_min >= 2
+    # the groups of this world become ready one by one, from the highest ordinal down
+    assert [pair for pair, _ in groupby((row.partition, row.replicas) for row in table.stages)] == [
+        (0, 4), (4, 6), (2, 6), (1, 6), (0, 6), (0, 5), (0, 4),
+    ]  # fmt: skip
+    assert hours(result) >= 3  # six groups, half an hour one after another
+
+
+async def test_a_pause_takes_no_step_until_resumed_and_keeps_who_and_why(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await until(lambda: _steps(cluster, 2))
+        for _ in range(2):
+            await handle.signal("pause", {"actor": "ada", "reason": "lunch"})
+        cluster.stuck = False
+        await until_phase(handle, Phase.PAUSED)
+        steps = len(cluster.steps)
+        await until(lambda: _all_started_are_ready(cluster))
+        assert len(cluster.steps) == steps
+        (paused,) = [event for event in (await status(handle)).events if event.what == "paused"]
+        assert (paused.actor, paused.reason) == ("ada", "lunch")
+        await handle.signal("resume", {"actor": "ada"})
+        assert (await handle.result()).phase is Phase.COMPLETED
+
+
+async def test_an_abort_gives_the_surge_back_and_updates_nothing_further(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await until(lambda: _steps(cluster, 2))
+        await handle.signal("abort", {"actor": "ada", "reason": "wrong image"})
+        cluster.stuck = False
+        result = await handle.result()
+    assert result.phase is Phase.ABORTED
+    assert result.reason == "new revision on groups 2-3; older one on groups 0-1"
+    assert (cluster.world.spec.partition, cluster.world.spec.groups, cluster.restored) == (2, 4, 0)
+
+
+async def test_a_request_for_cancellation_is_an_abort(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await until(lambda: _steps(cluster, 2))
+        await handle.cancel()
+        cluster.stuck = False
+        result = await handle.result()
+    assert result.phase is Phase.ABORTED
+    assert cluster.world.spec.groups == 4
+
+
+async def test_messages_that_make_no_sense_stop_nothing(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await until(lambda: _steps(cluster, 1))
+        await handle.signal("resume")
+        await handle.signal("resume", "just text")
+        await handle.signal("resume", args=[{"actor": "ada"}, 7])
+        await handle.signal("resume", {"nobody": "knows"})
+        await handle.signal("explode", [1, 2])
+        cluster.stuck = False
+        result = await handle.result()
+    assert result.phase is Phase.COMPLETED
+    assert "a message was not understood: explode" in [event.what for event in result.events]
+
+
+async def test_a_change_that_is_refused_ends_the_rollout_in_plain_words(server: WorkflowEnvironment) -> None:
+    words = "there is no container modell in the target; it has model"
+    cluster = FakeCluster(World(4), refusals=[ApplicationError(words, type="RefusedError", non_retryable=True)])
+    async with rollout(server, cluster) as handle:
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.message == words
+    assert cluster.steps == []
+
+
+async def test_a_cluster_that_fails_for_a_while_stalls_the_rollout_and_then_it_goes_on(
+    server: WorkflowEnvironment,
+) -> None:
+    away = [ApplicationError("the API server answers 500") for _ in range(7)]
+    cluster = FakeCluster(World(4), refusals=[*away])
+    async with rollout(server, cluster) as handle:
+        result = await handle.result()
+    assert result.phase is Phase.COMPLETED
+    assert cluster.refusals == []
+
+
+async def test_a_refusal_in_the_middle_stalls_until_somebody_resumes(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await until(lambda: _steps(cluster, 2))
+        cluster.refusals = [ApplicationError("not permitted", type="ForbiddenError", non_retryable=True)]
+        cluster.stuck = False
+        result = await handle.result()
+    assert result.phase is Phase.COMPLETED
+
+
+async def test_history_is_begun_anew_and_nothing_is_forgotten(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(60), start_up=timedelta(milliseconds=1))
+    strategy = Strategy(max_unavailable=1, max_surge=1, pacing=Pacing.ORDERED)
+    async with rollout(server, cluster, strategy) as handle:
+        first = handle.first_execution_run_id
+        await until(lambda: _steps(cluster, 2))
+        await handle.signal("pause", {"actor": "ada"})
+        await handle.signal("resume", {"actor": "ada"})
+        result = await handle.result()
+        described = await handle.describe()
+        table = await handle.query("stages", result_type=StageTable)
+    assert result.phase is Phase.COMPLETED
+    assert described.run_id != first
+    assert [event.what for event in result.events] == ["paused", "resumed"]
+    assert [row.stage for row in table.stages] == list(range(1, len(table.stages) + 1))
+    assert result.steps == len(cluster.steps)
+
+
+async def _steps(cluster: FakeCluster, number: int) -> bool:
+    return len(cluster.steps) >= number
+
+
+async def _all_started_are_ready(cluster: FakeCluster) -> bool:
+    seen: Observation = cluster.observe()
+    return all(group.ready for group in seen.groups)
