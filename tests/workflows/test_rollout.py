@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from fakes import FakeCluster
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
@@ -23,6 +22,7 @@ from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import Change, Pacing, RolloutSpec, Strategy, Target
 from rollwright.workflows.contract import WORKFLOW_TYPE, Phase, RolloutInput, RolloutStatus, StageTable
 from rollwright.workflows.rollout import RolloutWorkflow
+from tests.support.fakes import FakeCluster
 
 Handle = WorkflowHandle[Any, RolloutStatus]
 TWO_TWO = Strategy(max_unavailable=2, max_surge=2)
@@ -184,7 +184,7 @@ async def test_a_refusal_in_the_middle_stalls_until_somebody_resumes(server: Wor
 
 
 async def test_history_is_begun_anew_and_nothing_is_forgotten(server: WorkflowEnvironment) -> None:
-    cluster = FakeCluster(World(60), start_up=timedelta(milliseconds=1))
+    cluster = FakeCluster(World(100), start_up=timedelta())
     strategy = Strategy(max_unavailable=1, max_surge=1, pacing=Pacing.ORDERED)
     async with rollout(server, cluster, strategy) as handle:
         first = handle.first_execution_run_id
