@@ -23,6 +23,9 @@ check: setup
 test: setup
 	$(BIN)/pytest
 
+bench: setup
+	$(BIN)/python -m tests.bench.rollout
+
 lock: ## Pins anew what pyproject.toml asks for; needs uv.
 	uv pip compile pyproject.toml --extra dev --extra test --generate-hashes --no-header --no-emit-index-url \
 		--universal --python-version 3.11 --output-file requirements.lock
