@@ -1,7 +1,9 @@
 """The activities: one for each thing done to a target. Each may run twice, late, or after a newer one."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from temporalio import activity
 
@@ -25,6 +27,8 @@ from rollwright.cluster.watching import Watches
 from rollwright.rollout.spec import Target
 
 _log = logging.getLogger(__name__)
+_HEARTBEAT_SECONDS = 0.5
+_Result = TypeVar("_Result")
 
 
 class RolloutActivities:
@@ -52,7 +56,8 @@ class RolloutActivities:
     async def keep_template(self, request: KeepTemplate) -> str:
         """Keep the template after the change in the cluster; return its name."""
         with told_apart():
-            return await self._target(request.target).keep_template(request.change, request.restarted_at)
+            target = self._target(request.target)
+            return await _heartbeating(target.keep_template(request.change, request.restarted_at))
 
     @activity.defn(name=ActivityName.WAIT_READINESS)
     async def wait_readiness(self, request: WaitReadiness) -> Sight:
@@ -100,7 +105,7 @@ class RolloutActivities:
     async def restore(self, request: Restore) -> str:
         """Put the user's own settings back; return what could not be put back as it was."""
         with told_apart():
-            return await steps.restore(self._target(request.target), _fence())
+            return await _heartbeating(steps.restore(self._target(request.target), _fence()))
 
     async def _scale(self, request: TakeStep) -> Outcome:
         target = self._target(request.target)
@@ -119,8 +124,20 @@ def _fence() -> Fence:
 async def _under_fence(step: Callable[[Fence], Awaitable[None]]) -> Outcome:
     with told_apart():
         try:
-            await step(_fence())
+            await _heartbeating(step(_fence()))
         except (ConflictError, SupersededError) as outdated:
             _log.info("%s", outdated)
             return Outcome.OUTDATED
     return Outcome.DONE
+
+
+async def _heartbeating(step: Awaitable[_Result]) -> _Result:
+    """Await a step and show meanwhile that this worker is alive, so that another takes over soon if it isn't."""
+    task = asyncio.ensure_future(step)
+    try:
+        while not task.done():
+            activity.heartbeat()
+            await asyncio.wait([task], timeout=_HEARTBEAT_SECONDS)
+        return await task
+    finally:
+        task.cancel()

@@ -5,6 +5,7 @@ deletes only pods that are exactly the ones it read.
 """
 
 import asyncio
+from contextlib import suppress
 
 from rollwright.cluster import patches
 from rollwright.cluster.api import Manifest
@@ -47,8 +48,8 @@ async def lower_partition(target: LeaderWorkerSet, step: Step, generation: int, 
         *patches.pace(snapshot.lws, partition=partition, max_unavailable=wide),
     ]
     await target.write(snapshot.lws, generation, fence, changes, record)
-    if await _arrives(target, partition):
-        await replace_released(target, fence)
+    if arrived := await _arrival(target, partition):
+        await _replace_released(target, fence, arrived)
 
 
 async def scale(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:
@@ -61,12 +62,10 @@ async def close_release(target: LeaderWorkerSet, generation: int, fence: Fence) 
     """Finish a release that was cut short: claim the fence, then replace and close."""
     lws = await target.read_object()
     await target.write(lws, generation, fence, [])
-    await replace_released(target, fence)
+    await _replace_released(target, fence, await target.read())
 
 
-async def replace_released(target: LeaderWorkerSet, fence: Fence) -> None:
-    """Delete the leaders that are released and old, and close what was opened for the release."""
-    snapshot = await target.read()
+async def _replace_released(target: LeaderWorkerSet, fence: Fence, snapshot: Snapshot) -> None:
     await asyncio.gather(*(target.delete_leader(leader) for leader in snapshot.released_leaders()))
     record = Record.of(snapshot.lws)
     settings = configuration(snapshot.lws)
@@ -138,14 +137,18 @@ def _needed(snapshot: Snapshot, groups: int, partition: int) -> int:
     return groups - run - partition + unavailable
 
 
-async def _arrives(target: LeaderWorkerSet, partition: int) -> bool:
-    """Wait until the leader StatefulSet shows the partition; False if that takes longer than a step may."""
+async def _arrival(target: LeaderWorkerSet, partition: int) -> Snapshot | None:
+    """What is there once the leader StatefulSet shows the partition; None if that takes longer than a step may.
+
+    The watches tell when to look; what they show is read anew, as leaders are deleted on it.
+    """
     async with target.changes() as changed:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_ARRIVAL_SECONDS):
-                while not (await target.read()).shows(partition):
+                while True:
                     changed.clear()
+                    seen = await target.last_seen()
+                    if seen and seen.shows(partition) and (snapshot := await target.read()).shows(partition):
+                        return snapshot
                     await changed.wait()
-        except TimeoutError:
-            return False
-    return True
+    return None

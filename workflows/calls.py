@@ -26,6 +26,7 @@ _Result = TypeVar("_Result")
 _NO_POLLER = timedelta(seconds=30)
 _LONGEST_WAIT = timedelta(days=30)
 _SILENCE = timedelta(seconds=5)
+_MUTATION_SILENCE = timedelta(seconds=3)
 _LONGEST_MUTATION = timedelta(seconds=15)
 _WAIT_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 _MUTATION_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
@@ -34,17 +35,17 @@ _MUTATION_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maxi
 async def keep_template(queue: str, request: KeepTemplate) -> str:
     """Try the change by a dry run and keep its template; the template's name."""
     summary = "try the change by a dry run and keep its template"
-    return await _mutate(queue, ActivityName.KEEP_TEMPLATE, request, str, summary)
+    return await _call(queue, ActivityName.KEEP_TEMPLATE, request, str, summary)
 
 
 async def take_step(queue: str, request: TakeStep, summary: str) -> Outcome:
     """Carry out one step."""
-    return await _mutate(queue, ACTIVITY_OF[request.step.action], request, Outcome, summary)
+    return await _call(queue, ACTIVITY_OF[request.step.action], request, Outcome, summary)
 
 
 async def restore(queue: str, request: Restore) -> str:
     """Put the user's own settings back; what could not be put back as it was."""
-    return await _mutate(queue, ActivityName.RESTORE, request, str, "put the user's own settings back")
+    return await _call(queue, ActivityName.RESTORE, request, str, "put the user's own settings back")
 
 
 def wait_readiness(queue: str, request: WaitReadiness, summary: str) -> workflow.ActivityHandle[Sight]:
@@ -63,7 +64,7 @@ def wait_readiness(queue: str, request: WaitReadiness, summary: str) -> workflow
     )
 
 
-async def _mutate(queue: str, name: ActivityName, request: object, result: type[_Result], summary: str) -> _Result:
+async def _call(queue: str, name: ActivityName, request: object, result: type[_Result], summary: str) -> _Result:
     answer: _Result = await workflow.execute_activity(
         str(name),
         request,
@@ -71,6 +72,7 @@ async def _mutate(queue: str, name: ActivityName, request: object, result: type[
         task_queue=queue,
         summary=summary,
         start_to_close_timeout=_LONGEST_MUTATION,
+        heartbeat_timeout=_MUTATION_SILENCE,
         schedule_to_start_timeout=_NO_POLLER,
         retry_policy=_MUTATION_RETRY,
     )
