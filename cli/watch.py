@@ -43,14 +43,14 @@ def watch(
 
 async def _watch(target: Target, ui: str, *, as_json: bool) -> Snapshot:
     run = await temporal.find(await temporal.connect(), target)
-    link = run.ui_link(ui)
+    return await show(run, run.ui_link(ui), as_json=as_json)
+
+
+async def show(run: Run, link: str, *, as_json: bool = False) -> Snapshot:
+    """Follow a rollout until it has ended: live on a terminal, else by lines. Raises CommandError."""
     console = render.console()
     if as_json or not console.is_terminal:
         return await following.print_lines(run, link, as_json=as_json)
-    return await _watch_live(run, link, console)
-
-
-async def _watch_live(run: Run, link: str, console: Console) -> Snapshot:
     with Live(console=console, auto_refresh=False) as live:
         async for look in following.follow(run, link):
             live.update(_screen(look, console), refresh=True)

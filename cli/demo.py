@@ -1,0 +1,186 @@
+"""`rollwright demo`: a rollout from nothing, on real parts, with its promise measured."""
+
+import asyncio
+import shlex
+import signal
+import sys
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, redirect_stdout, suppress
+from typing import Annotated
+
+import typer
+from temporalio.service import RPCError
+
+from rollwright.cli import demo_report, demo_target, options, render, starting, watch
+from rollwright.cli.demo_parts import DOWN, Parts, rollwright, say
+from rollwright.cli.demo_report import Demonstrated
+from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.outputs import Snapshot
+from rollwright.cli.temporal import NoAnswerError, Run
+from rollwright.devcluster.watcher import Watcher
+
+app = typer.Typer()
+
+_LONGEST_SECONDS = 600.0
+_ATTEND_EVERY_SECONDS = 0.2
+
+
+@app.command()
+def demo(
+    *,
+    kill_worker: Annotated[
+        bool, typer.Option("--kill-worker", help="Kill the worker on the way (SIGKILL) and start another.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")] = False,
+    kubeconfig: Annotated[
+        str | None,
+        typer.Option(envvar="KUBECONFIG", metavar="PATH", help="A cluster of your own, with LWS; else one is made."),
+    ] = None,
+    temporal: Annotated[
+        str | None,
+        typer.Option(envvar="TEMPORAL_ADDRESS", metavar="HOST:PORT", help="A server of your own; else one is started."),
+    ] = None,
+    as_json: options.AsJson = False,
+    svg: options.Svg = "",
+    ui: options.UiUrl = "",
+) -> None:
+    """See a LeaderWorkerSet of 4 groups rolled to a new image, stage by stage.
+
+    Brings everything along: a Kubernetes with played nodes and pods (built
+    once, about 10 minutes; then it starts in seconds), a Temporal server, a
+    worker. At the end it says what an independent watcher has measured, and
+    cleans up, also on Ctrl-C.
+
+    In a cluster of your own it makes lws/demo in the namespace default, of
+    pause containers without GPUs, and removes it.
+
+    Exit codes: 0 the rollout completed, within its budget, each group replaced
+    once; 1 anything else; 2 bad input.
+
+    Examples:
+      rollwright demo
+      rollwright demo --kill-worker
+      rollwright demo --keep
+      rollwright demo --json | jq .available_min
+
+    """
+    # stdout is for the one object: what is shown on the way goes to stderr.
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+        shown = _run(_demo(kubeconfig, temporal, ui, kill=kill_worker, keep=keep))
+        if svg:
+            render.save_picture(svg, "rollwright demo", demo_report.screen(shown, render.PICTURE_WIDTH))
+    if as_json:
+        typer.echo(shown.model_dump_json())
+    raise typer.Exit(ExitCode.DONE if shown.succeeded else ExitCode.COULD_NOT)
+
+
+def _run(work: Coroutine[None, None, Demonstrated]) -> Demonstrated:
+    """Run to the end, or until a signal ends it; then everything is cleaned up first, however often it comes."""
+    caught: list[signal.Signals] = []
+
+    async def until_signal() -> Demonstrated:
+        task = asyncio.ensure_future(work)
+
+        def stop(number: signal.Signals) -> None:
+            if not caught:
+                task.cancel()
+            caught.append(number)
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        return await task
+
+    try:
+        return asyncio.run(until_signal())
+    except asyncio.CancelledError:
+        raise typer.Exit(128 + caught[0]) from None
+
+
+async def _demo(kubeconfig: str | None, address: str | None, ui: str, *, kill: bool, keep: bool) -> Demonstrated:
+    parts = Parts()
+    async with parts.alone(), AsyncExitStack() as leftovers:
+        await parts.start_cluster(leftovers, kubeconfig)
+        await demo_target.create(leftovers, parts.kubeconfig, own_cluster=parts.own_cluster)
+        client = await parts.start_temporal(address)
+        parts.start_worker()
+        await demo_target.ready(parts.kubeconfig)
+        async with Watcher(parts.kubeconfig, demo_target.TARGET.namespace, demo_target.TARGET.name) as watcher:
+            run = await starting.start_rollout(client, demo_target.SPEC, parts.task_queue)
+            leftovers.push_async_callback(_terminate, run)
+            link = run.ui_link(parts.ui or ui)
+            say(f"started {run.rollout}: {demo_target.NEW_IMAGE}\n{link}\n")
+            end = await _follow(parts, watcher, run, link, kill=kill)
+            stages = await run.stages()
+        planned = demo_target.planned_steps() if parts.own_cluster else None
+        shown = demo_report.report(end, stages, watcher, planned, killed=kill)
+        _print(shown)
+        if keep:
+            leftovers.pop_all()
+            _say_how_to_go_on(parts)
+    return shown
+
+
+async def _follow(parts: Parts, watcher: Watcher, run: Run, link: str, *, kill: bool) -> Snapshot:
+    """Show the rollout until it has ended. Raises CommandError if it takes too long, or the worker is gone."""
+    showing = asyncio.ensure_future(watch.show(run, link))
+    attending = asyncio.ensure_future(_attend(parts, watcher, kill=kill))
+    tasks = (showing, attending)
+    try:
+        await asyncio.wait(tasks, timeout=_LONGEST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if attending.done():
+            attending.result()
+        if not showing.done():
+            raise CommandError(f"the rollout has not ended within {_LONGEST_SECONDS:.0f} s", todo=f"Look at it: {link}")
+        return showing.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _attend(parts: Parts, watcher: Watcher, *, kill: bool) -> None:
+    """See to it that there is a worker; once the first groups are released, kill it if asked to."""
+    while True:
+        parts.check_worker()
+        if kill and _released_came_back(watcher):
+            kill = False
+            say("killing the worker (SIGKILL)")
+            await parts.kill_worker()
+            parts.start_worker()
+            say("started another")
+        await asyncio.sleep(_ATTEND_EVERY_SECONDS)
+
+
+def _released_came_back(watcher: Watcher) -> bool:
+    return any(len(leaders) > 1 for leaders in watcher.leaders.values())
+
+
+async def _terminate(run: Run) -> None:
+    """A rollout that is still open when the demo ends has nothing to work on any more."""
+    with suppress(NoAnswerError, CommandError, RPCError):
+        if await run.is_open():
+            await run.client.get_workflow_handle(run.rollout).terminate("the demo has ended")
+
+
+def _print(shown: Demonstrated) -> None:
+    console = render.console()
+    # On a terminal the table of the last look is still there.
+    console.print("", demo_report.summary(shown) if console.is_terminal else demo_report.screen(shown, console.width))
+
+
+def _say_how_to_go_on(parts: Parts) -> None:
+    target = demo_target.TARGET
+    exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in parts.exports().items())
+    lines = [
+        "",
+        "It all goes on running. In a shell:",
+        f"  export {exports}",
+        f"  {rollwright()} status lws/{target.name}",
+        f"  {rollwright()} start --target lws/{target.name} --image model={demo_target.OLD_IMAGE} --max-surge 2 --wait",
+        f"  {rollwright()} watch lws/{target.name}",
+        f"  {parts.kubectl()} get leaderworkersets,statefulsets,pods",
+        "End it:",
+    ]
+    if not parts.own_cluster:
+        lines.append(f"  {parts.kubectl()} delete leaderworkerset {target.name} --namespace {target.namespace}")
+    say("\n".join([*lines, f"  {rollwright()} {DOWN}"]))

@@ -1,0 +1,112 @@
+"""What the demo has shown: the rollout's own account beside that of an independent watcher."""
+
+from datetime import datetime
+
+from pydantic import Field
+from rich.console import Group, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+from rollwright.cli import render
+from rollwright.cli.demo_target import REPLICAS, SPEC
+from rollwright.cli.outputs import Output, Snapshot
+from rollwright.devcluster.watcher import Watcher
+from rollwright.rollout.stages import Stage
+from rollwright.workflows.contract import Phase
+
+
+class Demonstrated(Output):
+    """What `demo` prints. Counts are groups; those marked so were measured at the API server by a watcher."""
+
+    result: Phase = Field(description="How the rollout ended.")
+    workflow_id: str
+    ui: str = Field(description="The run in the Temporal UI; empty if its address isn't known.")
+    duration_seconds: float = Field(description="Of the rollout, without what was set up for it.")
+    stages: tuple[Stage, ...] = Field(description="The stage table, as the rollout tells it.")
+    available_min: int = Field(description="Measured: the fewest groups that served at once.")
+    available_least: int = Field(description="The fewest that the strategy allows.")
+    groups_max: int = Field(description="Measured: the most groups that were asked for.")
+    groups_most: int = Field(description="The most that the strategy allows.")
+    partition_replicas: tuple[tuple[int, int], ...] = Field(description="Measured: partition and replicas by change.")
+    as_planned: bool | None = Field(
+        description="Whether those are the simulator's; null on a cluster whose start-up times are not the demo's."
+    )
+    leaders: dict[int, int] = Field(
+        description="Measured: leader pods that each group had. 2 of a group, 1 of a surge group: nothing done twice."
+    )
+    worker_killed: bool
+
+    @property
+    def promise_held(self) -> bool:
+        """Whether the budget was kept in every state that the API server went through."""
+        return self.available_min >= self.available_least and self.groups_max <= self.groups_most
+
+    @property
+    def replaced_once(self) -> bool:
+        """Whether every group was replaced exactly once, and no surge group ever."""
+        return all(pods == (2 if ordinal < REPLICAS else 1) for ordinal, pods in self.leaders.items())
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the demo has shown what it is to show."""
+        return self.result is Phase.COMPLETED and self.promise_held and self.replaced_once
+
+
+def report(
+    end: Snapshot, stages: tuple[Stage, ...], seen: Watcher, planned: list[tuple[int, int]] | None, *, killed: bool
+) -> Demonstrated:
+    """Put both accounts together. `planned`: the steps to expect, if start-up times are known."""
+    budget = SPEC.strategy.budget(REPLICAS)
+    status = end.status
+    return Demonstrated(
+        result=status.phase,
+        workflow_id=status.rollout,
+        ui=status.ui,
+        duration_seconds=_seconds(status.started_at, status.finished_at),
+        stages=stages,
+        available_min=seen.available_min,
+        available_least=budget.floor,
+        groups_max=seen.groups_max,
+        groups_most=budget.ceiling,
+        partition_replicas=tuple(seen.partition_replicas),
+        as_planned=None if planned is None else seen.partition_replicas == planned,
+        leaders={ordinal: len(pods) for ordinal, pods in seen.leaders.items()},
+        worker_killed=killed,
+    )
+
+
+def summary(shown: Demonstrated) -> RenderableType:
+    """What is said below the stage table."""
+    grid = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2))
+    for name, value in _facts(shown):
+        grid.add_row(Text(name, style="bold"), value)
+    return grid
+
+
+def screen(shown: Demonstrated, width: int) -> RenderableType:
+    """All of it."""
+    return Group(render.stages(shown.stages, width), "", summary(shown))
+
+
+def _facts(shown: Demonstrated) -> list[tuple[str, str]]:
+    steps = ", ".join(f"{partition}/{replicas}" for partition, replicas in shown.partition_replicas)
+    plan = {True: ": as planned", False: ": not as planned", None: ""}[shown.as_planned]
+    once = "each replaced once, no surge group ever" if shown.replaced_once else f"leader pods: {shown.leaders}"
+    rows = [
+        ("result", shown.result.value),
+        (
+            "promise",
+            f"{'kept' if shown.promise_held else 'BROKEN'}: fewest available {shown.available_min} "
+            f"(at least {shown.available_least}), most groups {shown.groups_max} (at most {shown.groups_most})",
+        ),
+        ("steps", f"partition/replicas {steps}{plan}"),
+        ("groups", once),
+        ("worker", "killed by SIGKILL on the way; another one went on" if shown.worker_killed else ""),
+        ("took", f"{shown.duration_seconds:.1f} s"),
+        ("ui", shown.ui),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _seconds(started_at: str, finished_at: str) -> float:
+    return round((datetime.fromisoformat(finished_at) - datetime.fromisoformat(started_at)).total_seconds(), 3)
