@@ -1,0 +1,37 @@
+"""Stores the history of a real rollout for the replay test: `python -m tests.support.record_history ID NAME`.
+
+Connects as the environment says (TEMPORAL_ADDRESS). What names a machine or a person is taken out.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rollwright.worker.temporal import connect
+
+HISTORIES = Path(__file__).parents[1] / "data" / "histories"
+
+
+def anonymous(value: Any) -> Any:
+    """The same, with every `identity` replaced."""
+    match value:
+        case dict():
+            return {key: "worker" if key == "identity" else anonymous(item) for key, item in value.items()}
+        case list():
+            return [anonymous(item) for item in value]
+        case _:
+            return value
+
+
+async def main(workflow_id: str, name: str) -> None:
+    """Write the newest run's history to tests/data/histories/NAME.json."""
+    client = await connect()
+    history = await client.get_workflow_handle(workflow_id).fetch_history()
+    HISTORIES.mkdir(parents=True, exist_ok=True)
+    (HISTORIES / f"{name}.json").write_text(json.dumps(anonymous(history.to_json_dict()), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,25 @@
+"""Every change to the workflow must replay the stored histories: rollouts of a day outlive many releases."""
+
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from rollwright.workflows.rollout import RolloutWorkflow
+from tests.support.record_history import HISTORIES
+
+
+@pytest.mark.parametrize("path", sorted(HISTORIES.glob("*.json")), ids=lambda path: path.stem)
+async def test_a_stored_history_replays(path: Path) -> None:
+    history = WorkflowHistory.from_json("rollout/lws/default/llm", json.loads(path.read_text()))
+    replayer = Replayer(workflows=[RolloutWorkflow], data_converter=pydantic_data_converter)
+    result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
+    assert result.replay_failure is None
+    assert len(history.events) > 50
+
+
+def test_there_are_histories_to_replay() -> None:
+    assert {path.stem for path in HISTORIES.glob("*.json")} >= {"completed", "aborted"}
