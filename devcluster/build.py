@@ -9,12 +9,14 @@ import asyncio
 import hashlib
 import os
 import re
+import shutil
 import sys
 import sysconfig
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rollwright.devcluster import DevClusterError
 from rollwright.devcluster.golang import find_or_install_go
@@ -68,7 +70,7 @@ async def ensure_binaries(report: Report) -> Path:
         missing = _missing(folder)
         if missing:
             go = await find_or_install_go(_cache_root(), _required_go(), report)
-            _make(folder)
+            _prepare(folder)
             await _build(missing, folder, go, report)
     return folder
 
@@ -91,15 +93,17 @@ def _missing(folder: Path) -> list[Binary]:
 
 async def _build(binaries: Sequence[Binary], folder: Path, go: Path, report: Report) -> None:
     started = time.monotonic()
-    for index, binary in enumerate(binaries):
-        left = seconds_left(binaries[index:], binaries[:index], time.monotonic() - started, os.cpu_count() or 1)
-        report(f"building {binary.name} ({index + 1} of {len(binaries)}), about {_minutes(left)} left for all")
-        await _build_one(binary, folder, go, report)
-    report(f"built {len(binaries)} programs in {_minutes(time.monotonic() - started)}")
+    with TemporaryDirectory(prefix=".draft-", dir=folder) as drafts:
+        for index, binary in enumerate(binaries):
+            left = seconds_left(binaries[index:], binaries[:index], time.monotonic() - started, os.cpu_count() or 1)
+            report(f"building {binary.name} ({index + 1} of {len(binaries)}), about {duration(left)} left for all")
+            draft = Path(drafts) / binary.name
+            await _build_one(binary, draft, go, report)
+            draft.replace(folder / binary.name)
+    report(f"built {len(binaries)} programs in {duration(time.monotonic() - started)}")
 
 
-async def _build_one(binary: Binary, folder: Path, go: Path, report: Report) -> None:
-    draft = folder / f".{binary.name}.draft"
+async def _build_one(binary: Binary, draft: Path, go: Path, report: Report) -> None:
     flags = "-s -w"
     if binary.pin == "kubernetes":
         # Without it the API server says v0.0.0 and clients can't tell what it can do.
@@ -124,7 +128,6 @@ async def _build_one(binary: Binary, folder: Path, go: Path, report: Report) -> 
             f"building {binary.name} from {PINS / binary.pin} failed; `go build` said:\n{error[-2000:]}\n"
             "Go needs its module proxy (`go env GOPROXY`) and about 5 GB of disk; a second try goes on from here."
         )
-    draft.replace(folder / binary.name)
 
 
 async def _wait_reporting(process: asyncio.subprocess.Process, binary: Binary, report: Report) -> str:
@@ -133,16 +136,18 @@ async def _wait_reporting(process: asyncio.subprocess.Process, binary: Binary, r
     ended = asyncio.ensure_future(process.communicate())
     try:
         while not (await asyncio.wait([ended], timeout=PROGRESS_INTERVAL_SECONDS))[0]:
-            elapsed = time.monotonic() - started
-            report(f"  still building {binary.name}, {_minutes(elapsed)} so far")
+            report(f"  still building {binary.name}, {duration(time.monotonic() - started)} so far")
         _, error = await ended
     finally:
         ended.cancel()
     return error.decode(errors="replace")
 
 
-def _make(folder: Path) -> None:
+def _prepare(folder: Path) -> None:
+    """Make the folder; remove what a build that was killed has left in it."""
     folder.mkdir(parents=True, exist_ok=True)
+    for drafts in folder.glob(".draft-*"):
+        shutil.rmtree(drafts)
 
 
 def _kubernetes_version() -> str:
@@ -161,10 +166,12 @@ def _pinned(pattern: str, pin: str) -> str:
     return match.group(1)
 
 
-def _minutes(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min"
+def duration(seconds: float) -> str:
+    """Write a duration for a person: "45 s", "1 min 30 s", "12 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    return f"{minutes} min {rest} s" if minutes < 10 else f"{minutes} min"
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ class StateFolder:
         self.kubeconfig = self.path / "kubeconfig"
         self.logs = self.path / "logs"
         self._record = self.path / "cluster.json"
+        self._lock = self.path.with_suffix(".lock")
 
     def read(self) -> ClusterRecord | None:
         """Return what the cluster was made with; None if there is no such cluster."""
@@ -85,23 +86,27 @@ class StateFolder:
 
     def create(self) -> None:
         """Make the folder anew, readable by its owner only: it holds private keys."""
-        self.remove()
+        self._clear()
         self.path.mkdir(parents=True, mode=0o700)
         self.logs.mkdir()
 
     def remove(self) -> None:
-        """Remove the folder and all in it."""
-        if self.path.exists():
-            shutil.rmtree(self.path)
+        """Remove all there is of the cluster, its lock too: only for who holds that."""
+        self._clear()
+        self._lock.unlink(missing_ok=True)
 
     def log(self, part: str) -> Path:
         """Return the log file of a part."""
         return self.logs / f"{part}.log"
 
+    def _clear(self) -> None:
+        if self.path.exists():
+            shutil.rmtree(self.path)
+
     @asynccontextmanager
     async def locked(self, report: Report) -> AsyncIterator[None]:
         """Hold the cluster's lock, so that nobody else changes it meanwhile. The system frees it if we are killed."""
-        async with locked(self.path.with_suffix(".lock"), lambda: report(f"waiting for another change of {self.name}")):
+        async with locked(self._lock, lambda: report(f"waiting for another change of cluster {self.name}")):
             yield
 
 
@@ -109,25 +114,30 @@ class StateFolder:
 async def locked(path: Path, on_wait: Callable[[], None]) -> AsyncIterator[None]:
     """Hold an exclusive lock on a file; `on_wait` is called once if somebody else holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    waited = False
+    while (descriptor := _try_lock(path)) is None:
+        if not waited:
+            on_wait()
+            waited = True
+        await asyncio.sleep(0.1)
     try:
-        waited = False
-        while not _try_lock(descriptor):
-            if not waited:
-                on_wait()
-                waited = True
-            await asyncio.sleep(0.1)
         yield
     finally:
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(path: Path) -> int | None:
+    """Return a descriptor that holds the lock, or None if somebody else does."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        # Who held it before may have removed the file: then this lock keeps nobody out.
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None
 
 
 def choose_ports() -> Ports:

@@ -56,7 +56,7 @@ async def test_a_build_that_broke_does_not_count_and_the_next_one_goes_on_from_t
     monkeypatch.setenv("FAIL_AT", "kube-apiserver")
     with pytest.raises(DevClusterError, match=r"building kube-apiserver from .* failed(.|\n)*it broke"):
         await ensure_binaries(lambda _: None)
-    finished = {path.name for path in cache_folder().iterdir() if not path.name.startswith(".")}
+    finished = {path.name for path in cache_folder().iterdir()}
     assert {"etcd", "kwok"} == finished
 
     monkeypatch.delenv("FAIL_AT")
@@ -64,6 +64,17 @@ async def test_a_build_that_broke_does_not_count_and_the_next_one_goes_on_from_t
     await ensure_binaries(lines.append)
 
     assert "building kube-apiserver (1 of 4)" in lines[0]
+
+
+async def test_what_a_killed_build_has_left_is_cleared_away() -> None:
+    left = cache_folder() / ".draft-of-a-killed-build"
+    left.mkdir(parents=True)
+    (left / "etcd").write_text("half")
+
+    folder = await ensure_binaries(lambda _: None)
+
+    assert not left.exists()
+    assert (folder / "etcd").read_text() != "half"
 
 
 async def test_a_go_that_is_too_old_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -111,6 +122,11 @@ def test_the_estimate_goes_by_cores_first_and_by_the_pace_so_far_then() -> None:
     assert seconds_left([quick, slow], [], 0.0, cores=2) == 110
     assert seconds_left([quick, slow], [], 0.0, cores=4) == 55
     assert seconds_left([slow], [quick], 30.0, cores=2) == 300
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (90, "1 min 30 s"), (725, "12 min")])
+def test_durations_are_written_for_people(seconds: float, text: str) -> None:
+    assert build.duration(seconds) == text
 
 
 def test_the_pins_say_which_kubernetes_and_go_they_want() -> None:

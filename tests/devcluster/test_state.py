@@ -52,18 +52,48 @@ def test_only_the_owner_can_look_into_the_folder() -> None:
     assert folder.path.stat().st_mode & 0o777 == 0o700
 
 
-async def test_the_lock_keeps_a_second_holder_waiting_until_the_first_is_done(tmp_path: Path) -> None:
-    events: list[str] = []
-    waiting = asyncio.Event()
+class Holder:
+    """Somebody who takes a lock, and holds it until told to leave."""
 
-    async def second() -> None:
-        async with locked(tmp_path / "lock", waiting.set):
-            events.append("second")
+    def __init__(self, path: Path) -> None:
+        self.waits, self.holds, self.leave = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.done = asyncio.create_task(self._hold(path))
 
-    async with locked(tmp_path / "lock", lambda: None):
-        task = asyncio.create_task(second())
-        await asyncio.wait_for(waiting.wait(), 5)
-        events.append("first")
-    await asyncio.wait_for(task, 5)
+    async def _hold(self, path: Path) -> None:
+        async with locked(path, self.waits.set):
+            self.holds.set()
+            await self.leave.wait()
 
-    assert events == ["first", "second"]
+
+async def test_the_lock_keeps_a_second_holder_waiting_until_the_first_leaves(tmp_path: Path) -> None:
+    async with asyncio.timeout(5):
+        first = Holder(tmp_path / "lock")
+        await first.holds.wait()
+        second = Holder(tmp_path / "lock")
+        await second.waits.wait()
+        assert not second.holds.is_set()
+
+        first.leave.set()
+
+        await second.holds.wait()
+        second.leave.set()
+        await second.done
+
+
+async def test_the_lock_holds_after_a_holder_has_removed_its_file(tmp_path: Path) -> None:
+    async with asyncio.timeout(5):
+        first = Holder(tmp_path / "lock")
+        await first.holds.wait()
+        second = Holder(tmp_path / "lock")
+        await second.waits.wait()
+
+        (tmp_path / "lock").unlink()
+        first.leave.set()
+        await second.holds.wait()
+
+        third = Holder(tmp_path / "lock")
+        await third.waits.wait()
+        assert not third.holds.is_set()
+        second.leave.set()
+        third.leave.set()
+        await asyncio.gather(second.done, third.done)
