@@ -62,6 +62,7 @@ class WaitReadiness(Model):
     target: Target
     strategy: Strategy
     template: str
+    """Name of the kept template; empty to take the one that stands."""
     hold: int = 0
     acting: bool = True
     """False while paused: steps wait, only what is to be shown is returned."""

@@ -84,7 +84,8 @@ class Waiter:
 
     def _observe(self, snapshot: Snapshot) -> Observation:
         request = self._request
-        seen = snapshot.observe(digest_of_kept(request.template), request.strategy.unready_grace, now())
+        target_digest = digest_of_kept(request.template) if request.template else None
+        seen = snapshot.observe(target_digest, request.strategy.unready_grace, now())
         lowest = seen.available if self._available_min is None else self._available_min
         self._available_min = min(seen.available, lowest)
         return seen

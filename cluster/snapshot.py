@@ -81,15 +81,15 @@ class Snapshot:
         asked = self.lws["spec"]["replicas"]
         return [pod for pod in self.old_window() if _ordinal(pod) < asked] if self.is_settled else []
 
-    def observe(self, target_digest: str, unready_grace_seconds: int, now: datetime) -> Observation:
-        """What the planner needs to know.
+    def observe(self, target_digest: str | None, unready_grace_seconds: int, now: datetime) -> Observation:
+        """What the planner needs to know. Without a `target_digest` the template that stands is the target's.
 
         The partition is the one in force: LWS takes the higher of ours and its own, so ours may be held back.
         """
         asked: int = self.lws["spec"]["replicas"]
         record = Record.of(self.lws)
         settled = self.is_settled
-        on_target = digest(template_of(self.lws)) == target_digest
+        on_target = target_digest in (None, digest(template_of(self.lws)))
         revision = self.target_revision if on_target else None
         partition = self.reflected_partition if settled else configuration(self.lws).get("partition", 0)
         grace = timedelta(seconds=unready_grace_seconds)

@@ -13,7 +13,6 @@ from rollwright.cluster.errors import RefusedError
 from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.snapshot import Snapshot, configuration, now
 from rollwright.cluster.target import LeaderWorkerSet
-from rollwright.cluster.templates import digest, template_of
 from rollwright.rollout.planner import Step
 
 _ARRIVAL_SECONDS = 3.0
@@ -131,7 +130,7 @@ def _needed(snapshot: Snapshot, groups: int, partition: int) -> int:
     LWS holds it at groups - maxUnavailable - (groups done, from the highest ordinal down without a gap), and one
     higher for each unavailable group below.
     """
-    seen = snapshot.observe(digest(template_of(snapshot.lws)), 0, now()).groups[:groups]
+    seen = snapshot.observe(None, 0, now()).groups[:groups]
     run = next((count for count, group in enumerate(reversed(seen)) if not group.done), len(seen))
     unavailable = sum(1 for group in seen[:partition] if not group.available)
     return groups - run - partition + unavailable

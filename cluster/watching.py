@@ -29,7 +29,14 @@ class SharedWatch:
         self._objects: dict[str, Manifest] = {}
         self._by_owner: dict[str, set[str]] = defaultdict(set)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self.listed = asyncio.Event()
+        self._error: ClusterError | None = None
+        self._tried = asyncio.Event()
+
+    async def listed(self) -> None:
+        """Return once the objects have been listed. Raises the ClusterError that stands in the way."""
+        await self._tried.wait()
+        if self._error:
+            raise self._error
 
     def owned_by(self, owner: str) -> list[Manifest]:
         """The objects whose label, or name where there is no label, says `owner`. Not to be changed."""
@@ -52,6 +59,8 @@ class SharedWatch:
                 await self._follow(await self._list())
                 pause = _FIRST_RETRY_SECONDS
             except ClusterError as error:
+                self._error = error
+                self._tried.set()
                 _log.warning("watch of %s in %s broke off, again in %.1f s: %s", *self._where, pause, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LAST_RETRY_SECONDS)
@@ -67,7 +76,8 @@ class SharedWatch:
             self._forget(self._objects[name])
         for item in found.values():
             self._keep(item)
-        self.listed.set()
+        self._error = None
+        self._tried.set()
         version: str = listing["metadata"]["resourceVersion"]
         return version
 
@@ -118,13 +128,13 @@ class Watches:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def of(self, kind: Kind, namespace: str, label: str = "") -> SharedWatch:
-        """The watch of a kind in a namespace, once it has listed."""
+        """The watch of a kind in a namespace, once it has listed. Raises the ClusterError that stands in the way."""
         key = (kind, namespace)
         if key not in self._watches:
             self._watches[key] = SharedWatch(self._api, kind, namespace, label)
             self._tasks.append(asyncio.create_task(self._watches[key].run(), name=f"watch {kind.plural} {namespace}"))
         watch = self._watches[key]
-        await watch.listed.wait()
+        await watch.listed()
         return watch
 
     async def close(self) -> None:

@@ -41,7 +41,13 @@ def first_stage(observation: Observation) -> Stage:
     )
 
 
-def extend(stages: tuple[Stage, ...], observation: Observation, verdict: Verdict) -> tuple[Stage, ...]:
+def extend(
+    stages: tuple[Stage, ...],
+    observation: Observation,
+    verdict: Verdict,
+    *,
+    ending: str = "Rolling update completed",
+) -> tuple[Stage, ...]:
     """The table with what is seen and decided now: the same rows if there is nothing new to show.
 
     `stages` are the rows so far, at least the first one.
@@ -55,7 +61,7 @@ def extend(stages: tuple[Stage, ...], observation: Observation, verdict: Verdict
         partition=partition,
         replicas=replicas,
         groups=tuple(_mark(observation, ordinal, partition) for ordinal in range(replicas)),
-        note=_note(stages, observation, verdict),
+        note=ending if isinstance(verdict, Done) else _note(stages, observation, verdict),
     )
     if (row.partition, row.replicas, row.groups) != (last.partition, last.replicas, last.groups):
         return (*stages, row)
@@ -73,7 +79,7 @@ def _mark(observation: Observation, ordinal: int, partition: int) -> Mark:
     return Mark.ROLLING if group.updated or ordinal >= partition else Mark.OUTDATED
 
 
-def _note(stages: tuple[Stage, ...], observation: Observation, verdict: Verdict) -> str:
+def _note(stages: tuple[Stage, ...], observation: Observation, verdict: Step | Wait | Blocked) -> str:
     match verdict:
         case Step(action=Action.PREPARE):
             return "Rolling update started" if len(stages) == 1 else "Rolling update towards another revision started"
@@ -81,8 +87,6 @@ def _note(stages: tuple[Stage, ...], observation: Observation, verdict: Verdict)
             return f"{verdict.action.capitalize()} {', '.join(map(str, verdict.delete))}"
         case Step():
             return "; ".join(_changes(stages, observation, verdict))
-        case Done():
-            return "Rolling update completed"
         case Wait() if not observation.settled:
             return ""
         case Wait() | Blocked():

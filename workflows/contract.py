@@ -107,6 +107,8 @@ class RolloutState(Model):
     """Name of the kept template; empty until it is kept."""
     prepared: bool = False
     """Whether a step has been tried: from then on errors stall the rollout instead of ending it."""
+    placed: bool = False
+    """Whether the template has been seen in place: if it isn't any more, somebody else has changed it."""
     paused: bool = False
     aborting: bool = False
     observation: Observation | None = None

@@ -12,7 +12,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from rollwright.activities.messages import KeepTemplate, Outcome, Restore, Sight, TakeStep, WaitReadiness
     from rollwright.rollout.observation import Observation
-    from rollwright.rollout.planner import Blocked, Done, Step, Verdict, Wait, plan
+    from rollwright.rollout.planner import Action, Blocked, Done, Step, Verdict, Wait, plan
     from rollwright.rollout.stages import extend, first_stage
     from rollwright.workflows import calls, describing
     from rollwright.workflows.contract import (
@@ -33,6 +33,7 @@ _EVENTS_A_RUN = 1000
 _EVENTS_KEPT = 20
 _STAGES_SHOWN_AT_ONCE = 40
 _SHOW_AFTER_SECONDS = 60.0
+_FOREIGN_TEMPLATE = "the template was changed by somebody else; resume puts this rollout's back, abort leaves theirs"
 _FIRST_PAUSE_SECONDS = 1
 _LONGEST_PAUSE_SECONDS = 60
 
@@ -100,10 +101,14 @@ class RolloutWorkflow:
             await self._follow(sight.observation, self._plan(sight.observation))
 
     async def _follow(self, seen: Observation, verdict: Verdict) -> None:
-        self._record_stage(seen, verdict)
+        if not self._is_foreign:
+            self._record_stage(seen, verdict)
         match verdict:
             case Done():
                 await self._end(seen)
+            case Step(action=Action.PREPARE) if self._is_foreign:
+                self._remember(reason=_FOREIGN_TEMPLATE)
+                self._enter(Phase.STALLED)
             case Step() if not self._state.paused:
                 await self._act(seen, verdict)
             case Step():
@@ -128,6 +133,12 @@ class RolloutWorkflow:
         """An abort holds every ordinal: nothing further is released, and the surge is given back."""
         return self._state.observation.replicas if self._state.aborting and self._state.observation else 0
 
+    @property
+    def _is_foreign(self) -> bool:
+        """Whether somebody else has changed the template since it was in place."""
+        seen = self._state.observation
+        return self._state.placed and seen is not None and not seen.on_target
+
     async def _keep_template(self) -> None:
         request = KeepTemplate(target=self._spec.target, change=self._spec.change, restarted_at=self._state.started_at)
         name = await calls.keep_template(self._given.task_queue, request)
@@ -141,9 +152,9 @@ class RolloutWorkflow:
         request = WaitReadiness(
             target=self._spec.target,
             strategy=self._spec.strategy,
-            template=self._state.template,
+            template="" if self._state.aborting else self._state.template,
             hold=self._hold,
-            acting=not self._state.paused,
+            acting=not (self._state.paused or self._is_foreign),
             known=self._state.observation,
             trouble=self._state.trouble,
             show_after_seconds=0 if few else _SHOW_AFTER_SECONDS,
@@ -151,6 +162,7 @@ class RolloutWorkflow:
         waiting = calls.wait_readiness(self._given.task_queue, request, self._state.reason or "wait for readiness")
         await workflow.wait_condition(lambda: waiting.done() or self._steered)
         if not waiting.done():
+            waiting.add_done_callback(lambda let_go: let_go.exception())  # nobody asks how it ended
             waiting.cancel()
             raise _Interrupted
         return await waiting
@@ -204,13 +216,15 @@ class RolloutWorkflow:
             available_min=min(lowest, default=None),
             groups_max=max(most, default=None),
             observation=seen,
+            placed=self._state.placed or bool(seen and seen.on_target),
         )
         if seen and not self._state.stages:
             self._remember(stages=(first_stage(seen),))
 
     def _record_stage(self, seen: Observation, verdict: Verdict) -> None:
         if (seen.settled or not seen.on_target) and not (self._state.paused and isinstance(verdict, Step)):
-            self._remember(stages=extend(self._state.stages, seen, verdict))
+            ending = "Rolling update aborted" if self._state.aborting else "Rolling update completed"
+            self._remember(stages=extend(self._state.stages, seen, verdict, ending=ending))
             self._show()
 
     def _finish(self, phase: Phase, reason: str) -> None:
@@ -250,8 +264,12 @@ class RolloutWorkflow:
 
     @workflow.signal
     def resume(self, *given: Any) -> None:
-        """Go on after a pause, or try again at once after a failure. Input: {"actor": ..., "reason": ...}."""
+        """Go on: after a pause, a failure, or somebody else's change of the template, which is undone.
+
+        Input: {"actor": ..., "reason": ...}.
+        """
         self._failures = 0
+        self._remember(placed=False)
         self._note("resumed", describing.intervention(given))
         self._remember(paused=False)
 

@@ -201,6 +201,24 @@ async def test_history_is_begun_anew_and_nothing_is_forgotten(server: WorkflowEn
     assert result.steps == len(cluster.steps)
 
 
+async def test_a_template_changed_by_somebody_else_is_left_alone_until_somebody_decides(
+    server: WorkflowEnvironment,
+) -> None:
+    cluster = FakeCluster(World(4), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await until(lambda: _steps(cluster, 2))
+        steps = len(cluster.steps)
+        cluster.world.spec = cluster.world.spec._replace(revision="theirs")
+        await until_phase(handle, Phase.STALLED)
+        assert "changed by somebody else" in (await status(handle)).reason
+        assert len(cluster.steps) == steps
+        await handle.signal("resume", {"actor": "ada", "reason": "ours wins"})
+        cluster.stuck = False
+        result = await handle.result()
+    assert result.phase is Phase.COMPLETED
+    assert cluster.world.spec.revision == "new"
+
+
 async def _steps(cluster: FakeCluster, number: int) -> bool:
     return len(cluster.steps) >= number
 
