@@ -6,8 +6,8 @@ has to live with), LWS's own rolling update, and the restart of a whole group. W
 policies in the API server (manifests/lws-admission.yaml). It is held against recorded traces of the real controller.
 
 What it does not do: sub-groups, exclusive placement (its annotation restarts the leaders, as with LWS, but sets no
-affinity), volume claims, TPU variables, gang scheduling,
-DisaggregatedSet, events, metrics, leader election, the annotation experimental-recreate-group-after-start. Of the
-defaults it leaves those inside pod templates to Kubernetes. The label group-key holds the leader's name instead of a
-hash of it, and the hashes of revisions look like LWS's but are others.
+affinity), volume claims, TPU variables, gang scheduling, DisaggregatedSet, events, metrics, leader election, the
+annotation experimental-recreate-group-after-start. It does not spell quantities in templates as Kubernetes does. The
+label group-key holds the leader's name instead of a hash of it; hashes of revisions look like LWS's but are others. Its
+admission goes on while it is down, where LWS's webhooks would be down too and refuse every write.
 """
