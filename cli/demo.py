@@ -13,9 +13,8 @@ from temporalio.service import RPCError
 
 from rollwright.cli import demo_report, demo_target, options, render, starting, watch
 from rollwright.cli.demo_parts import DOWN, Parts, rollwright, say
-from rollwright.cli.demo_report import Demonstrated
-from rollwright.cli.failure import CommandError, ExitCode
-from rollwright.cli.outputs import Snapshot
+from rollwright.cli.failure import CommandError
+from rollwright.cli.outputs import Demonstrated, Snapshot
 from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.devcluster.watcher import Watcher
 
@@ -71,7 +70,7 @@ def demo(
             render.save_picture(svg, "rollwright demo", demo_report.screen(shown, render.PICTURE_WIDTH))
     if as_json:
         typer.echo(shown.model_dump_json())
-    raise typer.Exit(ExitCode.DONE if shown.succeeded else ExitCode.COULD_NOT)
+    raise typer.Exit(demo_report.exit_code(shown))
 
 
 def _run(work: Coroutine[None, None, Demonstrated]) -> Demonstrated:
@@ -99,9 +98,10 @@ def _run(work: Coroutine[None, None, Demonstrated]) -> Demonstrated:
 async def _demo(kubeconfig: str | None, address: str | None, ui: str, *, kill: bool, keep: bool) -> Demonstrated:
     parts = Parts()
     async with parts.alone(), AsyncExitStack() as leftovers:
+        given = await parts.use_temporal(address) if address else None
         await parts.start_cluster(leftovers, kubeconfig)
         await demo_target.create(leftovers, parts.kubeconfig, own_cluster=parts.own_cluster)
-        client = await parts.start_temporal(address)
+        client = given or await parts.start_temporal()
         parts.start_worker()
         await demo_target.ready(parts.kubeconfig)
         async with Watcher(parts.kubeconfig, demo_target.TARGET.namespace, demo_target.TARGET.name) as watcher:
@@ -117,6 +117,8 @@ async def _demo(kubeconfig: str | None, address: str | None, ui: str, *, kill: b
         if keep:
             leftovers.pop_all()
             _say_how_to_go_on(parts)
+        else:
+            say("\n--keep would leave it all running, the Temporal UI too")
     return shown
 
 

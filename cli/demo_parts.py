@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 
-import typer
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -41,7 +40,8 @@ _LAST_LINES = 15
 
 def say(line: str) -> None:
     """Tell the person what happens now; results go to stdout."""
-    typer.echo(line, err=True)
+    # Not typer.echo, which writes past what draws a live screen.
+    print(line, file=sys.stderr, flush=True)
 
 
 class Parts:
@@ -59,12 +59,16 @@ class Parts:
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """Hold the demo's name against a second one. Raises CommandError if an earlier one has left something."""
-        async with locked(self._state.path.with_suffix(".demo"), lambda: say("another demo runs; waiting for its end")):
+        lock = self._state.path.with_suffix(".demo")
+        async with locked(lock, lambda: say("another demo runs; waiting for its end")):
             if self._state.path.exists():
                 raise CommandError(
                     "an earlier demo was kept, or killed, and is still there", todo=f"End it: {rollwright()} {DOWN}"
                 )
-            yield
+            try:
+                yield
+            finally:
+                lock.unlink()
 
     async def start_cluster(self, stack: AsyncExitStack, kubeconfig: str | None) -> None:
         """Bring up a cluster, or take the one that is given. Raises CommandError."""
@@ -72,6 +76,7 @@ class Parts:
         if kubeconfig:
             self._state.create()
             self._use(kubeconfig)
+            say(f"using the cluster of {kubeconfig}")
             return
         self.own_cluster = True
         built = cache_folder().exists()
@@ -85,13 +90,15 @@ class Parts:
             raise CommandError(str(error)) from error
         self._use(str(cluster.kubeconfig))
 
-    async def start_temporal(self, address: str | None) -> Client:
-        """Start a development server, or connect to the one that is given. Raises CommandError."""
-        if address:
-            os.environ["TEMPORAL_ADDRESS"] = address
-            # Others may work on the usual queue, for other clusters.
-            self.task_queue = f"{DEFAULT_TASK_QUEUE}-{NAME}-{secrets.token_hex(4)}"
-            return await temporal.connect()
+    async def use_temporal(self, address: str) -> Client:
+        """Connect to a server that there is. Raises CommandError."""
+        os.environ["TEMPORAL_ADDRESS"] = address
+        # Others may work on the usual queue, for other clusters.
+        self.task_queue = f"{DEFAULT_TASK_QUEUE}-{NAME}-{secrets.token_hex(4)}"
+        return await temporal.connect()
+
+    async def start_temporal(self) -> Client:
+        """Start a development server. Raises CommandError."""
         self.own_temporal = True
         say("starting a Temporal server")
         port, ui_port = _free_ports(2)
@@ -128,7 +135,7 @@ class Parts:
         self.kubeconfig = os.environ["KUBECONFIG"] = kubeconfig
 
     async def _end(self) -> None:
-        say("cleaning up; --keep would leave it running")
+        say("cleaning up")
         await DevCluster(NAME).down()
 
     def _start(self, part: str, command: list[str]) -> None:

@@ -2,54 +2,17 @@
 
 from datetime import datetime
 
-from pydantic import Field
 from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
 from rollwright.cli import render
 from rollwright.cli.demo_target import REPLICAS, SPEC
-from rollwright.cli.outputs import Output, Snapshot
+from rollwright.cli.failure import ExitCode
+from rollwright.cli.outputs import Demonstrated, Snapshot
 from rollwright.devcluster.watcher import Watcher
 from rollwright.rollout.stages import Stage
 from rollwright.workflows.contract import Phase
-
-
-class Demonstrated(Output):
-    """What `demo` prints. Counts are groups; those marked so were measured at the API server by a watcher."""
-
-    result: Phase = Field(description="How the rollout ended.")
-    workflow_id: str
-    ui: str = Field(description="The run in the Temporal UI; empty if its address isn't known.")
-    duration_seconds: float = Field(description="Of the rollout, without what was set up for it.")
-    stages: tuple[Stage, ...] = Field(description="The stage table, as the rollout tells it.")
-    available_min: int = Field(description="Measured: the fewest groups that served at once.")
-    available_least: int = Field(description="The fewest that the strategy allows.")
-    groups_max: int = Field(description="Measured: the most groups that were asked for.")
-    groups_most: int = Field(description="The most that the strategy allows.")
-    partition_replicas: tuple[tuple[int, int], ...] = Field(description="Measured: partition and replicas by change.")
-    as_planned: bool | None = Field(
-        description="Whether those are the simulator's; null on a cluster whose start-up times are not the demo's."
-    )
-    leaders: dict[int, int] = Field(
-        description="Measured: leader pods that each group had. 2 of a group, 1 of a surge group: nothing done twice."
-    )
-    worker_killed: bool
-
-    @property
-    def promise_held(self) -> bool:
-        """Whether the budget was kept in every state that the API server went through."""
-        return self.available_min >= self.available_least and self.groups_max <= self.groups_most
-
-    @property
-    def replaced_once(self) -> bool:
-        """Whether every group was replaced exactly once, and no surge group ever."""
-        return all(pods == (2 if ordinal < REPLICAS else 1) for ordinal, pods in self.leaders.items())
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the demo has shown what it is to show."""
-        return self.result is Phase.COMPLETED and self.promise_held and self.replaced_once
 
 
 def report(
@@ -58,6 +21,7 @@ def report(
     """Put both accounts together. `planned`: the steps to expect, if start-up times are known."""
     budget = SPEC.strategy.budget(REPLICAS)
     status = end.status
+    leaders = {ordinal: len(pods) for ordinal, pods in seen.leaders.items()}
     return Demonstrated(
         result=status.phase,
         workflow_id=status.rollout,
@@ -68,11 +32,19 @@ def report(
         available_least=budget.floor,
         groups_max=seen.groups_max,
         groups_most=budget.ceiling,
+        promise_held=seen.available_min >= budget.floor and seen.groups_max <= budget.ceiling,
         partition_replicas=tuple(seen.partition_replicas),
         as_planned=None if planned is None else seen.partition_replicas == planned,
-        leaders={ordinal: len(pods) for ordinal, pods in seen.leaders.items()},
+        leaders=leaders,
+        replaced_once=all(pods == (2 if ordinal < REPLICAS else 1) for ordinal, pods in leaders.items()),
         worker_killed=killed,
     )
+
+
+def exit_code(shown: Demonstrated) -> ExitCode:
+    """What the shell gets: success only if the demo has shown what it is to show."""
+    succeeded = shown.result is Phase.COMPLETED and shown.promise_held and shown.replaced_once
+    return ExitCode.DONE if succeeded else ExitCode.COULD_NOT
 
 
 def summary(shown: Demonstrated) -> RenderableType:

@@ -28,9 +28,9 @@ SPEC = RolloutSpec(
     change=Change(images={"model": NEW_IMAGE}),
     strategy=Strategy(max_unavailable=2, max_surge=2),
 )
-# By group, such that readiness comes in the order of the documentation's table (4, 5, 3, 1, 2, 0), far enough apart for
-# a worker that dies on the way and is missed for some seconds.
-START_UP_SECONDS = {4: 3.0, 5: 5.0, 3: 9.5, 1: 6.5, 2: 14.5, 0: 11.0}
+# By group, such that readiness comes in the order of the documentation's table (4, 5, 3, 1, 2, 0) and shows all its
+# stages. The first comes late enough that a worker killed before it has been replaced by then.
+START_UP_SECONDS = {4: 8.0, 5: 10.0, 3: 12.0, 1: 4.5, 2: 17.0, 0: 9.5}
 _READY_WITHIN_SECONDS = 300.0
 
 

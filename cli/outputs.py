@@ -106,3 +106,25 @@ class Listing(Output):
     """What `list` prints."""
 
     rollouts: tuple[Listed, ...]
+
+
+class Demonstrated(Output):
+    """What `demo` prints. Counts are groups; what is measured is so at the API server, by an independent watcher."""
+
+    result: Phase = Field(description="How the rollout ended.")
+    workflow_id: str
+    ui: str = Field(description="The run in the Temporal UI; empty if its address isn't known.")
+    duration_seconds: float = Field(description="Of the rollout, without what was set up for it.")
+    stages: tuple[Stage, ...] = Field(description="The stage table, as the rollout tells it.")
+    available_min: int = Field(description="Measured: the fewest groups that served at once.")
+    available_least: int = Field(description="The fewest that the strategy allows.")
+    groups_max: int = Field(description="Measured: the most groups that were asked for.")
+    groups_most: int = Field(description="The most that the strategy allows.")
+    promise_held: bool = Field(description="Whether what was measured is what the strategy allows.")
+    partition_replicas: tuple[tuple[int, int], ...] = Field(description="Measured: every change of the two.")
+    as_planned: bool | None = Field(
+        description="Whether those are the simulator's; null in a cluster of your own, where groups start otherwise."
+    )
+    leaders: dict[int, int] = Field(description="Measured: how many leader pods each group had.")
+    replaced_once: bool = Field(description="Whether those are 2 for each group and 1 for each surge group.")
+    worker_killed: bool

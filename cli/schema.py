@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from rollwright.cli.outputs import Listing, Plan, Snapshot, Started, Status
+from rollwright.cli.outputs import Demonstrated, Listing, Plan, Snapshot, Started, Status
 from rollwright.rollout.spec import RolloutSpec
 
 app = typer.Typer()
@@ -22,6 +22,7 @@ class Subject(StrEnum):
     STATUS = "status"
     WATCH = "watch"
     LIST = "list"
+    DEMO = "demo"
 
 
 MODELS: dict[Subject, type[BaseModel]] = {
@@ -31,6 +32,7 @@ MODELS: dict[Subject, type[BaseModel]] = {
     Subject.STATUS: Status,
     Subject.WATCH: Snapshot,
     Subject.LIST: Listing,
+    Subject.DEMO: Demonstrated,
 }
 
 
@@ -42,7 +44,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of the rollout file, or of what a verb prints with --json.
 
-    With --json, start, plan, status and list print one object on one line;
+    With --json, start, plan, status, list and demo print one object on one line;
     watch and start --wait print one more whenever something changes.
 
     Examples:
