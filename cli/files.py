@@ -25,15 +25,15 @@ class Document:
     content: Any
     node: yaml.Node | None = None
 
-    def place(self, location: Sequence[int | str]) -> str:
-        """The file and, where the location can be found in it, the line (from 1)."""
-        node, line = self.node, None
+    def line(self, location: Sequence[int | str]) -> int:
+        """The line (from 1) of a field, or of what encloses it; 0 if it is not in the file at all."""
+        node, line = self.node, 0
         for key in location:
             entry = _entry(node, key)
             if entry is None:
                 break
             node, line = entry[1], entry[0].start_mark.line + 1
-        return self.source if line is None else f"{self.source}:{line}"
+        return line
 
 
 def _entry(node: yaml.Node | None, key: int | str) -> tuple[yaml.Node, yaml.Node] | None:
@@ -92,14 +92,15 @@ def to_spec(document: Document) -> RolloutSpec:
     try:
         return RolloutSpec.model_validate(document.content)
     except ValidationError as refused:
-        lines = [_line(document, dict(error)) for error in refused.errors()]
+        mistakes = sorted(_mistake(document, dict(error)) for error in refused.errors())
+        lines = [f"{document.source}{f':{line}' if line else ''}: {what}" for line, what in mistakes]
         raise CommandError("\n".join(lines), todo=_TODO, code=ExitCode.BAD_INPUT) from refused
 
 
-def _line(document: Document, error: dict[str, Any]) -> str:
+def _mistake(document: Document, error: dict[str, Any]) -> tuple[int, str]:
     location = [part for part in error["loc"] if part != "[key]"]
     field = ".".join(map(str, location))
-    return ": ".join(filter(None, (document.place(location), field, _explained(error))))
+    return document.line(location), ": ".join(filter(None, (field, _explained(error))))
 
 
 def _explained(error: dict[str, Any]) -> str:

@@ -15,7 +15,6 @@ from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.spec import RolloutSpec
 
-
 # A missing kubeconfig is told of in words; the client would log it besides.
 logging.getLogger("kubernetes").setLevel(logging.ERROR)
 

@@ -73,10 +73,9 @@ def runs(marks: Iterable[Mark]) -> str:
 
 def now(status: Status) -> str:
     """What it is doing, or waiting for."""
-    parts = [status.phase.value, one_line(status.reason)]
-    if not status.phase.is_final:
-        parts.append(_unready(status.groups))
-    return ": ".join(filter(None, parts))
+    parts = [one_line(status.reason), "" if status.phase.is_final else _unready(status.groups)]
+    why = "; ".join(filter(None, parts))
+    return f"{status.phase.value}: {why}" if why else status.phase.value
 
 
 def _unready(groups: Sequence[Group]) -> str:

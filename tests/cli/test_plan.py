@@ -1,0 +1,138 @@
+"""Plans made offline: the table, its JSON, and where the number of groups comes from."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from rollwright.cli.main import app
+
+EXAMPLE = str(Path(__file__).parents[2] / "examples" / "rollout.yaml")
+RULES = "strategy: {maxUnavailable: 2, maxSurge: 2}"
+
+
+def offline(*arguments: str, text: str = "") -> Result:
+    file = "-" if text else EXAMPLE
+    return CliRunner().invoke(app, ["plan", "-f", file, "--offline", *arguments], input=text, env={"COLUMNS": None})
+
+
+def test_the_example_shows_every_change_of_partition_and_replicas() -> None:
+    stages = json.loads(offline("--json").stdout)["stages"]
+    assert [(stage["partition"], stage["replicas"]) for stage in stages] == [
+        (0, 4),
+        (4, 6),
+        (2, 6),
+        (0, 6),
+        (0, 5),
+        (0, 4),
+    ]
+
+
+def test_the_json_is_one_object_with_the_stages_alone() -> None:
+    shown = offline("--json", text="target: {name: llm, replicas: 1}\nstrategy: {maxUnavailable: 0, maxSurge: 1}")
+    assert json.loads(shown.stdout) == {
+        "stages": [
+            {"stage": 1, "partition": 0, "replicas": 1, "groups": ["updated"], "note": "Before rolling update"},
+            {
+                "stage": 2,
+                "partition": 1,
+                "replicas": 2,
+                "groups": ["outdated", "rolling"],
+                "note": "Rolling update started",
+            },
+            {
+                "stage": 3,
+                "partition": 0,
+                "replicas": 2,
+                "groups": ["rolling", "updated"],
+                "note": "Partition changes from 1 to 0",
+            },
+            {"stage": 4, "partition": 0, "replicas": 1, "groups": ["updated"], "note": "Rolling update completed"},
+        ]
+    }
+
+
+def test_the_screen_is_the_table_of_the_lws_documentation() -> None:
+    assert offline().stdout.splitlines() == [
+        "Stage  Partition  Replicas  R-0  R-1  R-2  R-3  R-4  R-5  Note",
+        "    1          0         4  ✅   ✅   ✅   ✅             Before rolling update",
+        "    2          4         6  ❎   ❎   ❎   ❎   ⏳   ⏳   Rolling update started",
+        "    3          2         6  ❎   ❎   ⏳   ⏳   ⏳   ⏳   Partition changes from 4 to 2",
+        "    4          0         6  ⏳   ⏳   ⏳   ⏳   ✅   ✅   Partition changes from 2 to 0",
+        "    5          0         5  ⏳   ⏳   ✅   ✅   ✅        "
+        "Reclaim a replica for the accommodation of unready ones",
+        "    6          0         4  ✅   ✅   ✅   ✅             Rolling update completed",
+        "✅ updated  ❎ not yet  ⏳ rolling",
+    ]
+
+
+def test_many_groups_are_shown_in_runs() -> None:
+    assert offline("--replicas", "40").stdout.splitlines()[:5] == [
+        "Stage  Partition  Replicas  Groups                       Note",
+        "    1          0        40  0-39 ✅                      Before rolling update",
+        "    2         40        42  0-39 ❎  40-41 ⏳            Rolling update started",
+        "    3         38        42  0-37 ❎  38-41 ⏳            Partition changes from 40 to 38",
+        "    4         36        42  0-35 ❎  36-39 ⏳  40-41 ✅  Partition changes from 38 to 36",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "replicas"),
+    [
+        (f"target: {{name: llm, replicas: 3}}\n{RULES}", ["--replicas", "5"], 5),
+        (f"target: {{name: llm, replicas: 3}}\n{RULES}\nchange: {{manifest: {{spec: {{replicas: 6}}}}}}", [], 6),
+        (f"target: {{name: llm, replicas: 3}}\n{RULES}\nchange: {{manifest: {{spec: {{}}}}}}", [], 3),
+    ],
+)
+def test_the_number_of_groups_is_the_flags_then_the_manifests_then_the_targets(
+    text: str, arguments: list[str], replicas: int
+) -> None:
+    shown = offline("--json", *arguments, text=text)
+    assert json.loads(shown.stdout)["stages"][0]["replicas"] == replicas
+
+
+def test_without_a_number_of_groups_there_is_no_plan_offline() -> None:
+    shown = offline(text="target: {name: llm}")
+    assert shown.exit_code == 2
+    assert shown.stderr.splitlines() == [
+        "error: the file doesn't say how many groups the target has",
+        "Give --replicas, write target.replicas into the file, or leave --offline away to ask the cluster.",
+    ]
+
+
+def test_percentages_that_come_to_nothing_are_refused_with_the_numbers() -> None:
+    text = "target: {name: llm}\nstrategy: {maxUnavailable: 10%, maxSurge: 0}"
+    shown = offline("--replicas", "4", text=text)
+    assert shown.exit_code == 2
+    assert shown.stderr == (
+        "error: strategy: maxUnavailable 10% and maxSurge 0 both come to 0 groups at 4 replicas; raise one of them\n"
+    )
+
+
+def test_replicas_are_for_offline_plans_only() -> None:
+    shown = CliRunner().invoke(app, ["plan", "-f", EXAMPLE, "--replicas", "4"])
+    assert shown.exit_code == 2
+    assert "--replicas is for --offline" in shown.stderr
+
+
+def test_a_plan_without_a_cluster_says_how_to_reach_one() -> None:
+    shown = CliRunner().invoke(app, ["plan", "-f", EXAMPLE, "--kubeconfig", "no-such-file"])
+    assert shown.exit_code == 1
+    assert shown.stdout == ""
+    assert "error: the cluster can't be asked: no kubeconfig says which it is" in shown.stderr
+    assert "plan with --offline" in shown.stderr
+
+
+def test_the_screen_can_be_written_as_a_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "plan.svg"
+    assert offline("--svg", str(picture)).exit_code == 0
+    drawn = picture.read_text()
+    assert drawn.startswith("<svg")
+    assert "Partition&#160;changes&#160;from&#160;4&#160;to&#160;2" in drawn
+
+
+def test_a_picture_that_can_not_be_written_is_an_error(tmp_path: Path) -> None:
+    shown = offline("--svg", str(tmp_path))
+    assert shown.exit_code == 1
+    assert shown.stderr.endswith("can't be written: Is a directory\n")

@@ -1,0 +1,305 @@
+"""Start, status, watch, list and steering against a real Temporal server; the rollouts are played."""
+
+import asyncio
+import json
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from temporalio.client import Client
+
+from rollwright.rollout.spec import Target
+from rollwright.workflows.contract import PHASE_ATTRIBUTE, TARGET_ATTRIBUTE
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command, MakeWorker, Run, Start, StartServer
+
+pytestmark = pytest.mark.real
+
+NOW_LINES = [
+    "stage 1   partition 0   replicas 4   ✅✅✅✅  Before rolling update",
+    "stage 2   partition 4   replicas 6   ❎❎❎❎⏳⏳  Rolling update started",
+]
+LAST_LINES = ["stage 3   partition 0   replicas 4   ✅✅✅✅  Rolling update completed", "completed"]
+
+
+def flags(name: str) -> list[str]:
+    """A rollout of lws/NAME by flags."""
+    return ["start", "--target", f"lws/{name}", "-n", "inference", "--image", "model=llm:v2", "--max-surge", "2"]
+
+
+def rollout(name: str) -> str:
+    return Target(name=name, namespace="inference").workflow_id
+
+
+async def go_on(server: Client, name: str) -> None:
+    """Let the played rollout complete."""
+    await server.get_workflow_handle(rollout(name)).signal("go_on")
+
+
+async def lines(command: "Command", number: int) -> list[str]:
+    return [await command.line() for _ in range(number)]
+
+
+async def test_start_starts_a_searchable_workflow_and_prints_its_id_and_link(server: Client, run: "Run") -> None:
+    ran = await run(*flags("started"), "--no-check")
+    handle = server.get_workflow_handle(rollout("started"))
+    described = await handle.describe()
+    assert (ran.code, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == [
+        "started rollout/lws/inference/started",
+        "http://localhost:8233/namespaces/default/workflows/rollout%2Flws%2Finference%2Fstarted/" + described.run_id,
+    ]
+    assert described.workflow_type == "Rollout"
+    assert described.typed_search_attributes.get(TARGET_ATTRIBUTE) == "lws/inference/started"
+    assert described.typed_search_attributes.get(PHASE_ATTRIBUTE) == "preparing"
+    assert await described.static_summary() == "lws/inference/started: model=llm:v2"
+    assert (await handle.query("status"))["spec"]["strategy"]["maxSurge"] == 2
+
+
+async def test_a_second_rollout_of_an_open_target_is_refused_with_what_can_be_done(run: "Run") -> None:
+    await run(*flags("twice"), "--no-check")
+    ran = await run(*flags("twice"), "--no-check")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr.splitlines() == [
+        "error: lws/twice in namespace inference has an open rollout: rollout/lws/inference/twice",
+        "Follow it: rollwright watch rollout/lws/inference/twice",
+        "End it, then start again: rollwright abort rollout/lws/inference/twice --reason ...",
+    ]
+
+
+async def test_start_prints_json(server: Client, run: "Run") -> None:
+    ran = await run(*flags("json"), "--no-check", "--json", "--ui", "https://temporal.example.com")
+    run_id = (await server.get_workflow_handle(rollout("json")).describe()).run_id
+    assert json.loads(ran.stdout) == {
+        "rollout": "rollout/lws/inference/json",
+        "run_id": run_id,
+        "ui": "https://temporal.example.com/namespaces/default/workflows/rollout%2Flws%2Finference%2Fjson/" + run_id,
+    }
+
+
+async def test_start_without_a_cluster_in_reach_leaves_the_check_to_the_worker(run: "Run") -> None:
+    ran = await run(*flags("unchecked"))
+    assert ran.code == 0
+    assert ran.stderr.startswith("note: not checked beforehand, the worker will: no kubeconfig")
+
+
+async def test_waiting_prints_a_line_a_stage_and_exits_0_when_completed(server: Client, start: "Start") -> None:
+    command = await start(*flags("waited"), "--no-check", "--wait")
+    assert (await lines(command, 4))[2:] == NOW_LINES
+    await go_on(server, "waited")
+    ran = await command.end()
+    assert (ran.stdout.splitlines(), ran.stderr, ran.code) == (LAST_LINES, "", 0)
+
+
+async def test_waiting_for_a_rollout_that_is_aborted_exits_4(start: "Start", run: "Run") -> None:
+    command = await start(*flags("aborted"), "--no-check", "--wait")
+    await lines(command, 4)
+    await run("abort", "lws/aborted", "-n", "inference", "--reason", "wrong image")
+    ran = await command.end()
+    assert (ran.stdout.splitlines(), ran.code) == (["aborted"], 4)
+
+
+async def test_waiting_for_a_rollout_that_stands_too_long_exits_5_and_leaves_it_open(
+    server: Client, start: "Start", run: "Run"
+) -> None:
+    command = await start(*flags("standing"), "--no-check", "--wait", "--wait-timeout", "1s")
+    await lines(command, 4)
+    await run("pause", "lws/standing", "-n", "inference")
+    ran = await command.end()
+    assert ran.code == 5
+    assert "the rollout stands (paused) for longer than --wait-timeout" in ran.stderr
+    assert (await server.get_workflow_handle(rollout("standing")).describe()).close_time is None
+
+
+async def test_interrupting_the_wait_leaves_the_rollout_running(server: Client, start: "Start") -> None:
+    command = await start(*flags("left"), "--no-check", "--wait")
+    await lines(command, 4)
+    command.process.send_signal(signal.SIGINT)
+    ran = await command.end()
+    assert ran.code == 130
+    assert ran.stderr == "the rollout goes on; follow it: rollwright watch rollout/lws/inference/left\n"
+    assert (await server.get_workflow_handle(rollout("left")).describe()).close_time is None
+
+
+async def test_waiting_goes_on_over_a_restart_of_the_server(
+    start_server: "StartServer", make_worker: "MakeWorker", start: "Start", tmp_path: Path
+) -> None:
+    settings = {"dev_server_database_filename": str(tmp_path / "temporal.db"), "port": _free_port()}
+    first = await start_server(**settings)
+    address = first.client.service_client.config.target_host
+    async with make_worker(first.client):
+        command = await start(*flags("restarted"), "--no-check", "--wait", address=address)
+        assert (await lines(command, 4))[2:] == NOW_LINES
+        await first.shutdown()
+        assert command.process.stderr
+        told = await asyncio.wait_for(command.process.stderr.readline(), 60)
+        assert b"Temporal is away" in told
+        second = await start_server(**settings)
+        await go_on(second.client, "restarted")
+        ran = await command.end()
+    await second.shutdown()
+    assert (ran.stdout.splitlines(), ran.code) == (LAST_LINES, 0)
+
+
+async def test_waiting_follows_its_own_rollout_over_continue_as_new_and_not_the_next_one(
+    server: Client, start: "Start", run: "Run"
+) -> None:
+    command = await start(*flags("renewed"), "--no-check", "--wait")
+    await lines(command, 4)
+    handle = server.get_workflow_handle(rollout("renewed"))
+    first_run_id = (await handle.describe()).run_id
+    await handle.signal("renew")
+    async with asyncio.timeout(30):
+        while (await handle.describe()).run_id == first_run_id:
+            pass
+    await go_on(server, "renewed")
+    await handle.result()
+    await run(*flags("renewed"), "--no-check")
+    ran = await command.end()
+    assert (ran.stdout.splitlines(), ran.code) == (LAST_LINES, 0)
+
+
+async def test_a_rollout_that_was_terminated_is_told_of_as_an_error(server: Client, start: "Start", run: "Run") -> None:
+    command = await start(*flags("killed"), "--no-check", "--wait")
+    await lines(command, 4)
+    await server.get_workflow_handle(rollout("killed")).terminate()
+    for ran in (await command.end(), await run("status", "lws/killed", "-n", "inference")):
+        assert ran.code == 1
+        assert ran.stderr.startswith("error: rollout/lws/inference/killed ended without a result: terminated")
+        assert "Start another rollout of it" in ran.stderr
+
+
+async def test_status_of_an_open_and_of_an_ended_rollout(server: Client, run: "Run") -> None:
+    await run(*flags("asked"), "--no-check")
+    while_open = await run("status", "rollout/lws/inference/asked")
+    assert "now      progressing: waiting for groups 4 (pulling the image), 5 (pulling the image)" in while_open.stdout
+    await go_on(server, "asked")
+    ended = json.loads((await run("status", "lws/asked", "-n", "inference", "--json")).stdout)
+    assert (ended["phase"], ended["available"], ended["available_least"], ended["groups_most"]) == (
+        "completed",
+        4,
+        3,
+        6,
+    )
+
+
+async def test_there_is_no_status_of_a_target_never_rolled_out(run: "Run") -> None:
+    ran = await run("status", "lws/never")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("error: there is no rollout of lws/never in namespace default\n")
+
+
+async def test_watch_prints_objects_until_the_end(server: Client, start: "Start", run: "Run") -> None:
+    await run(*flags("watched"), "--no-check")
+    command = await start("watch", "lws/watched", "-n", "inference", "--json")
+    first = json.loads(await command.line())
+    await go_on(server, "watched")
+    ran = await command.end()
+    last = json.loads(ran.stdout.splitlines()[-1])
+    assert [first["status"]["phase"], last["status"]["phase"]] == ["progressing", "completed"]
+    assert [len(first["stages"]), len(last["stages"])] == [2, 3]
+    assert ran.code == 0
+
+
+async def test_watch_draws_its_last_screen_as_a_picture(server: Client, run: "Run", tmp_path: Path) -> None:
+    await run(*flags("drawn"), "--no-check")
+    await go_on(server, "drawn")
+    ran = await run("watch", "lws/drawn", "-n", "inference", "--svg", str(tmp_path / "watch.svg"))
+    assert ran.code == 0
+    assert "Rolling&#160;update&#160;completed" in (tmp_path / "watch.svg").read_text()
+
+
+async def test_list_shows_open_rollouts_and_with_all_the_ended_ones(server: Client, run: "Run") -> None:
+    await run(*flags("listed"), "--no-check")
+    await run(*flags("ended"), "--no-check")
+    await go_on(server, "ended")
+    await server.get_workflow_handle(rollout("ended")).result()
+
+    async def names(*arguments: str) -> dict[str, dict[str, Any]]:
+        shown = json.loads((await run("list", "--json", *arguments)).stdout)
+        return {listed["target"]: listed for listed in shown["rollouts"]}
+
+    async with asyncio.timeout(60):  # what is searched for is written a moment after the fact
+        while "lws/inference/ended" in (found := await names()) or "lws/inference/listed" not in found:
+            pass
+    assert (found["lws/inference/listed"]["phase"], found["lws/inference/listed"]["stage"]) == (
+        "progressing",
+        "2 Rolling update started",
+    )
+    assert "lws/inference/ended" in await names("--all")
+
+
+@pytest.mark.parametrize(("verb", "phase"), [("pause", "paused"), ("resume", "progressing"), ("abort", "aborted")])
+async def test_steering_says_what_it_did_and_who_and_why(run: "Run", verb: str, phase: str) -> None:
+    await run(*flags(f"to-{verb}"), "--no-check")
+    ran = await run(verb, f"lws/to-{verb}", "-n", "inference", "--actor", "ann@ops", "--reason", "error rate")
+    assert (ran.code, ran.stderr) == (0, "")
+    first, second = ran.stdout.splitlines()
+    assert first == f"sent {verb} to rollout/lws/inference/to-{verb}, by ann@ops"
+    assert second.startswith(phase)
+    (event,) = json.loads((await run("status", f"lws/to-{verb}", "-n", "inference", "--json")).stdout)["events"]
+    assert (event["actor"], event["reason"]) == ("ann@ops", "error rate")
+
+
+async def test_the_actor_is_whoever_is_logged_in(run: "Run") -> None:
+    await run(*flags("mine"), "--no-check")
+    ran = await run("pause", "lws/mine", "-n", "inference", LOGNAME="ann")
+    assert ran.stdout.splitlines()[0] == f"sent pause to rollout/lws/inference/mine, by ann@{socket.gethostname()}"
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "abort"])
+async def test_steering_a_rollout_that_has_ended_is_refused(server: Client, run: "Run", verb: str) -> None:
+    await run(*flags(f"over-{verb}"), "--no-check")
+    await go_on(server, f"over-{verb}")
+    await server.get_workflow_handle(rollout(f"over-{verb}")).result()
+    ran = await run(verb, f"lws/over-{verb}", "-n", "inference")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr.splitlines()[0] == (
+        f"error: lws/over-{verb} in namespace inference has no open rollout: there is nothing to {verb}"
+    )
+
+
+async def test_an_overlong_reason_is_bad_input(run: "Run") -> None:
+    ran = await run("pause", "lws/any", "--reason", "x" * 1001)
+    assert (ran.code, ran.stderr) == (2, "error: --reason: String should have at most 1000 characters\n")
+
+
+async def test_without_search_attributes_rollouts_start_and_are_listed_all_the_same(
+    start_server: "StartServer", make_worker: "MakeWorker", run: "Run"
+) -> None:
+    bare = await start_server(attributes=())
+    address = bare.client.service_client.config.target_host
+    async with make_worker(bare.client):
+        started = await run(*flags("bare"), "--no-check", address=address)
+        listed = await run("list", "--json", address=address)
+    await bare.shutdown()
+    assert started.code == 0
+    assert started.stderr.startswith("note: the rollout is not searchable: Namespace default has no mapping defined")
+    assert "temporal operator search-attribute create" in started.stderr
+    (only,) = json.loads(listed.stdout)["rollouts"]
+    assert (only["target"], only["phase"]) == ("lws/inference/bare", "progressing")
+
+
+async def test_without_a_worker_status_says_so_and_list_still_lists(start_server: "StartServer", run: "Run") -> None:
+    idle = await start_server()
+    address = idle.client.service_client.config.target_host
+    await run(*flags("idle"), "--no-check", address=address)
+    asked = await run("status", "lws/idle", "-n", "inference", address=address)
+    listed = await run("list", "--json", address=address)
+    await idle.shutdown()
+    assert asked.code == 1
+    assert asked.stderr.startswith(
+        "error: rollout/lws/inference/idle: no worker answers; start one: rollwright worker\n"
+    )
+    (only,) = json.loads(listed.stdout)["rollouts"]
+    assert (only["phase"], only["stage"]) == ("preparing", "no worker answers")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,41 @@
+"""The schemas fit what is read and printed."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from rollwright.cli.main import app
+
+
+def schema(*arguments: str) -> dict[str, Any]:
+    shown = CliRunner().invoke(app, ["schema", *arguments])
+    assert shown.exit_code == 0
+    parsed: dict[str, Any] = json.loads(shown.stdout)
+    return parsed
+
+
+def test_the_rollout_file_has_a_schema_with_the_words_of_the_file() -> None:
+    rollout = schema()
+    assert rollout["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert set(rollout["properties"]) == {"apiVersion", "kind", "target", "change", "strategy"}
+    assert "maxUnavailable" in rollout["$defs"]["Strategy"]["properties"]
+    assert rollout["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("of", "fields"),
+    [
+        ("start", {"rollout", "run_id", "ui"}),
+        ("plan", {"stages", "changes"}),
+        ("list", {"rollouts"}),
+        ("watch", {"status", "stages"}),
+    ],
+)
+def test_every_json_output_has_a_schema(of: str, fields: set[str]) -> None:
+    assert set(schema("--of", of)["properties"]) == fields
+
+
+def test_an_unknown_subject_is_bad_input() -> None:
+    assert CliRunner().invoke(app, ["schema", "--of", "weather"]).exit_code == 2

@@ -1,0 +1,220 @@
+"""Whole screens of `status`, `watch` and `list`, and what hostile text in them comes to."""
+
+import io
+
+from rich.console import Console, RenderableType
+
+from rollwright.cli import render, views
+from rollwright.cli.outputs import Listed, Snapshot, Status
+from rollwright.rollout.observation import Group, Observation
+from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
+from rollwright.rollout.stages import Mark, Stage
+from rollwright.workflows.contract import Event, Phase, RolloutStatus
+
+UPDATED, OUTDATED, ROLLING = Mark.UPDATED, Mark.OUTDATED, Mark.ROLLING
+STAGES = (
+    Stage(stage=1, partition=0, replicas=4, groups=(UPDATED,) * 4, note="Before rolling update"),
+    Stage(stage=2, partition=4, replicas=6, groups=(OUTDATED,) * 4 + (ROLLING,) * 2, note="Rolling update started"),
+    Stage(
+        stage=3,
+        partition=2,
+        replicas=6,
+        groups=(OUTDATED,) * 2 + (ROLLING,) * 4,
+        note="Partition changes from 4 to 2",
+    ),
+)
+
+
+def group(ordinal: int, *, updated: bool, reason: str = "", terminating: bool = False) -> Group:
+    return Group(ordinal=ordinal, updated=updated, ready=not reason, reason=reason, terminating=terminating)
+
+
+def answer(**changes: object) -> RolloutStatus:
+    """What a rollout says in stage 3."""
+    status = RolloutStatus(
+        rollout="rollout/lws/inference/llm",
+        phase=Phase.PROGRESSING,
+        reason="Since the last replica is not ready, partition does not change",
+        spec=RolloutSpec(
+            target=Target(namespace="inference", name="llm"),
+            change=Change(images={"model": "llm:v2"}),
+            strategy=Strategy(max_unavailable=2, max_surge=2),
+        ),
+        observation=Observation(
+            replicas=4,
+            groups_asked=6,
+            partition=2,
+            groups=(
+                group(0, updated=False),
+                group(1, updated=False),
+                group(2, updated=True, reason="pod llm-2-1 is pulling its image"),
+                group(3, updated=True, terminating=True),
+                group(4, updated=True),
+                group(5, updated=True, reason="starting"),
+            ),
+        ),
+        stage=STAGES[-1],
+        steps=2,
+        available_min=2,
+        groups_max=6,
+        started_at="2026-01-02T03:04:05Z",
+        events=(Event(at="2026-01-02T03:30:00Z", what="paused", actor="ann@ops", reason="error rate"),),
+    )
+    return status.model_copy(update=changes)
+
+
+def screen(drawn: RenderableType, width: int = 110) -> list[str]:
+    """What a terminal without colours shows, line by line."""
+    console = Console(file=io.StringIO(), width=width, markup=False, emoji=False, highlight=False, no_color=True)
+    with console.capture() as captured:
+        console.print(drawn)
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def test_status() -> None:
+    assert screen(render.status(Status.of(answer()), 110)) == [
+        "rollout  rollout/lws/inference/llm",
+        "target   lws/llm in namespace inference",
+        "change   model=llm:v2",
+        "now      progressing: Since the last replica is not ready, partition does not change; waiting for groups 2",
+        "         (pod llm-2-1 is pulling its image), 3 (leaving), 5 (starting)",
+        "budget   3 available (at least 2), 6 groups (at most 6)",
+        "seen     fewest available 2, most groups 6",
+        "started  2026-01-02T03:04:05Z",
+        "",
+        "Stage  Partition  Replicas  R-0  R-1  R-2  R-3  R-4  R-5  Note",
+        "    3          2         6  ❎   ❎   ⏳   ⏳   ⏳   ⏳   Partition changes from 4 to 2",
+        "✅ updated  ❎ not yet  ⏳ rolling",
+        "",
+        "events",
+        "2026-01-02T03:30:00Z paused by ann@ops: error rate",
+    ]
+
+
+def test_watch() -> None:
+    seen = Snapshot(status=Status.of(answer(reason="")), stages=STAGES)
+    assert screen(render.snapshot(seen, 110)) == [
+        "rollout/lws/inference/llm  model=llm:v2",
+        "",
+        "Stage  Partition  Replicas  R-0  R-1  R-2  R-3  R-4  R-5  Note",
+        "    1          0         4  ✅   ✅   ✅   ✅             Before rolling update",
+        "    2          4         6  ❎   ❎   ❎   ❎   ⏳   ⏳   Rolling update started",
+        "    3          2         6  ❎   ❎   ⏳   ⏳   ⏳   ⏳   Partition changes from 4 to 2",
+        "✅ updated  ❎ not yet  ⏳ rolling",
+        "",
+        "now     progressing: waiting for groups 2 (pod llm-2-1 is pulling its image), 3 (leaving), 5 (starting)",
+        "budget  3 available (at least 2), 6 groups (at most 6)",
+        "seen    fewest available 2, most groups 6",
+    ]
+
+
+def test_watch_on_a_small_terminal_keeps_the_last_stages_and_the_now_line() -> None:
+    seen = Snapshot(status=Status.of(answer(reason="")), stages=STAGES)
+    shown = screen(render.snapshot(seen, 70, height=10), 70)
+    assert [line.split()[0] for line in shown if line[:5].strip().isdigit()] == ["3"]
+    assert any(line.startswith("now") for line in shown)
+
+
+def test_before_the_target_was_seen() -> None:
+    fresh = answer(
+        phase=Phase.PREPARING, reason="", observation=None, stage=None, available_min=None, groups_max=None, events=()
+    )
+    assert screen(render.status(Status.of(fresh), 110))[3:] == [
+        "now      preparing",
+        "budget   the target was not looked at yet",
+        "started  2026-01-02T03:04:05Z",
+    ]
+
+
+def test_list() -> None:
+    view = views.listing(
+        [
+            Listed(
+                rollout="rollout/lws/inference/llm",
+                target="lws/inference/llm",
+                phase="progressing",
+                stage="3 Partition changes from 4 to 2",
+                started_at="2026-01-02T03:04:05+00:00",
+            ),
+            Listed(
+                rollout="rollout/lws/a/b",
+                target="lws/a/b",
+                phase="terminated",
+                stage="",
+                started_at="2026-01-01T03:04:05+00:00",
+            ),
+        ]
+    )
+    assert screen(render.table(view), 140) == [
+        "TARGET             PHASE        STAGE                            STARTED                    ID",
+        "lws/inference/llm  progressing  3 Partition changes from 4 to 2  2026-01-02T03:04:05+00:00  "
+        "rollout/lws/inference/llm",
+        "lws/a/b            terminated   -                                2026-01-01T03:04:05+00:00  rollout/lws/a/b",
+    ]
+
+
+def test_text_from_elsewhere_is_shown_and_neither_obeyed_nor_taken_for_markup() -> None:
+    hostile = "[red]\x1b[2J\x07 :boom:\r\nbudget  all is well\u202e"
+    shown = "\n".join(
+        screen(
+            render.status(
+                Status.of(
+                    answer(
+                        reason=hostile,
+                        stage=STAGES[0].model_copy(update={"note": hostile}),
+                        events=(Event(at="", what=hostile, actor=hostile, reason=hostile),),
+                    )
+                ),
+                200,
+            ),
+            200,
+        )
+    )
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "\u202e" not in shown
+    assert shown.count("[red][2J :boom: budget all is well") == 5
+    assert "\nbudget  all" not in shown
+
+
+def test_colours_are_for_terminals_only() -> None:
+    drawn = render.snapshot(Snapshot(status=Status.of(answer()), stages=STAGES), 110)
+    for options, coloured in (({"force_terminal": True}, True), ({}, False)):
+        console = Console(file=io.StringIO(), width=110, **options)  # type: ignore[arg-type]
+        console.print(drawn)
+        assert ("\x1b[" in console.file.getvalue()) is coloured  # type: ignore[attr-defined]
+
+
+def test_a_line_of_a_stage_for_logs() -> None:
+    assert [views.stage_line(stage) for stage in STAGES] == [
+        "stage 1   partition 0   replicas 4   ✅✅✅✅  Before rolling update",
+        "stage 2   partition 4   replicas 6   ❎❎❎❎⏳⏳  Rolling update started",
+        "stage 3   partition 2   replicas 6   ❎❎⏳⏳⏳⏳  Partition changes from 4 to 2",
+    ]
+
+
+def test_the_link_to_the_ui_has_the_id_as_one_part_of_its_path() -> None:
+    assert views.ui_link("http://ui:8080/", "prod", "rollout/lws/a/b", "0-1") == (
+        "http://ui:8080/namespaces/prod/workflows/rollout%2Flws%2Fa%2Fb/0-1"
+    )
+
+
+def test_every_change_has_words() -> None:
+    assert [
+        views.change(wanted)
+        for wanted in (
+            Change(images={"model": "m:2", "proxy": "p:3"}),
+            Change(patch={"size": 4}),
+            Change(manifest={"spec": {}}),
+            Change(restart=True),
+            Change(revision="llm-1"),
+            Change(),
+        )
+    ] == [
+        "model=m:2, proxy=p:3",
+        "patch of size",
+        "the template of a manifest",
+        "restart of every group",
+        "back to llm-1",
+        "the template as it stands",
+    ]
