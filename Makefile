@@ -14,6 +14,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+demo: setup ## For example: make demo ARGS="--kill-worker --keep"
+	$(BIN)/rollwright demo $(ARGS)
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -67,7 +67,9 @@ def demo(
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         shown = _run(_demo(kubeconfig, temporal, ui, kill=kill_worker, keep=keep))
         if svg:
-            render.save_picture(svg, "rollwright demo", demo_report.screen(shown, render.PICTURE_WIDTH))
+            title = "rollwright demo" + (" --kill-worker" if kill_worker else "")
+            lasting = shown.model_copy(update={"ui": ""})
+            render.save_picture(svg, title, demo_report.screen(lasting, render.PICTURE_WIDTH))
     if as_json:
         typer.echo(shown.model_dump_json())
     raise typer.Exit(demo_report.exit_code(shown))
