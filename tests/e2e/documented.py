@@ -1,0 +1,26 @@
+"""The rollout of the LWS documentation: 4 groups, maxUnavailable 2, maxSurge 2."""
+
+from rollwright.rollout.spec import Strategy
+from rollwright.workflows.contract import RolloutStatus
+from tests.e2e.scene import Rollout, Scene, assert_left_alone, assert_replaced_once
+
+TWO_TWO = Strategy(max_unavailable=2, max_surge=2)
+STAGES = [(0, 4), (4, 6), (2, 6), (0, 6), (0, 5), (0, 4)]
+READY_AFTER = {(2, 6): (4, 5), (0, 6): (3, 2), (0, 5): (1, 0)}
+"""Which groups become ready next, once a stage is reached."""
+
+
+async def play(scene: Scene, rollout: Rollout, *, first: tuple[int, int] = (2, 6)) -> RolloutStatus:
+    """Let the groups become ready in the documented order, from a stage on, to the end."""
+    stages = list(READY_AFTER)
+    for stage in stages[stages.index(first) :]:
+        await rollout.reaches(*stage)
+        await scene.make_ready(*READY_AFTER[stage])
+    return await rollout.result()
+
+
+async def assert_done_once(scene: Scene, rollout: Rollout) -> None:
+    """As if nothing had happened on the way."""
+    assert rollout.seen.partition_replicas == STAGES
+    assert_replaced_once(rollout.seen)
+    assert_left_alone(await scene.lws())

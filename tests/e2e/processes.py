@@ -1,0 +1,115 @@
+"""Processes of a test: a Temporal server that can be restarted, workers that can be killed. All end by their pid."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+from random import SystemRandom
+from typing import Self
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from rollwright.workflows.contract import PHASE_ATTRIBUTE, REVISION_ATTRIBUTE, TARGET_ATTRIBUTE
+
+# Below the range from which the system gives ports to outgoing connections: a stopped server gets its port back.
+PORTS = range(30000, 32768)
+DEADLINE_SECONDS = 30.0
+
+
+class Process:
+    """A process of our own, with its output in a file."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    @classmethod
+    async def start(cls, *command: str | Path, log: Path, **environment: str) -> Self:
+        with log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                env={**os.environ, "USER": os.environ.get("USER", "nobody"), **environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return cls(process, log)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def lives(self) -> bool:
+        return self._process.returncode is None
+
+    async def says(self, words: str) -> None:
+        """Wait until it has written these words."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while words not in self.log.read_text():
+                assert self._process.returncode is None, f"it ended: {self.log.read_text()[-2000:]}"
+                await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        """End it as a crash would."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def terminate(self) -> int:
+        """Ask it to end; its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self._process.wait(), DEADLINE_SECONDS)
+
+
+class TemporalServer:
+    """A development server with a database of its own."""
+
+    def __init__(self, binary: Path, folder: Path) -> None:
+        self._binary = binary
+        self._folder = folder
+        self._port = _free_port()
+        self._process: Process | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        """Start it on what the database holds, and wait until it serves."""
+        attributes = (TARGET_ATTRIBUTE, PHASE_ATTRIBUTE, REVISION_ATTRIBUTE)
+        self._process = await Process.start(
+            *(self._binary, "server", "start-dev", "--headless", "--ip=127.0.0.1", f"--port={self._port}"),
+            f"--db-filename={self._folder / 'temporal.db'}",
+            "--log-level=error",
+            *(f"--search-attribute={attribute.name}=Keyword" for attribute in attributes),
+            log=self._folder / "temporal.log",
+        )
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not await self._serves():
+                await asyncio.sleep(0.1)
+
+    async def kill(self) -> None:
+        assert self._process
+        await self._process.kill()
+
+    async def client(self) -> Client:
+        return await Client.connect(self.address, data_converter=pydantic_data_converter)
+
+    async def _serves(self) -> bool:
+        try:
+            await (await self.client()).count_workflows()
+        except (RuntimeError, OSError):
+            return False
+        return True
+
+
+def _free_port() -> int:
+    for port in SystemRandom().sample(PORTS, len(PORTS)):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError(f"no free port in {PORTS}")

@@ -1,0 +1,256 @@
+"""What an end-to-end test is made of: a LeaderWorkerSet, workers, a rollout, and a witness of the promise."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.service import RPCError
+
+from rollwright.devcluster.cluster import DevCluster
+from rollwright.devcluster.watcher import Watcher
+from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
+from rollwright.workflows.contract import (
+    PHASE_ATTRIBUTE,
+    TARGET_ATTRIBUTE,
+    WORKFLOW_TYPE,
+    Phase,
+    RolloutInput,
+    RolloutStatus,
+)
+from tests.devcluster.standin.namespace import Json, Namespace, is_ready, is_terminating, until
+from tests.e2e.processes import Process, TemporalServer
+
+NAME = "llm"
+OLD, NEW = "model:1", "model:2"
+USERS = {"partition": 0, "maxUnavailable": "50%", "maxSurge": 1}
+"""What the user has set, unlike anything a rollout sets."""
+BY_HAND = "1h"
+
+
+class Waiting(NamedTuple):
+    """Who holds the wait of a rollout now."""
+
+    worker: Process
+    handed_on: str
+    """Why another one let it go, if one did."""
+
+
+@dataclass
+class Rollout:
+    """One under way, and who watches it."""
+
+    seen: Watcher
+    handle: WorkflowHandle[Any, RolloutStatus]
+    workers: list[Process]
+
+    @property
+    def worker(self) -> Process:
+        """The first worker."""
+        return self.workers[0]
+
+    async def reaches(self, partition: int, replicas: int) -> None:
+        """Wait until the API server holds this stage."""
+        await self.seen.until(lambda: (partition, replicas) in self.seen.partition_replicas)
+
+    async def replaced(self, *ordinals: int) -> None:
+        """Wait until these groups have new leaders, ready or not."""
+        await self.seen.until(lambda: all(len(self.seen.leaders[ordinal]) == 2 for ordinal in ordinals))
+
+    async def status(self) -> RolloutStatus:
+        answer: RolloutStatus = await self.handle.query("status", result_type=RolloutStatus)
+        return answer
+
+    async def until(self, condition: Callable[[RolloutStatus], object]) -> RolloutStatus:
+        """Wait until it says so of itself."""
+        return await until(self.status, condition)
+
+    async def until_phase(self, phase: Phase) -> RolloutStatus:
+        return await self.until(lambda status: status.phase is phase)
+
+    async def waiting(self) -> Waiting:
+        """Find out which worker holds the wait, once one of those alive does."""
+        waiting = await until(self._waiting, bool)
+        assert waiting
+        return waiting
+
+    async def _waiting(self) -> Waiting | None:
+        pending = (await self.handle.describe()).raw_description.pending_activities
+        for activity in pending:
+            pid = int(activity.last_worker_identity.partition("@")[0] or 0)
+            holder = next((worker for worker in self.workers if worker.pid == pid and worker.lives), None)
+            if holder and activity.activity_type.name == "wait_readiness":
+                return Waiting(holder, activity.last_failure.message)
+        return None
+
+    async def result(self) -> RolloutStatus:
+        """Its end, also if the server is away for a while."""
+        async with asyncio.timeout(90):
+            while True:
+                try:
+                    return await self.handle.result()
+                except RPCError:
+                    await asyncio.sleep(0.2)
+
+
+@dataclass
+class Scene:
+    """One LeaderWorkerSet in a namespace of its own, and all that acts on it."""
+
+    cluster: DevCluster
+    server: TemporalServer
+    client: Client
+    namespace: Namespace
+    folder: Path
+    cleanup: AsyncExitStack
+    replicas: int = 4
+    workers: list[Process] = field(default_factory=list)
+
+    async def create(
+        self, replicas: int = 4, *, size: int = 1, ready_after: str = "1s", update: Json | None = None
+    ) -> None:
+        """Make the LeaderWorkerSet and wait until it serves. `ready_after`: how long each group takes, each time."""
+        self.replicas = replicas
+        pod = {
+            "metadata": {"annotations": {"devcluster.rollwright.io/ready-after": ready_after}},
+            "spec": {"containers": [{"name": "model", "image": OLD}], "terminationGracePeriodSeconds": 1},
+        }
+        await self.namespace.create_set(
+            {
+                "apiVersion": "leaderworkerset.x-k8s.io/v1",
+                "kind": "LeaderWorkerSet",
+                "metadata": {"name": NAME},
+                "spec": {
+                    "replicas": replicas,
+                    "rolloutStrategy": {"rollingUpdateConfiguration": update or USERS},
+                    "leaderWorkerTemplate": {"size": size, "workerTemplate": pod},
+                },
+            }
+        )
+        if ready_after == BY_HAND:
+            await self.make_ready(*range(replicas), image=OLD)
+        await until(self.lws, lambda lws: lws.get("status", {}).get("readyReplicas") == replicas)
+
+    async def lws(self) -> Json:
+        return await self.namespace.set(NAME)
+
+    async def scale(self, replicas: int) -> None:
+        """As a person does."""
+        await self.namespace.patch_set(NAME, {"spec": {"replicas": replicas}})
+
+    async def make_ready(self, *ordinals: int, image: str = NEW) -> None:
+        """Let groups become ready as soon as their pods of this image run."""
+        for ordinal in ordinals:
+            name = f"{NAME}-{ordinal}"
+            await until(partial(self._runs, name, image), bool)
+            await self.namespace.make_ready(name)
+
+    async def _runs(self, name: str, image: str) -> bool:
+        pod = (await self.namespace.pods()).get(name)
+        return pod is not None and _starts(pod, image)
+
+    async def start_worker(self, kubeconfig: Path | None = None) -> Process:
+        """Start a worker and wait until it takes tasks."""
+        log = self.folder / f"worker-{len(self.workers)}.log"
+        worker = await Process.start(
+            *(sys.executable, "-m", "rollwright.cli.main", "worker", "--task-queue", self.namespace.name),
+            *("--kubeconfig", kubeconfig or self.cluster.kubeconfig),
+            log=log,
+            TEMPORAL_ADDRESS=self.server.address,
+        )
+        self.workers.append(worker)
+        self.cleanup.push_async_callback(worker.kill)
+        await worker.says("taking tasks")
+        return worker
+
+    async def start(self, strategy: Strategy, change: Change) -> WorkflowHandle[Any, RolloutStatus]:
+        """Start a rollout as the command line does."""
+        target = Target(namespace=self.namespace.name, name=NAME)
+        return await self.client.start_workflow(
+            WORKFLOW_TYPE,
+            RolloutInput(
+                spec=RolloutSpec(target=target, change=change, strategy=strategy), task_queue=self.namespace.name
+            ),
+            id=target.workflow_id,
+            task_queue=self.namespace.name,
+            result_type=RolloutStatus,
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(TARGET_ATTRIBUTE, f"lws/{self.namespace.name}/{NAME}"),
+                    SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING),
+                ]
+            ),
+        )
+
+    @asynccontextmanager
+    async def rollout(
+        self, strategy: Strategy, change: Change | None = None, *, scaled_to: int | None = None
+    ) -> AsyncIterator[Rollout]:
+        """A rollout with one worker, watched from before its start on; the promise is checked when it is left.
+
+        `scaled_to`: how many replicas the test will ask for in the middle.
+        """
+        async with Watcher(self.cluster.kubeconfig, self.namespace.name, NAME) as seen:
+            await self.start_worker()
+            handle = await self.start(strategy, change or Change(images={"model": NEW}))
+            try:
+                yield Rollout(seen, handle, self.workers)
+            except BaseException as error:
+                error.add_note(await self._told(handle))
+                raise
+        budgets = [strategy.budget(replicas) for replicas in (self.replicas, scaled_to or self.replicas)]
+        assert seen.available_min >= min(budget.floor for budget in budgets), seen.moments
+        assert seen.groups_max <= max(budget.ceiling for budget in budgets), seen.moments
+
+    async def _told(self, handle: WorkflowHandle[Any, RolloutStatus]) -> str:
+        """What the history and the workers say, for whoever has to find out why a test failed."""
+        logs = [f"{worker.log.name}:\n{worker.log.read_text()[-2000:]}" for worker in self.workers]
+        events = [event async for event in handle.fetch_history_events()]
+        return "\n".join(["the last events:", *(_line(event) for event in events[-30:]), *logs])
+
+    async def kubectl(self, *arguments: str) -> str:
+        return await self.cluster.kubectl(f"--namespace={self.namespace.name}", *arguments)
+
+    async def apply(self, *manifests: Json) -> None:
+        """Create objects of any kind."""
+        path = self.folder / "manifests.json"
+        path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+        await self.kubectl("apply", f"--filename={path}")
+
+
+def assert_left_alone(lws: Json, *, replicas: int = 4, update: Json | None = None) -> None:
+    """Nothing of a rollout is left on the target: the user's own settings stand."""
+    assert lws["spec"]["replicas"] == replicas
+    assert lws["spec"]["rolloutStrategy"]["rollingUpdateConfiguration"] == (update or USERS)
+    assert "rollwright.io/record" not in lws["metadata"].get("annotations", {})
+
+
+def assert_replaced_once(seen: Watcher, replicas: int = 4) -> None:
+    """Each group has had two leaders, the old one and the new; each surge group one."""
+    target = seen.leaders[replicas - 1][-1].revision
+    for ordinal, leaders in seen.leaders.items():
+        assert len(leaders) == (2 if ordinal < replicas else 1), seen.leaders
+        assert leaders[-1].revision == target
+
+
+def _starts(pod: Json, image: str) -> bool:
+    same = pod["spec"]["containers"][0]["image"] == image
+    return same and pod["status"]["phase"] == "Running" and not is_terminating(pod) and not is_ready(pod)
+
+
+def _line(event: HistoryEvent) -> str:
+    details = (
+        event.activity_task_scheduled_event_attributes.activity_type.name,
+        event.activity_task_started_event_attributes.last_failure.message,
+        event.workflow_task_failed_event_attributes.failure.message,
+    )
+    return f"{event.event_time.ToJsonString()} {EventType.Name(event.event_type)} {' '.join(details)}"

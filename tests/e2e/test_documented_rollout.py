@@ -1,0 +1,85 @@
+"""The rollout of the LWS documentation, stage by stage, whichever worker dies on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from rollwright.devcluster.cluster import DevCluster
+from rollwright.devcluster.state import ClusterSettings
+from rollwright.workflows.contract import Phase
+from tests.e2e.conftest import make_scene
+from tests.e2e.documented import STAGES, TWO_TWO, assert_done_once, play
+from tests.e2e.processes import TemporalServer
+from tests.e2e.scene import BY_HAND, Scene
+
+pytestmark = pytest.mark.real
+
+
+async def test_it_goes_through_the_documented_stages(scene: Scene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        result = await play(scene, rollout)
+    assert result.phase is Phase.COMPLETED
+    assert (result.available_min, result.groups_max) == (rollout.seen.available_min, rollout.seen.groups_max) == (2, 6)
+    await assert_done_once(scene, rollout)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=str)
+async def test_a_worker_killed_at_any_stage_loses_nothing_and_nothing_is_done_twice(
+    scene: Scene, stage: tuple[int, int]
+) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout, asyncio.TaskGroup() as tasks:
+        playing = tasks.create_task(play(scene, rollout))
+        await rollout.reaches(*stage)
+        await rollout.worker.kill()
+        await scene.start_worker()
+        result = await playing
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
+
+
+GATE = "MaxUnavailableStatefulSet"
+
+
+async def is_on(cluster: DevCluster, gate: str) -> bool:
+    metrics = await cluster.kubectl("get", "--raw=/metrics")
+    (value,) = [
+        line.split()[-1] for line in metrics.splitlines() if f'kubernetes_feature_enabled{{name="{gate}"' in line
+    ]
+    return value == "1"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gated_scene(temporal: TemporalServer, devcluster: DevCluster, tmp_path: Path) -> AsyncIterator[Scene]:
+    """In a cluster whose StatefulSet controller replaces several pods at once."""
+    async with AsyncExitStack() as stack:
+        cluster = DevCluster(f"{devcluster.name}-gate")
+        stack.push_async_callback(cluster.down)
+        await DevCluster.up(cluster.name, ClusterSettings(feature_gates={GATE: True}))
+        yield await make_scene(cluster, temporal, tmp_path, stack)
+
+
+async def assert_window_goes_together(scene: Scene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await rollout.reaches(2, 6)
+        await rollout.replaced(2, 3)  # neither is ready before both have been replaced
+        await play(scene, rollout)
+    await assert_done_once(scene, rollout)
+
+
+async def test_released_groups_are_replaced_together_where_statefulsets_do_one_at_a_time(scene: Scene) -> None:
+    assert not await is_on(scene.cluster, GATE)
+    await assert_window_goes_together(scene)
+
+
+async def test_released_groups_are_replaced_together_where_statefulsets_count_the_unavailable(
+    gated_scene: Scene,
+) -> None:
+    assert await is_on(gated_scene.cluster, GATE)
+    await assert_window_goes_together(gated_scene)

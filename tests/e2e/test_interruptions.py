@@ -1,0 +1,86 @@
+"""Rollouts go on from where they stand, whatever is taken away from them for a while."""
+
+import asyncio
+
+import pytest
+
+from rollwright.devcluster.parts import Part
+from rollwright.workflows.contract import Phase
+from tests.e2e.documented import READY_AFTER, TWO_TWO, assert_done_once, play
+from tests.e2e.scene import BY_HAND, Scene
+
+pytestmark = pytest.mark.real
+
+API_SERVER_AWAY_SECONDS = 20
+
+
+async def test_of_two_workers_the_one_at_work_may_die(scene: Scene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await scene.start_worker()
+        await rollout.reaches(2, 6)
+        await (await rollout.waiting()).worker.kill()
+        result = await play(scene, rollout)
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
+
+
+async def test_a_worker_told_to_end_hands_its_wait_to_another_at_once(scene: Scene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await scene.start_worker()
+        await rollout.reaches(2, 6)
+        before = await rollout.waiting()
+        assert await before.worker.terminate() == 0
+        after = await rollout.waiting()
+        assert after.worker is not before.worker
+        assert "this worker is shutting down" in after.handed_on  # not found dead by a timeout
+        result = await play(scene, rollout)
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
+
+
+async def test_temporal_may_be_restarted_on_its_database(scene: Scene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await rollout.reaches(2, 6)
+        await scene.server.kill()
+        await scene.make_ready(*READY_AFTER[2, 6])
+        await scene.server.start()
+        result = await play(scene, rollout, first=(0, 6))
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
+
+
+async def test_the_api_server_may_be_away(scene: Scene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await rollout.reaches(2, 6)
+        await scene.cluster.stop_part(Part.API_SERVER)
+        away = asyncio.create_task(asyncio.sleep(API_SERVER_AWAY_SECONDS))
+        stalled = await rollout.until_phase(Phase.STALLED)
+        await away
+        await scene.cluster.start_part(Part.API_SERVER)
+        for part in (Part.CONTROLLER_MANAGER, Part.SCHEDULER, Part.KWOK):  # alone they come back after up to a minute
+            await scene.cluster.stop_part(part)
+            await scene.cluster.start_part(part)
+        result = await play(scene, rollout)
+    assert "is the API server up?" in stalled.reason
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
+
+
+async def test_nothing_is_deleted_while_the_lws_controller_is_away(scene: Scene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await rollout.reaches(2, 6)
+        await rollout.replaced(2, 3)
+        await scene.cluster.stop_part(Part.LWS_STAND_IN)
+        await scene.make_ready(4, 5)
+        await rollout.reaches(0, 6)
+        await rollout.until(lambda status: status.reason == "The controllers have not taken up the last change yet")
+        assert len(rollout.seen.leaders[0]) == len(rollout.seen.leaders[1]) == 1
+        await scene.cluster.start_part(Part.LWS_STAND_IN)
+        result = await play(scene, rollout, first=(0, 6))
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
