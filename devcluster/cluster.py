@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from rollwright.devcluster import DevClusterError, processes
@@ -16,13 +17,20 @@ START_TIMEOUT_SECONDS = 60.0
 TIMEOUT_FLAG = f"--timeout={START_TIMEOUT_SECONDS:.0f}s"
 
 
+class PartState(StrEnum):
+    """Whether a part runs."""
+
+    RUNNING = "running"
+    FROZEN = "frozen"
+    STOPPED = "stopped"
+
+
 @dataclass(frozen=True)
 class PartStatus:
     """What a part is doing."""
 
     part: Part
-    state: str
-    """running, frozen or stopped."""
+    state: PartState
     pid: int | None
     log: Path
 
@@ -69,7 +77,7 @@ class DevCluster:
 
     async def is_up(self) -> bool:
         """Tell whether all parts run and the API server says that it is ready."""
-        if any(status.state != "running" for status in self.status()):
+        if any(status.state is not PartState.RUNNING for status in self.status()):
             return False
         return await self._is_serving()
 
@@ -89,8 +97,10 @@ class DevCluster:
         statuses = []
         for part in Part:
             process = found.get(part)
-            state = "stopped" if process is None else "frozen" if process.frozen else "running"
-            pid = None if process is None else process.pid
+            if process is None:
+                state, pid = PartState.STOPPED, None
+            else:
+                state, pid = PartState.FROZEN if process.frozen else PartState.RUNNING, process.pid
             statuses.append(PartStatus(part=part, state=state, pid=pid, log=self._state.log(part)))
         return statuses
 
@@ -185,6 +195,9 @@ class DevCluster:
         processes.start(command(part, layout), folder=self._state.path, part=part, log=self._state.log(part))
 
     async def _is_serving(self) -> bool:
+        record = self._state.read()
+        if record is None or not await _accepts_connections(record.ports.api):
+            return False
         code, _, _ = await self._run_kubectl("get", "--raw=/readyz", "--request-timeout=2s")
         return code == 0
 
@@ -194,7 +207,7 @@ class DevCluster:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
                 while not await condition():
                     self._check_alive(parts)
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.1)
         except TimeoutError:
             raise DevClusterError(
                 f"cluster {self.name}: waited {START_TIMEOUT_SECONDS:.0f} s for {what}; "
@@ -223,3 +236,13 @@ class DevCluster:
         )
         output, error = await process.communicate()
         return process.returncode or 0, output.decode(), error.decode()
+
+
+async def _accepts_connections(port: int) -> bool:
+    """Tell whether somebody listens; far cheaper than asking with kubectl."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True

@@ -8,6 +8,7 @@ process id is never touched. Signals go through a pidfd that was opened before t
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,7 +37,11 @@ def start(command: Sequence[str], *, folder: Path, part: str, log: Path) -> int:
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
-    return os.posix_spawn(command[0], list(command), environment, file_actions=actions, setsid=True)
+    pid = os.posix_spawn(command[0], list(command), environment, file_actions=actions, setsid=True)
+    # For a moment after its start a process shows an empty environment; without this wait it would count as dead.
+    while _part_of(pid, folder) is None and os.waitpid(pid, os.WNOHANG) == (0, 0):
+        time.sleep(0.001)
+    return pid
 
 
 def find(folder: Path, part: str | None = None) -> list[PartProcess]:

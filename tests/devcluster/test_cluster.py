@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from rollwright.devcluster import DevClusterError, processes
-from rollwright.devcluster.cluster import DevCluster
+from rollwright.devcluster.cluster import DevCluster, PartState
 from rollwright.devcluster.parts import Part
 from rollwright.devcluster.state import ClusterSettings
 
@@ -145,15 +145,18 @@ async def test_a_live_pod_fails_when_it_is_told_to_and_recovers_when_it_is_told_
     await namespace.wait("condition=Ready", "pod/s-0")
 
 
-async def test_a_change_of_a_pod_does_not_put_off_its_readiness(namespace: Namespace) -> None:
+async def test_changes_of_a_pod_do_not_put_off_its_readiness(namespace: Namespace) -> None:
     await namespace.stateful_set("s", replicas=1, annotations={"ready-after": "2s"})
-    await namespace.wait("jsonpath={.status.phase}=Running", "pod/s-0")
-    promised = condition_of(await namespace.get("pod", "s-0"), "Ready")["message"]
+    await namespace.wait("create", "pod/s-0")
 
-    await namespace.kubectl("annotate", "pod", "s-0", "note=changed")
-
-    assert condition_of(await namespace.get("pod", "s-0"), "Ready")["message"] == promised
-    await namespace.wait("condition=Ready", "pod/s-0")
+    async with asyncio.timeout(30):
+        changes = 0
+        while not any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in (await namespace.get("pod", "s-0"))["status"].get("conditions", [])
+        ):
+            changes += 1
+            await namespace.kubectl("annotate", "--overwrite", "pod", "s-0", f"changes={changes}")
 
 
 async def test_a_deleted_pod_goes_without_waiting_for_its_grace_period(namespace: Namespace) -> None:
@@ -214,13 +217,29 @@ async def test_the_cluster_goes_on_after_any_part_was_stopped_and_started(small_
 async def test_a_frozen_part_does_nothing_until_it_is_thawed(small_namespace: Namespace) -> None:
     cluster = small_namespace.cluster
     cluster.freeze_part(Part.CONTROLLER_MANAGER)
-    assert {status.state for status in cluster.status() if status.part is Part.CONTROLLER_MANAGER} == {"frozen"}
+    assert {status.state for status in cluster.status() if status.part is Part.CONTROLLER_MANAGER} == {PartState.FROZEN}
     await small_namespace.stateful_set("s", replicas=1, annotations={"ready-after": "0s"})
     assert await small_namespace.kubectl("get", "pods", "--output=name") == ""
 
     cluster.thaw_part(Part.CONTROLLER_MANAGER)
 
     await small_namespace.wait("condition=Ready", "pod/s-0")
+
+
+async def test_the_command_line_tells_about_a_cluster_that_is_up(small: DevCluster) -> None:
+    async def dev(*arguments: str) -> str:
+        command = ("-m", "rollwright.cli.dev", *arguments, "--name", small.name)
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+        output, _ = await process.communicate()
+        assert process.returncode == 0
+        return output.decode()
+
+    view = json.loads(await dev("status", "--json"))
+
+    assert view["up"]
+    assert view["settings"] == SMALL.model_dump()
+    assert (await dev("kubeconfig")).strip() == str(small.kubeconfig)
+    assert "Starting Kubernetes Scheduler" in await dev("logs", "kube-scheduler")
 
 
 async def test_up_of_a_cluster_that_is_up_leaves_it_alone_and_says_so(small: DevCluster) -> None:
