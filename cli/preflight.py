@@ -48,12 +48,12 @@ async def look(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -
     except (OSError, ForbiddenError, TemporaryError) as error:
         raise UncheckedError(str(error)) from error
     except ClusterError as error:
-        raise CommandError(f"{target} can't be rolled out like this: {error}") from error
+        raise CommandError(f"{target}: {error}") from error
     asked: int = seen["spec"]["replicas"]
     record = Record.of(seen)
     replicas = record.replicas_wanted(asked) if record else asked
     try:
         spec.strategy.check_budget(replicas)
     except ValueError as error:
-        raise CommandError(f"{target} can't be rolled out like this: strategy: {error}") from error
+        raise CommandError(f"{target}: strategy: {error}") from error
     return Preflight(replicas, tuple(differences(before, after)))

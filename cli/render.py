@@ -65,8 +65,8 @@ def plan(made: Plan, width: int) -> RenderableType:
     table_of_stages = stages(made.stages, width)
     if made.changes is None:
         return table_of_stages
-    changes: RenderableType = "The template stays as it is." if not made.changes else table(views.changes(made.changes))
-    return Group(changes, "", table_of_stages)
+    changes = views.changes(made.changes) or ["The template stays as it is."]
+    return Group(*changes, "", table_of_stages)
 
 
 def status(status: Status, width: int) -> RenderableType:

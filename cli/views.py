@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
-from operator import attrgetter
 from urllib.parse import quote
 
 from rollwright.cli.difference import Difference
@@ -19,6 +19,7 @@ _FIXED_CELLS = 50
 """What Stage, Partition, Replicas and a short Note take."""
 _GROUP_CELLS = 4
 _MOST_UNREADY = 4
+_REASON_CELLS = 50
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,27 @@ def now(status: Status) -> str:
 def _unready(groups: Sequence[Group]) -> str:
     unready = [group for group in groups if not group.available]
     shown = [
-        f"{group.ordinal} ({'leaving' if group.terminating else one_line(group.reason) or 'not ready'})"
+        f"{group.ordinal} ({'leaving' if group.terminating else _short(group.reason) or 'not ready'})"
         for group in unready[:_MOST_UNREADY]
     ]
     if more := len(unready) - len(shown):
         shown.append(f"{more} more")
     return f"waiting for {'group' if len(unready) == 1 else 'groups'} {', '.join(shown)}" if unready else ""
+
+
+def _short(reason: str) -> str:
+    """What matters of a scheduler's or a kubelet's message comes first."""
+    line = one_line(reason)
+    return line if len(line) <= _REASON_CELLS else f"{line[: _REASON_CELLS - 1].rstrip()}…"
+
+
+def moment(text: str) -> str:
+    """A time as ISO 8601, for people; unchanged if it is none."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return one_line(text)
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def budget(status: Status) -> str:
@@ -128,8 +144,8 @@ def facts(status: Status) -> list[tuple[str, str]]:
         ("now", now(status)),
         ("budget", budget(status)),
         ("seen", extremes(status)),
-        ("started", status.started_at),
-        ("finished", status.finished_at),
+        ("started", moment(status.started_at)),
+        ("finished", moment(status.finished_at)),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -140,24 +156,31 @@ def events(status: Status) -> list[str]:
     for event in status.events:
         who = f" by {event.actor}" if event.actor else ""
         why = f": {event.reason}" if event.reason else ""
-        lines.append(one_line(f"{event.at} {event.what}{who}{why}"))
+        lines.append(one_line(f"{moment(event.at)} {event.what}{who}{why}"))
     return lines
 
 
-def changes(found: Iterable[Difference]) -> Table:
-    """What a change makes of a template."""
-    return Table(
-        ("Field", "Before", "After"),
-        tuple(tuple(one_line(cell) or "-" for cell in (it.field, it.before, it.after)) for it in found),
-    )
+def changes(found: Iterable[Difference]) -> list[str]:
+    """What a change makes of a template, a line each."""
+    lines = []
+    for difference in found:
+        lines.append(one_line(difference.field))
+        lines += [f"  - {one_line(difference.before)}"] if difference.before else []
+        lines += [f"  + {one_line(difference.after)}"] if difference.after else []
+    return lines
 
 
 def listing(rollouts: Iterable[Listed]) -> Table:
     """The table of `list`."""
-    cells = attrgetter("target", "phase", "stage", "started_at", "rollout")
     return Table(
         ("TARGET", "PHASE", "STAGE", "STARTED", "ID"),
-        tuple(tuple(one_line(cell) or "-" for cell in cells(listed)) for listed in rollouts),
+        tuple(
+            tuple(
+                one_line(cell) or "-"
+                for cell in (listed.target, listed.phase, listed.stage, moment(listed.started_at), listed.rollout)
+            )
+            for listed in rollouts
+        ),
     )
 
 

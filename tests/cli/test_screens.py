@@ -5,7 +5,8 @@ import io
 from rich.console import Console, RenderableType
 
 from rollwright.cli import render, views
-from rollwright.cli.outputs import Listed, Snapshot, Status
+from rollwright.cli.difference import Difference
+from rollwright.cli.outputs import Listed, Plan, Snapshot, Status
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
 from rollwright.rollout.stages import Mark, Stage
@@ -80,14 +81,14 @@ def test_status() -> None:
         "         (pod llm-2-1 is pulling its image), 3 (leaving), 5 (starting)",
         "budget   3 available (at least 2), 6 groups (at most 6)",
         "seen     fewest available 2, most groups 6",
-        "started  2026-01-02T03:04:05Z",
+        "started  2026-01-02 03:04:05 UTC",
         "",
         "Stage  Partition  Replicas  R-0  R-1  R-2  R-3  R-4  R-5  Note",
         "    3          2         6  ❎   ❎   ⏳   ⏳   ⏳   ⏳   Partition changes from 4 to 2",
         "✅ updated  ❎ not yet  ⏳ rolling",
         "",
         "events",
-        "2026-01-02T03:30:00Z paused by ann@ops: error rate",
+        "2026-01-02 03:30:00 UTC paused by ann@ops: error rate",
     ]
 
 
@@ -122,7 +123,7 @@ def test_before_the_target_was_seen() -> None:
     assert screen(render.status(Status.of(fresh), 110))[3:] == [
         "now      preparing",
         "budget   the target was not looked at yet",
-        "started  2026-01-02T03:04:05Z",
+        "started  2026-01-02 03:04:05 UTC",
     ]
 
 
@@ -146,10 +147,10 @@ def test_list() -> None:
         ]
     )
     assert screen(render.table(view), 140) == [
-        "TARGET             PHASE        STAGE                            STARTED                    ID",
-        "lws/inference/llm  progressing  3 Partition changes from 4 to 2  2026-01-02T03:04:05+00:00  "
+        "TARGET             PHASE        STAGE                            STARTED                  ID",
+        "lws/inference/llm  progressing  3 Partition changes from 4 to 2  2026-01-02 03:04:05 UTC  "
         "rollout/lws/inference/llm",
-        "lws/a/b            terminated   -                                2026-01-01T03:04:05+00:00  rollout/lws/a/b",
+        "lws/a/b            terminated   -                                2026-01-01 03:04:05 UTC  rollout/lws/a/b",
     ]
 
 
@@ -191,6 +192,31 @@ def test_a_line_of_a_stage_for_logs() -> None:
         "stage 2   partition 4   replicas 6   ❎❎❎❎⏳⏳  Rolling update started",
         "stage 3   partition 2   replicas 6   ❎❎⏳⏳⏳⏳  Partition changes from 4 to 2",
     ]
+
+
+def test_a_plan_against_a_cluster_begins_with_what_changes() -> None:
+    image = Difference(field="containers[model].image", before='"m:1"', after='"m:2"')
+    label = Difference(field="labels.tier", before="", after='"gpu"')
+    assert screen(render.plan(Plan(stages=STAGES[:1], changes=(image, label)), 110)) == [
+        "containers[model].image",
+        '  - "m:1"',
+        '  + "m:2"',
+        "labels.tier",
+        '  + "gpu"',
+        "",
+        "Stage  Partition  Replicas  R-0  R-1  R-2  R-3  Note",
+        "    1          0         4  ✅   ✅   ✅   ✅   Before rolling update",
+        "✅ updated  ❎ not yet  ⏳ rolling",
+    ]
+
+
+def test_long_reasons_of_groups_are_cut() -> None:
+    waiting = Observation(
+        replicas=1, groups_asked=1, partition=0, groups=(group(0, updated=True, reason="Unschedulable: " + "x" * 500),)
+    )
+    shown = views.now(Status.of(answer(reason="", observation=waiting)))
+    assert shown.startswith("progressing: waiting for group 0 (Unschedulable: xxx")
+    assert len(shown) < 100
 
 
 def test_the_link_to_the_ui_has_the_id_as_one_part_of_its_path() -> None:
