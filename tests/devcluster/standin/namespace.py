@@ -27,6 +27,10 @@ class Namespace:
     async def create(self) -> None:
         await self._core.create_namespace(V1Namespace(metadata=V1ObjectMeta(name=self.name)))
 
+    async def delete(self) -> None:
+        """Have the namespace and all in it deleted, in a while."""
+        await self._core.delete_namespace(self.name)
+
     async def create_set(self, manifest: Json) -> Json:
         sets = (labels.GROUP, "v1", self.name, "leaderworkersets")
         return _plain(await self._custom.create_namespaced_custom_object(*sets, manifest))

@@ -30,11 +30,12 @@ async def api(devcluster: DevCluster) -> AsyncIterator[ApiClient]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def namespace(api: ApiClient) -> Namespace:
-    """An empty namespace."""
+async def namespace(api: ApiClient) -> AsyncIterator[Namespace]:
+    """An empty namespace, gone after the test: some groups would restart for ever."""
     namespace = Namespace(api, f"standin-{uuid.uuid4().hex[:8]}")
     await namespace.create()
-    return namespace
+    yield namespace
+    await namespace.delete()
 
 
 def manifest(*, name: str = "m", group: Json | None = None, played: Json | None = None, **spec: Any) -> Json:
