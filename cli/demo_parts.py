@@ -61,11 +61,11 @@ class Parts:
         """Hold the demo's name against a second one. Raises CommandError if an earlier one has left something."""
         lock = self._state.path.with_suffix(".demo")
         async with locked(lock, lambda: say("another demo runs; waiting for its end")):
-            if self._state.path.exists():
-                raise CommandError(
-                    "an earlier demo was kept, or killed, and is still there", todo=f"End it: {rollwright()} {DOWN}"
-                )
             try:
+                if self._state.path.exists():
+                    raise CommandError(
+                        "an earlier demo was kept, or killed, and is still there", todo=f"End it: {rollwright()} {DOWN}"
+                    )
                 yield
             finally:
                 lock.unlink()

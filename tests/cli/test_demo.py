@@ -102,6 +102,7 @@ async def test_what_an_earlier_demo_has_left_is_not_touched(start: Start, tmp_pa
     assert (demo.returncode, stdout) == (1, b"")
     assert "dev down --name demo" in stderr.decode()
     assert (tmp_path / "rollwright" / "devcluster" / "demo").exists()
+    assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize(
