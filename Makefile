@@ -24,9 +24,11 @@ check: setup
 	$(BIN)/lint-imports
 
 test: setup
+	$(BIN)/python -m rollwright.devcluster.build
 	$(BIN)/pytest
 
 bench: setup
+	$(BIN)/python -m rollwright.devcluster.build
 	$(BIN)/python -m tests.bench.rollout
 
 lock: ## Pins anew what pyproject.toml asks for; needs uv.

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import groupby
 
-from kubernetes.aio.config import ConfigException
 
 from rollwright.cli.demo_parts import GPUS_PER_NODE, say
 from rollwright.cli.failure import CommandError
@@ -84,7 +83,7 @@ async def _connected(kubeconfig: str) -> AsyncIterator[Api]:
     try:
         async with connect(kubeconfig) as api:
             yield api
-    except (ClusterError, ConfigException, OSError) as error:
+    except (ClusterError, OSError) as error:
         raise CommandError(f"the cluster can't be used: {error}") from error
 
 

@@ -4,12 +4,10 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kubernetes.aio.config import ConfigException
-
 from rollwright.cli.difference import Difference, differences
 from rollwright.cli.failure import CommandError
 from rollwright.cluster.api import connect
-from rollwright.cluster.errors import ClusterError, ForbiddenError, TemporaryError
+from rollwright.cluster.errors import ClusterError, ForbiddenError, TemporaryError, UnconfiguredError
 from rollwright.cluster.record import Record
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.watching import Watches
@@ -43,9 +41,7 @@ async def look(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -
             lws = LeaderWorkerSet(api, Watches(api), target.namespace, target.name)
             before, after = await lws.preview(spec.change, datetime.now(UTC).isoformat(timespec="seconds"))
             seen = await lws.read_object()
-    except ConfigException as error:
-        raise UncheckedError(f"no kubeconfig says which it is ({error})") from error
-    except (OSError, ForbiddenError, TemporaryError) as error:
+    except (OSError, UnconfiguredError, ForbiddenError, TemporaryError) as error:
         raise UncheckedError(str(error)) from error
     except ClusterError as error:
         raise CommandError(f"{target}: {error}") from error

@@ -4,11 +4,11 @@ import asyncio
 import logging
 
 import typer
-from kubernetes.aio.config import ConfigException
 
 from rollwright.cli import options
 from rollwright.cli.failure import CommandError
 from rollwright.cli.temporal import unreachable
+from rollwright.cluster.errors import UnconfiguredError
 from rollwright.worker.run import run_worker
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 
@@ -38,7 +38,7 @@ def worker(
         asyncio.run(run_worker(task_queue=task_queue, kubeconfig=kubeconfig, context=context))
     except RuntimeError as error:
         raise unreachable(error) from error
-    except (ConfigException, OSError) as error:
+    except (UnconfiguredError, OSError) as error:
         raise CommandError(
             f"there is no way to a cluster: {error}",
             todo="Give --kubeconfig, set KUBECONFIG, or run the worker as a pod with a service account.",

@@ -10,7 +10,7 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
-from rollwright.cluster.errors import UnreachableError, translate
+from rollwright.cluster.errors import UnconfiguredError, UnreachableError, translate
 
 Manifest = dict[str, Any]
 _REQUEST_SECONDS = 10.0
@@ -145,9 +145,19 @@ def _describe(error: BaseException) -> str:
 async def connect(kubeconfig: str | None = None, context: str | None = None) -> AsyncIterator[Api]:
     """Connect by a kubeconfig (KUBECONFIG and ~/.kube/config unless given), or as a pod of the cluster.
 
-    Raises kubernetes.config.ConfigException if neither can be had.
+    Raises UnconfiguredError if neither can be had.
     """
     configuration = Configuration()
+    try:
+        await _configure(configuration, kubeconfig, context)
+    except config.ConfigException as error:
+        raise UnconfiguredError(f"no kubeconfig says which cluster it is: {error}") from error
+    configuration.connection_pool_maxsize = 100
+    async with ApiClient(configuration) as client:
+        yield Api(client)
+
+
+async def _configure(configuration: Configuration, kubeconfig: str | None, context: str | None) -> None:
     try:
         await config.load_kube_config(
             config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
@@ -156,6 +166,3 @@ async def connect(kubeconfig: str | None = None, context: str | None = None) -> 
         if kubeconfig or context:
             raise
         config.load_incluster_config(client_configuration=configuration)
-    configuration.connection_pool_maxsize = 100
-    async with ApiClient(configuration) as client:
-        yield Api(client)

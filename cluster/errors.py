@@ -29,6 +29,10 @@ class ConflictError(TemporaryError):
     """The object changed since it was read: read it again and plan anew."""
 
 
+class UnconfiguredError(PermanentError):
+    """It isn't said which cluster to talk to, or the kubeconfig can't be read."""
+
+
 class MissingError(PermanentError):
     """The object doesn't exist."""
 
