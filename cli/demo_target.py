@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import groupby
 
-
 from rollwright.cli.demo_parts import GPUS_PER_NODE, say
 from rollwright.cli.failure import CommandError
 from rollwright.cluster.api import LEADER_WORKER_SETS, Api, Manifest, connect
