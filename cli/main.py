@@ -1,6 +1,8 @@
 """`rollwright`: durable rollouts of GPU-bound workloads. Each verb is a module of its own, imported when it is used."""
 
 import importlib
+import os
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -103,7 +105,16 @@ def options(
 
 def main() -> None:
     """Run the command line; the entry point."""
-    app(prog_name="rollwright")
+    try:
+        app(prog_name="rollwright")
+    except SystemExit as end:
+        if "temporalio" not in sys.modules or not isinstance(end.code, int):
+            raise
+        # The SDK's own threads may still hold the interpreter when it is taken down, which aborts the process after
+        # everything is done: leave without taking it down.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code)
 
 
 if __name__ == "__main__":
