@@ -193,15 +193,15 @@ class Scene:
 
     @asynccontextmanager
     async def rollout(
-        self, strategy: Strategy, change: Change | None = None, *, scaled_to: int | None = None
+        self, strategy: Strategy, *, scaled_to: int | None = None, kubeconfig: Path | None = None
     ) -> AsyncIterator[Rollout]:
         """A rollout with one worker, watched from before its start on; the promise is checked when it is left.
 
-        `scaled_to`: how many replicas the test will ask for in the middle.
+        `scaled_to`: how many replicas the test will ask for in the middle; `kubeconfig`: the worker's.
         """
         async with Watcher(self.cluster.kubeconfig, self.namespace.name, NAME) as seen:
-            await self.start_worker()
-            handle = await self.start(strategy, change or Change(images={"model": NEW}))
+            await self.start_worker(kubeconfig)
+            handle = await self.start(strategy, Change(images={"model": NEW}))
             try:
                 yield Rollout(seen, handle, self.workers)
             except BaseException as error:

@@ -24,7 +24,7 @@ async def test_it_goes_through_the_documented_stages(scene: Scene) -> None:
     async with scene.rollout(TWO_TWO) as rollout:
         result = await play(scene, rollout)
     assert result.phase is Phase.COMPLETED
-    assert (result.available_min, result.groups_max) == (rollout.seen.available_min, rollout.seen.groups_max) == (2, 6)
+    assert (rollout.seen.available_min, rollout.seen.groups_max) == (2, 6)
     await assert_done_once(scene, rollout)
 
 

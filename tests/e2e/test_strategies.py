@@ -120,12 +120,11 @@ async def test_groups_added_in_the_middle_start_on_the_new_revision(scene: Scene
         await rollout.reaches(2, 6)
         await rollout.replaced(2, 3)
         await scene.scale(7)
-        await scene.make_ready(6, 5, 4, 3, 2)
-        await rollout.reaches(0, 7)
-        await scene.make_ready(1, 0)
+        await rollout.reaches(2, 9)  # of seven groups, two may be surplus
+        await scene.make_ready(*range(8, -1, -1))
         result = await rollout.result()
     assert result.phase is Phase.COMPLETED
-    assert [len(leaders) for leaders in rollout.seen.leaders.values()][:7] == [2, 2, 2, 2, 1, 1, 1]
+    assert [len(leaders) for leaders in rollout.seen.leaders.values()] == [2, 2, 2, 2, 1, 1, 1, 1, 1]
     assert_never_below_again(rollout.seen.moments, 7 - 2)
     assert_left_alone(await scene.lws(), replicas=7)
 

@@ -1,0 +1,215 @@
+"""All changes of some objects, in the order in which the API server made them: what the watcher judges by."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, ApiException
+from kubernetes.aio.dynamic.client import DynamicClient
+from kubernetes.aio.dynamic.resource import Resource
+from kubernetes.aio.watch import Watch
+
+_LWS = "leaderworkerset.sigs.k8s.io"
+_AGAIN_AFTER_SECONDS = 0.05
+_NO_ANSWER = (ApiException, aiohttp.ClientError, TimeoutError, OSError)
+
+Manifest = dict[str, Any]
+
+
+class Spec(NamedTuple):
+    """Of a LeaderWorkerSet."""
+
+    partition: int
+    replicas: int
+
+
+class GroupSet(NamedTuple):
+    """A StatefulSet: that of the leaders, or that of a group's workers, which its leader owns."""
+
+    uid: str
+    owner: str
+    replicas: int
+
+
+class Pod(NamedTuple):
+    """A leader or a worker."""
+
+    uid: str
+    owner: str
+    ordinal: int
+    is_leader: bool
+    revision: str
+    size: int
+    """Pods of its group, the leader included."""
+    serves: bool
+    """Ready, and nobody has asked for its deletion."""
+
+
+class Change(NamedTuple):
+    """An object as it is from a version on; None once it is deleted."""
+
+    version: int
+    at: float
+    kind: str
+    name: str
+    item: Spec | GroupSet | Pod | None
+
+
+class History:
+    """One watch: all changes of one kind, from the first list on."""
+
+    def __init__(
+        self, kind: str, request: Callable[..., Any], read: Callable[[Manifest], Any], changed: asyncio.Event
+    ) -> None:
+        self.kind = kind
+        self.changes: list[Change] = []
+        self.complete = 0
+        """All changes up to this version have arrived."""
+        self._request = request
+        self._read = read
+        self._changed = changed
+        self._versions: dict[str, int] = {}
+        self._alive: set[str] = set()
+        self._missed: list[tuple[int, int]] = []
+
+    def knows(self, version: int) -> bool:
+        """Whether the state at this version was seen, and not only what became of it."""
+        return not any(first < version < last for first, last in self._missed)
+
+    async def run(self) -> None:
+        """Follow the API server until cancelled, through every outage."""
+        listed = False
+        while True:
+            try:
+                if not listed:
+                    await self._list()
+                    listed = True
+                await self._follow()
+            except _NO_ANSWER as error:
+                listed = listed and not isinstance(error, ApiException)
+                await asyncio.sleep(_AGAIN_AFTER_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Wait until everything that a list returns now has arrived by the watch."""
+        while True:
+            try:
+                listing = await self._get()
+                break
+            except _NO_ANSWER:
+                await asyncio.sleep(_AGAIN_AFTER_SECONDS)
+        present = {item["metadata"]["name"]: _version(item) for item in listing["items"]}
+        while self.complete < _version(listing) and not self._covers(present, _version(listing)):
+            self._changed.clear()
+            await self._changed.wait()
+        self.complete = max(self.complete, _version(listing))
+
+    def _covers(self, present: Mapping[str, int], version: int) -> bool:
+        arrived = all(self._versions.get(name, 0) >= at for name, at in present.items())
+        return arrived and all(name in present or self._versions[name] > version for name in self._alive)
+
+    async def _get(self) -> Manifest:
+        response = await self._request(serialize=False)
+        listing: Manifest = await response.json()
+        return listing
+
+    async def _list(self) -> None:
+        listing = await self._get()
+        version = _version(listing)
+        gone = self._alive - {item["metadata"]["name"] for item in listing["items"]}
+        for item in sorted(listing["items"], key=_version):
+            if _version(item) > self._versions.get(item["metadata"]["name"], 0):
+                self._take(item, _version(item))
+        for name in gone:
+            self._forget(name, version)
+        self._missed.append((self.complete, version))
+        self.complete = version
+
+    async def _follow(self) -> None:
+        async with Watch() as watch:
+            events = watch.stream(self._request, serialize=False, resource_version=str(self.complete))
+            async for event in events:
+                item = event["raw_object"]
+                match event["type"]:
+                    case "ADDED" | "MODIFIED":
+                        self._take(item, _version(item))
+                    case "DELETED":
+                        self._forget(item["metadata"]["name"], _version(item))
+                self.complete = max(self.complete, _version(item))
+
+    def _take(self, item: Manifest, version: int) -> None:
+        self._alive.add(item["metadata"]["name"])
+        self._add(item["metadata"]["name"], version, self._read(item))
+
+    def _forget(self, name: str, version: int) -> None:
+        self._alive.discard(name)
+        self._add(name, version, None)
+
+    def _add(self, name: str, version: int, item: Spec | GroupSet | Pod | None) -> None:
+        self._versions[name] = version
+        self.changes.append(Change(version, time.time(), self.kind, name, item))
+        self._changed.set()
+
+
+def histories(client: ApiClient, namespace: str, name: str, changed: asyncio.Event) -> list[History]:
+    """The LeaderWorkerSet, its StatefulSets and its pods; `changed` is set at every change of one."""
+    label = f"{_LWS}/name={name}"
+    kinds = (
+        ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", {"field_selector": f"metadata.name={name}"}, _read_spec),
+        ("apps/v1", "StatefulSet", {"label_selector": label}, _read_set),
+        ("v1", "Pod", {"label_selector": label}, _read_pod),
+    )
+    return [
+        History(kind, partial(_resource(client, version, kind).get, namespace=namespace, **selector), read, changed)
+        for version, kind, selector, read in kinds
+    ]
+
+
+def _resource(client: ApiClient, api_version: str, kind: str) -> Resource:
+    group, _, version = api_version.rpartition("/")
+    return Resource(
+        prefix="apis" if group else "api",
+        group=group,
+        api_version=version,
+        kind=kind,
+        name=f"{kind.lower()}s",
+        namespaced=True,
+        client=DynamicClient(client),
+    )
+
+
+def _version(item: Manifest) -> int:
+    return int(item["metadata"]["resourceVersion"])
+
+
+def _owner(item: Manifest) -> str:
+    return next((owner["uid"] for owner in item["metadata"].get("ownerReferences", []) if owner.get("controller")), "")
+
+
+def _read_spec(item: Manifest) -> Spec:
+    spec = item["spec"]
+    return Spec(spec["rolloutStrategy"]["rollingUpdateConfiguration"].get("partition", 0), spec["replicas"])
+
+
+def _read_set(item: Manifest) -> GroupSet:
+    return GroupSet(item["metadata"]["uid"], _owner(item), item["spec"]["replicas"])
+
+
+def _read_pod(item: Manifest) -> Pod:
+    metadata = item["metadata"]
+    labels, annotations = metadata["labels"], metadata.get("annotations", {})
+    ready = any(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for condition in item.get("status", {}).get("conditions", [])
+    )
+    return Pod(
+        uid=metadata["uid"],
+        owner=_owner(item),
+        ordinal=int(labels.get(f"{_LWS}/group-index", "-1")),
+        is_leader=labels.get(f"{_LWS}/worker-index") == "0",
+        revision=labels.get(f"{_LWS}/template-revision-hash", ""),
+        size=int(annotations.get(f"{_LWS}/size", "1")),
+        serves=ready and "deletionTimestamp" not in metadata,
+    )
