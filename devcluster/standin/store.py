@@ -92,11 +92,17 @@ class Store:
 
     async def run(self) -> None:
         """Keep the copy up to date until cancelled, listing anew whenever the watch breaks."""
+        lost = False
         while True:
             try:
-                await self._watch_from(await self._list())
+                version = await self._list()
+                lost = False
+                await self._watch_from(version)
             except API_ERRORS as error:
-                _log.warning("watching %ss broke off, listing them anew: %s", self._kind, describe(error))
+                _log.log(
+                    logging.DEBUG if lost else logging.WARNING, "lost sight of %ss: %s", self._kind, describe(error)
+                )
+                lost = True
                 await asyncio.sleep(_RELIST_AFTER_SECONDS)
 
     async def _list(self) -> str:
@@ -147,7 +153,7 @@ def describe(error: BaseException) -> str:
     """Return `error` in one line: of an API error what the server said, without headers and traceback."""
     if isinstance(error, ApiException):
         body = error.body.decode() if isinstance(error.body, bytes) else error.body
-        return f"{error.status} {error.reason}: {body}"
+        return f"{error.status} {error.reason}: {body}".rstrip()
     return f"{type(error).__name__}: {error}"
 
 

@@ -11,7 +11,7 @@ from rollwright.devcluster.standin.store import API_ERRORS, describe
 _log = logging.getLogger(__name__)
 
 _FIRST_RETRY_SECONDS: Final = 0.02
-_LAST_RETRY_SECONDS: Final = 5.0
+_LAST_RETRY_SECONDS: Final = 1.0
 
 
 class WorkQueue:

@@ -47,6 +47,10 @@ class Namespace:
             await self._custom.patch_namespaced_custom_object(*sets, patch, _content_type=f"application/{kind}+json")
         )
 
+    async def delete_set(self, name: str) -> None:
+        sets = (labels.GROUP, "v1", self.name, "leaderworkersets")
+        await self._custom.delete_namespaced_custom_object(*sets, name)
+
     async def pods(self) -> dict[str, Json]:
         response = await self._core.list_namespaced_pod_without_preload_content(self.name)
         return _by_name((await response.json())["items"])

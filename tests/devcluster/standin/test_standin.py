@@ -148,6 +148,18 @@ async def test_workers_wait_for_a_ready_leader_if_asked_to(namespace: Namespace)
     assert worker["metadata"]["creationTimestamp"] >= ready_at
 
 
+async def test_what_belongs_to_a_set_goes_with_it(namespace: Namespace) -> None:
+    await namespace.create_set(manifest())
+    await available(namespace)
+
+    await namespace.delete_set("m")
+
+    await until(namespace.pods, lambda pods: not pods)
+    await until(lambda: namespace.apps("statefulsets"), lambda statefulsets: not statefulsets)
+    await until(lambda: namespace.apps("controllerrevisions"), lambda revisions: not revisions)
+    await until(namespace.services, lambda services: not services)
+
+
 async def test_what_changed_while_the_stand_in_was_down_is_done_when_it_is_back(
     namespace: Namespace, devcluster: DevCluster
 ) -> None:
