@@ -5,6 +5,7 @@ Connects as the environment says (TEMPORAL_ADDRESS). What names a machine or a p
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ HISTORIES = Path(__file__).parents[1] / "data" / "histories"
 
 
 def anonymous(value: Any) -> Any:
-    """The same, with every `identity` replaced."""
+    """The same, without what PID@HOST begins: identities, and the names of sticky queues."""
     match value:
         case dict():
-            return {key: "worker" if key == "identity" else anonymous(item) for key, item in value.items()}
+            return {key: anonymous(item) for key, item in value.items()}
         case list():
             return [anonymous(item) for item in value]
+        case str() if re.match(r"\d+@", value):
+            return "worker"
         case _:
             return value
 
