@@ -36,7 +36,7 @@ async def follow(run: Run, ui: str) -> AsyncIterator[Look]:
         try:
             if not await run.is_open():
                 status = Status.of(await run.result(), ui)
-                yield Look(Snapshot(status=status, stages=_with_last(last, status.stage)), ended=True)
+                yield Look(Snapshot(status=status, stages=await _whole_table(run, last, status.stage)), ended=True)
                 return
             last = Snapshot(status=Status.of(await run.status(), ui), stages=await run.stages())
             yield Look(last)
@@ -45,12 +45,20 @@ async def follow(run: Run, ui: str) -> AsyncIterator[Look]:
         await asyncio.sleep(INTERVAL_SECONDS)
 
 
-def _with_last(seen: Snapshot | None, last: Stage | None) -> tuple[Stage, ...]:
-    """The table with the last row, which is in the result: no worker need answer any more by then."""
+async def _whole_table(run: Run, seen: Snapshot | None, last: Stage | None) -> tuple[Stage, ...]:
+    """The table to its end. The last row is in the result; rows before it that were missed are asked for."""
     known = seen.stages if seen else ()
     if last is None:
         return known
-    return (*(stage for stage in known if stage.stage < last.stage), last)
+    known = tuple(stage for stage in known if stage.stage < last.stage)
+    if len(known) < last.stage - 1:
+        try:
+            table = await run.stages()
+        except NoAnswerError:
+            table = ()
+        if table and table[-1] == last:  # it may be of the target's next rollout
+            return table
+    return (*known, last)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -232,12 +233,15 @@ async def start(server: Client) -> AsyncIterator[Start]:
     """Start the command line against the server; what still runs at the end is ended."""
     address = server.service_client.config.target_host
     started: list[Command] = []
+    # Where the tests themselves run in the background, Ctrl-C is ignored, and commands would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     async def start(*arguments: str, **env: str) -> Command:
         started.append(await Command.start(*arguments, env=_environment(**{"address": address, **env})))
         return started[-1]
 
     yield start
+    signal.signal(signal.SIGINT, before)
     for command in started:
         if command.process.returncode is None:
             command.process.kill()

@@ -120,7 +120,7 @@ def test_a_plan_without_a_cluster_says_how_to_reach_one() -> None:
     shown = CliRunner().invoke(app, ["plan", "-f", EXAMPLE, "--kubeconfig", "no-such-file"])
     assert shown.exit_code == 1
     assert shown.stdout == ""
-    assert "error: the cluster can't be asked: no kubeconfig says which it is" in shown.stderr
+    assert "error: the cluster can't be asked: no kubeconfig says which cluster it is" in shown.stderr
     assert "plan with --offline" in shown.stderr
 
 

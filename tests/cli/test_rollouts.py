@@ -204,6 +204,14 @@ async def test_watch_prints_objects_until_the_end(server: Client, start: "Start"
     assert ran.code == 0
 
 
+async def test_watching_a_rollout_that_has_ended_shows_how_it_went(server: Client, run: "Run") -> None:
+    await run(*flags("past"), "--no-check")
+    await go_on(server, "past")
+    await server.get_workflow_handle(rollout("past")).result()
+    ran = await run("watch", "lws/past", "-n", "inference")
+    assert (ran.stdout.splitlines(), ran.code) == (NOW_LINES + LAST_LINES, 0)
+
+
 async def test_watch_draws_its_last_screen_as_a_picture(server: Client, run: "Run", tmp_path: Path) -> None:
     await run(*flags("drawn"), "--no-check")
     await go_on(server, "drawn")
