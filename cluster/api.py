@@ -10,12 +10,15 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
+from yaml import YAMLError
+
 from rollwright.cluster.errors import UnconfiguredError, UnreachableError, translate
 
 Manifest = dict[str, Any]
 _REQUEST_SECONDS = 10.0
 _SILENCE_SECONDS = 150.0  # bookmarks come every minute or so
 _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError)
+_BROKE_OFF = (*_NO_ANSWER, ValueError)  # half an answer is no JSON
 
 
 class Kind(NamedTuple):
@@ -83,7 +86,7 @@ class Api:
         try:
             async for line in response.content:
                 yield json.loads(line)
-        except _NO_ANSWER as error:
+        except _BROKE_OFF as error:
             raise UnreachableError(f"{what}: {_describe(error)}") from error
         finally:
             response.close()
@@ -102,7 +105,10 @@ class Api:
         what = f"{verb} {kind.plural} {namespace}/{name}".rstrip("/")
         self.requests[f"{verb} {kind.plural}"] += 1
         response = await self._send(method, kind.url(namespace, name), what, query=query, body=body)
-        answer: Manifest = json.loads(await response.read())
+        try:
+            answer: Manifest = json.loads(await response.read())
+        except _BROKE_OFF as error:
+            raise UnreachableError(f"{what}: the answer broke off ({_describe(error)})") from error
         return answer
 
     async def _send(
@@ -150,7 +156,7 @@ async def connect(kubeconfig: str | None = None, context: str | None = None) -> 
     configuration = Configuration()
     try:
         await _configure(configuration, kubeconfig, context)
-    except config.ConfigException as error:
+    except (config.ConfigException, TypeError, YAMLError) as error:  # TypeError: what the client makes of an empty file
         raise UnconfiguredError(f"no kubeconfig says which cluster it is: {error}") from error
     configuration.connection_pool_maxsize = 100
     async with ApiClient(configuration) as client:

@@ -1,0 +1,105 @@
+"""Requests to an API server that breaks off, or has much to say: a server of a few lines plays it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from kubernetes.aio.client import ApiClient, Configuration
+
+from rollwright.cluster.api import PODS, Api
+from rollwright.cluster.errors import (
+    ClusterError,
+    ConflictError,
+    ForbiddenError,
+    MissingError,
+    RefusedError,
+    UnreachableError,
+)
+
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def server(answer: Answer) -> AsyncIterator[Api]:
+    """An API whose server answers every request like this, and then hangs up."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await answer(writer)
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    async with listening, ApiClient(Configuration(host=f"http://127.0.0.1:{port}")) as client:
+        yield Api(client)
+
+
+def saying(body: str, *, status: str = "200 OK", announced: str = "") -> Answer:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{announced}\r\n{body}".encode())
+        await writer.drain()
+
+    return answer
+
+
+BROKEN_OFF = ["", "Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n"]
+
+
+@pytest.mark.parametrize("announced", BROKEN_OFF)
+async def test_an_answer_that_breaks_off_is_worth_trying_again(announced: str) -> None:
+    async with server(saying('{"items": [', announced=announced)) as api:
+        with pytest.raises(UnreachableError, match="list pods default"):
+            await api.list_all(PODS, "default")
+
+
+@pytest.mark.parametrize("announced", BROKEN_OFF)
+async def test_a_watch_that_breaks_off_is_worth_trying_again(announced: str) -> None:
+    async with server(saying('{"type": "ADDED", "obj', announced=announced)) as api:
+        with pytest.raises(UnreachableError, match="watch pods in default"):
+            [event async for event in api.watch(PODS, "default", "", "1")]
+
+
+async def test_an_event_may_be_as_large_as_an_object() -> None:
+    large = {"type": "ADDED", "object": {"metadata": {"annotations": {"note": "x" * 1_500_000}}}}
+    small = {"type": "BOOKMARK", "object": {}}
+    async with server(saying(f"{json.dumps(large)}\n{json.dumps(small)}\n")) as api:
+        assert [event async for event in api.watch(PODS, "default", "", "1")] == [large, small]
+
+
+async def test_no_server_at_all_is_worth_trying_again() -> None:
+    async with ApiClient(Configuration(host="http://127.0.0.1:9")) as client:
+        with pytest.raises(UnreachableError, match=r"get pods default/a: .*; is the API server up\?"):
+            await Api(client).get(PODS, "default", "a")
+
+
+WEBHOOK = 'admission webhook "v.example" denied the request: not scanned'
+POLICY = "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not scanned"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error", "words"),
+    [
+        (404, "pods 'a' not found", MissingError, "get pods default/a: not found"),
+        (401, "Unauthorized", ForbiddenError, "doesn't know these credentials"),
+        (403, "User 'x' cannot get pods", ForbiddenError, "get pods default/a: not permitted; grant this verb"),
+        (403, WEBHOOK, RefusedError, "refused by admission control: .*not scanned"),
+        (403, POLICY, RefusedError, "refused by admission control: .*not scanned"),
+        (409, "the object has been modified", ConflictError, "changed meanwhile"),
+        (422, "spec.replicas: Invalid value", RefusedError, "refused: spec.replicas: Invalid value"),
+        (429, "too many requests", UnreachableError, "answers 429"),
+        (500, "failed calling webhook", UnreachableError, "answers 500 .failed calling webhook"),
+    ],
+)
+async def test_answers_are_told_apart(status: int, message: str, error: type[ClusterError], words: str) -> None:
+    body = json.dumps({"kind": "Status", "message": message})
+    async with server(saying(body, status=f"{status} No")) as api:
+        with pytest.raises(error, match=words):
+            await api.get(PODS, "default", "a")
+
+
+async def test_a_kind_the_cluster_does_not_have_is_missing() -> None:
+    async with server(saying("404 page not found\n", status="404 Not Found")) as api:
+        with pytest.raises(MissingError):
+            await api.list_all(PODS, "default")
