@@ -71,6 +71,8 @@ class WaitReadiness(Model):
     trouble: str = ""
     """What trouble was last returned."""
     show_after_seconds: float = 60.0
+    surge_limit: int | None = None
+    """The most surge groups that find nodes, if that is known."""
 
 
 class Sight(Model):
@@ -82,6 +84,8 @@ class Sight(Model):
     """The fewest available groups seen while waiting."""
     trouble: str = ""
     """Why the cluster can't be read, while that lasts."""
+    surge_limit: int | None = None
+    """How many surge groups have found nodes, once others have looked for them in vain for too long."""
 
 
 class Restore(Model):

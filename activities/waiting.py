@@ -20,6 +20,8 @@ _LOOK_EVERY_SECONDS = 1.0
 """Also without a change: blips end and heartbeats are due."""
 _PATIENCE_SECONDS = 5.0
 """How long trouble, or a write that isn't taken up, may last before people are told."""
+_SURGE_PATIENCE = timedelta(seconds=60)
+"""How long a surge group may look for a node before the rollout goes on without it."""
 _MOVING_ON = "this worker is shutting down, another one goes on"
 
 
@@ -30,8 +32,10 @@ class Waiter:
         self._target = target
         self._request = request
         self._available_min: int | None = None
+        self._surge_limit: int | None = None
         self._began = time.monotonic()
         self._trouble = ""
+        self._trouble_began = self._began
 
     async def wait(self) -> Sight:
         """Return what is worth waking the workflow for. Raises ClusterError; moves on when the worker stops."""
@@ -45,7 +49,7 @@ class Waiter:
                 )
                 if stopping.done() and not following.done():
                     raise ApplicationError(_MOVING_ON, next_retry_delay=timedelta(milliseconds=1))
-                if self._trouble and not self._request.trouble and self._waited(_PATIENCE_SECONDS):
+                if self._is_in_trouble and not self._request.trouble:
                     return Sight(observation=self._request.known, trouble=self._trouble)
             return following.result()
         finally:
@@ -54,12 +58,14 @@ class Waiter:
             await asyncio.gather(following, stopping, return_exceptions=True)
 
     async def _follow(self) -> Sight:
+        self._trouble = f"{self._target} can't be watched: the API server doesn't answer"
         while True:
-            self._trouble = f"{self._target} can't be watched: the API server doesn't answer"
             try:
                 async with self._target.changes() as changed:
                     return await self._look_at_every(changed)
             except TemporaryError as error:
+                if not self._trouble:
+                    self._trouble_began = time.monotonic()
                 self._trouble = str(error)
                 await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
@@ -80,7 +86,7 @@ class Waiter:
         seen = self._observe(await self._target.read())
         if not self._request.trouble and not self._is_worth_waking(seen):
             return None
-        return Sight(observation=seen, available_min=self._available_min)
+        return Sight(observation=seen, available_min=self._available_min, surge_limit=self._surge_limit)
 
     def _observe(self, snapshot: Snapshot) -> Observation:
         request = self._request
@@ -88,11 +94,12 @@ class Waiter:
         seen = snapshot.observe(target_digest, request.strategy.unready_grace, now())
         lowest = seen.available if self._available_min is None else self._available_min
         self._available_min = min(seen.available, lowest)
+        self._surge_limit = snapshot.placed_surge(seen.replicas, _SURGE_PATIENCE, now())
         return seen
 
     def _is_worth_waking(self, seen: Observation) -> bool:
         known = self._request.known
-        if known is None:
+        if known is None or self._surge_limit not in (None, self._request.surge_limit):
             return True
         verdict = self._plan(seen)
         match verdict:
@@ -108,7 +115,12 @@ class Waiter:
                 return True
 
     def _plan(self, seen: Observation) -> Verdict:
-        return plan(self._request.strategy, seen, hold=self._request.hold)
+        request = self._request
+        return plan(request.strategy, seen, hold=request.hold, surge_limit=request.surge_limit)
+
+    @property
+    def _is_in_trouble(self) -> bool:
+        return bool(self._trouble) and time.monotonic() - self._trouble_began >= _PATIENCE_SECONDS
 
     def _waited(self, seconds: float) -> bool:
         return time.monotonic() - self._began >= seconds

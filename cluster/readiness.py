@@ -39,6 +39,12 @@ def is_unscheduled(pod: Manifest) -> bool:
     return scheduled.get("status") == "False"
 
 
+def is_unscheduled_for(pod: Manifest, patience: timedelta, now: datetime) -> bool:
+    """Whether the scheduler has found no node for it for longer than the patience."""
+    since = _condition(pod, "PodScheduled").get("lastTransitionTime")
+    return is_unscheduled(pod) and since is not None and now - datetime.fromisoformat(since) > patience
+
+
 def is_blip(pod: Manifest, grace: timedelta, now: datetime) -> bool:
     """Whether the pod was ready until less than `grace` ago.
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled
+from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled, is_unscheduled_for
 from rollwright.cluster.record import Record
 from rollwright.cluster.templates import digest, template_of
 from rollwright.rollout.observation import Group, Observation
@@ -80,6 +80,16 @@ class Snapshot:
         """
         asked = self.lws["spec"]["replicas"]
         return [pod for pod in self.old_window() if _ordinal(pod) < asked] if self.is_settled else []
+
+    def placed_surge(self, replicas: int, patience: timedelta, now: datetime) -> int | None:
+        """How many surge groups have nodes, if one above has looked for a node longer than the patience."""
+        surge = range(replicas, self.lws["spec"]["replicas"])
+        waiting = [
+            ordinal
+            for ordinal in surge
+            if any(is_unscheduled_for(pod, patience, now) for pod in self._pods_by_group.get(ordinal, []))
+        ]
+        return min(waiting) - replicas if waiting else None
 
     def observe(self, target_digest: str | None, unready_grace_seconds: int, now: datetime) -> Observation:
         """What the planner needs to know. Without a `target_digest` the template that stands is the target's.

@@ -88,10 +88,7 @@ def plan(strategy: Strategy, observation: Observation, *, hold: int = 0, surge_l
     if groups == observation.replicas and all(group.done for group in observation.groups[bound : observation.replicas]):
         return Done()
     if budget.is_empty:
-        return Blocked(
-            reason=f"maxUnavailable {strategy.max_unavailable} and maxSurge {strategy.max_surge} both come to 0 groups "
-            f"at {observation.replicas} replicas; raise one of them"
-        )
+        return Blocked(reason=_why_empty(strategy, observation.replicas, surge_limit))
     return _wait_or_blocked(strategy, budget, observation, bound)
 
 
@@ -217,6 +214,13 @@ def _stuck_below(observation: Observation) -> tuple[int, ...]:
         for group in observation.asked[: observation.partition]
         if not group.ready and not group.updated and group.misplaced and not group.terminating and not group.blip
     )
+
+
+def _why_empty(strategy: Strategy, replicas: int, surge_limit: int | None) -> str:
+    if surge_limit is None or strategy.budget(replicas).is_empty:
+        both = f"maxUnavailable {strategy.max_unavailable} and maxSurge {strategy.max_surge}"
+        return f"{both} both come to 0 groups at {replicas} replicas; raise one of them"
+    return f"no surge group finds a node and maxUnavailable comes to 0 at {replicas} replicas; free nodes, or raise it"
 
 
 def _wait_or_blocked(strategy: Strategy, budget: Budget, observation: Observation, bound: int) -> Wait | Blocked:

@@ -37,7 +37,7 @@ def _read_duration(value: object) -> object:
 Count = Annotated[int | str, BeforeValidator(_read_count, json_schema_input_type=int | str)]
 """A number of groups, or a percentage of the replicas such as "25%"."""
 
-DurationSeconds = Annotated[int, BeforeValidator(_read_duration, json_schema_input_type=int | str), Field(ge=0)]
+DurationSeconds = Annotated[int, Field(ge=0), BeforeValidator(_read_duration, json_schema_input_type=int | str)]
 """Whole seconds; also read from text such as "30s", "10m" or "1h30m"."""
 
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from temporalio.common import SearchAttributeKey
 
 from rollwright.rollout.observation import Observation
@@ -12,7 +12,7 @@ from rollwright.rollout.stages import Stage
 WORKFLOW_TYPE = "Rollout"
 DEFAULT_TASK_QUEUE = "rollwright"
 
-# Search attributes, all keywords: `rollwright setup` or the dev server's flags register them.
+# Search attributes, all keywords; a server knows them once they are registered.
 TARGET_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutTarget")
 PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutPhase")
 REVISION_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutRevision")
@@ -46,14 +46,20 @@ class Phase(StrEnum):
         return self in (Phase.COMPLETED, Phase.ABORTED)
 
 
-class Intervention(Model):
+class Message(Model):
+    """Written by one version and read by another: what the reader doesn't know, it passes over."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Intervention(Message):
     """Who steered the rollout, and why."""
 
     actor: str = Field(default="somebody", max_length=200)
     reason: str = Field(default="", max_length=1000)
 
 
-class Event(Model):
+class Event(Message):
     """Something a person should know: an intervention, or a message that could not be taken."""
 
     at: str
@@ -63,7 +69,7 @@ class Event(Model):
     reason: str = ""
 
 
-class RolloutStatus(Model):
+class RolloutStatus(Message):
     """The answer to the query `status`, and the workflow's result: a business outcome is a result, not a failure."""
 
     rollout: str
@@ -91,13 +97,13 @@ class RolloutStatus(Model):
     """The last ones."""
 
 
-class StageTable(Model):
+class StageTable(Message):
     """The answer to the query `stages`."""
 
     stages: tuple[Stage, ...] = ()
 
 
-class RolloutState(Model):
+class RolloutState(Message):
     """All that a rollout remembers, which is little: what to do next follows from the observation alone.
 
     It is carried over when the history is begun anew.
@@ -116,13 +122,15 @@ class RolloutState(Model):
     steps: int = 0
     reason: str = ""
     trouble: str = ""
+    surge_limit: int | None = None
+    """The most surge groups that find nodes, once that is known."""
     available_min: int | None = None
     groups_max: int | None = None
     started_at: str = ""
     events: tuple[Event, ...] = ()
 
 
-class RolloutInput(Model):
+class RolloutInput(Message):
     """What the workflow is started with: the spec. The state is for the workflow itself, to go on."""
 
     spec: RolloutSpec

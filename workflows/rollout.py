@@ -76,7 +76,9 @@ class RolloutWorkflow:
 
     async def _go_on(self) -> None:
         """One turn of the loop."""
-        self._steered = False
+        if self._steered:
+            self._steered = False
+            self._enter(self._phase_by_will)
         if self._state.aborting and not self._state.prepared:
             self._finish(Phase.ABORTED, "nothing had been changed")
             return
@@ -116,17 +118,20 @@ class RolloutWorkflow:
                 self._enter(Phase.PAUSED)
             case Wait() | Blocked():
                 self._remember(reason=verdict.reason)
-                self._enter(self._standing(verdict))
+                blocked = isinstance(verdict, Blocked) and not self._state.paused
+                self._enter(Phase.STALLED if blocked else self._phase_by_will)
 
-    def _standing(self, verdict: Wait | Blocked) -> Phase:
+    @property
+    def _phase_by_will(self) -> Phase:
+        """The phase as people have steered it, whatever stands in the way."""
         if self._state.paused:
             return Phase.PAUSED
-        if isinstance(verdict, Blocked):
-            return Phase.STALLED
-        return Phase.ABORTING if self._state.aborting else Phase.PROGRESSING
+        if self._state.aborting:
+            return Phase.ABORTING
+        return Phase.PROGRESSING if self._state.prepared else Phase.PREPARING
 
     def _plan(self, seen: Observation) -> Verdict:
-        return plan(self._spec.strategy, seen, hold=self._hold)
+        return plan(self._spec.strategy, seen, hold=self._hold, surge_limit=self._state.surge_limit)
 
     @property
     def _hold(self) -> int:
@@ -157,6 +162,7 @@ class RolloutWorkflow:
             acting=not (self._state.paused or self._is_foreign),
             known=self._state.observation,
             trouble=self._state.trouble,
+            surge_limit=self._state.surge_limit,
             show_after_seconds=0 if few else _SHOW_AFTER_SECONDS,
         )
         waiting = calls.wait_readiness(self._given.task_queue, request, self._state.reason or "wait for readiness")
@@ -168,8 +174,8 @@ class RolloutWorkflow:
         return await waiting
 
     async def _act(self, seen: Observation, step: Step) -> None:
-        self._enter(Phase.ABORTING if self._state.aborting else Phase.PROGRESSING)
         self._remember(prepared=True, reason="")
+        self._enter(self._phase_by_will)
         request = TakeStep(
             target=self._spec.target, template=self._state.template, step=step, generation=seen.generation
         )
@@ -213,6 +219,7 @@ class RolloutWorkflow:
         most = [count for count in (self._state.groups_max, asked) if count is not None]
         self._remember(
             trouble=sight.trouble,
+            surge_limit=self._state.surge_limit if sight.surge_limit is None else sight.surge_limit,
             available_min=min(lowest, default=None),
             groups_max=max(most, default=None),
             observation=seen,
@@ -264,12 +271,12 @@ class RolloutWorkflow:
 
     @workflow.signal
     def resume(self, *given: Any) -> None:
-        """Go on: after a pause, a failure, or somebody else's change of the template, which is undone.
+        """Go on: after a pause, a failure, a lack of nodes, or somebody's change of the template, which is undone.
 
         Input: {"actor": ..., "reason": ...}.
         """
         self._failures = 0
-        self._remember(placed=False)
+        self._remember(placed=False, surge_limit=None)
         self._note("resumed", describing.intervention(given))
         self._remember(paused=False)
 

@@ -102,8 +102,8 @@ async def test_a_pause_takes_no_step_until_resumed_and_keeps_who_and_why(server:
         await until(lambda: _steps(cluster, 2))
         for _ in range(2):
             await handle.signal("pause", {"actor": "ada", "reason": "lunch"})
+        await until_phase(handle, Phase.PAUSED)  # shown at once, though nothing has changed in the cluster
         cluster.stuck = False
-        await until_phase(handle, Phase.PAUSED)
         steps = len(cluster.steps)
         await until(lambda: _all_started_are_ready(cluster))
         assert len(cluster.steps) == steps
