@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
-
 from yaml import YAMLError
 
 from rollwright.cluster.errors import UnconfiguredError, UnreachableError, translate
