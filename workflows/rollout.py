@@ -214,6 +214,8 @@ class RolloutWorkflow:
 
     def _take_in(self, sight: Sight) -> None:
         seen = sight.observation
+        if sight.surge_limit not in (None, self._state.surge_limit):
+            self._keep_event(f"surge groups find no nodes: goes on with {sight.surge_limit}; resume tries for more")
         lowest = [count for count in (self._state.available_min, sight.available_min) if count is not None]
         asked = seen.groups_asked if seen else None
         most = [count for count in (self._state.groups_max, asked) if count is not None]
@@ -321,6 +323,10 @@ class RolloutWorkflow:
             self._remember(aborting=True, paused=False)
 
     def _note(self, what: str, intervention: Intervention) -> None:
-        event = Event(at=workflow.now().isoformat(), what=what, actor=intervention.actor, reason=intervention.reason)
-        self._remember(events=(*self._state.events, event)[-_EVENTS_KEPT:])
+        self._keep_event(what, intervention)
         self._steered = True
+
+    def _keep_event(self, what: str, by: Intervention | None = None) -> None:
+        by = by or Intervention(actor="rollwright")
+        event = Event(at=workflow.now().isoformat(), what=what, actor=by.actor, reason=by.reason)
+        self._remember(events=(*self._state.events, event)[-_EVENTS_KEPT:])
