@@ -1,0 +1,172 @@
+"""What the objects of a target say together: whether they agree yet, what is released, how each group stands."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rollwright.cluster import names
+from rollwright.cluster.record import Record
+from rollwright.cluster.snapshot import Snapshot
+from rollwright.cluster.templates import digest, template_of
+from rollwright.rollout.observation import Observation
+from tests.cluster.objects import Json, leader_set, lws, pod, worker_set
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+RECORD = Record(replicas=4, groups=6, max_unavailable=2, max_surge=1, partition=0)
+RECORDED = {names.RECORD: RECORD.model_dump_json(by_alias=True)}
+NOWHERE: Json = {
+    "conditions": [
+        {"type": "PodScheduled", "status": "False", "lastTransitionTime": "2026-01-01T11:58:00Z", "reason": "Full"}
+    ]
+}
+
+
+def snapshot(target: Json, leaders: Json | None, *pods: Json) -> Snapshot:
+    return Snapshot(target, [leaders] if leaders else [], list(pods))
+
+
+def observe(target: Json, leaders: Json, *pods: Json) -> Observation:
+    return snapshot(target, leaders, *pods).observe(None, 30, NOON)
+
+
+OLD_LEADERS = [pod(ordinal) for ordinal in range(4)]
+
+
+def test_it_is_settled_when_both_controllers_have_seen_the_last_write() -> None:
+    assert snapshot(lws(), leader_set()).is_settled
+
+
+@pytest.mark.parametrize(
+    ("target", "leaders"),
+    [
+        pytest.param(lws(generation=2, observed=1), leader_set(), id="LWS is behind"),
+        pytest.param(lws(), leader_set(observed=0), id="the StatefulSet controller is behind"),
+        pytest.param(lws(6), leader_set(4), id="the groups are not asked for yet"),
+        pytest.param(lws(), None, id="there is no StatefulSet yet"),
+    ],
+)
+def test_it_is_not_settled_before_that(target: Json, leaders: Json | None) -> None:
+    assert not snapshot(target, leaders).is_settled
+
+
+def test_released_are_the_old_leaders_from_the_partition_up() -> None:
+    released = snapshot(lws(partition=2), leader_set(partition=2), *OLD_LEADERS).released_leaders()
+    assert [leader["metadata"]["name"] for leader in released] == ["llm-2", "llm-3"]
+
+
+def test_what_only_the_lws_object_has_released_is_left_alone_for_it_would_come_back_old() -> None:
+    """The trap: LWS's own maxUnavailable holds the partition of its StatefulSet at 3, whatever the object says."""
+    held = snapshot(lws(partition=2), leader_set(partition=3), *OLD_LEADERS)
+    assert [leader["metadata"]["name"] for leader in held.released_leaders()] == ["llm-3"]
+    assert held.shows(3)
+    assert not held.shows(2)
+
+
+def test_nothing_is_released_until_the_controllers_agree() -> None:
+    target = lws(partition=2, generation=2, observed=1)
+    assert snapshot(target, leader_set(partition=0), *OLD_LEADERS).released_leaders() == []
+    assert not snapshot(target, leader_set(partition=2)).shows(2)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(pod(3, revision="new"), id="replaced already"),
+        pytest.param(pod(3, leaving=True), id="leaving already"),
+        pytest.param(pod(3, worker=1), id="a worker"),
+        pytest.param(pod(4), id="of a group nobody asks for"),
+        pytest.param(pod(1), id="below the partition"),
+    ],
+)
+def test_what_needs_no_replacement_is_not_released(other: Json) -> None:
+    assert snapshot(lws(partition=2), leader_set(partition=2), other).released_leaders() == []
+
+
+def test_a_frozen_template_leaves_the_old_window_to_be_fenced_off() -> None:
+    """Read before the freeze has reached the StatefulSet: a late delete of these would bring them back old."""
+    before = snapshot(lws(partition=4, generation=2, observed=1), leader_set(partition=2), *OLD_LEADERS)
+    assert [leader["metadata"]["name"] for leader in before.old_window()] == ["llm-2", "llm-3"]
+
+
+def test_the_partition_in_force_is_that_of_the_stateful_set() -> None:
+    assert observe(lws(partition=2), leader_set(partition=3)).partition == 3
+
+
+def test_until_the_controllers_agree_the_partition_is_what_was_written() -> None:
+    assert observe(lws(partition=2, generation=2, observed=1), leader_set(partition=3)).partition == 2
+
+
+def test_without_a_record_the_user_wants_what_is_asked_for() -> None:
+    seen = observe(lws(4), leader_set(4))
+    assert (seen.replicas, seen.groups_asked, seen.widened) == (4, 4, False)
+
+
+@pytest.mark.parametrize(("asked", "wanted"), [(6, 4), (7, 7), (2, 2)])
+def test_a_number_of_groups_that_is_not_ours_is_what_the_user_wants_now(asked: int, wanted: int) -> None:
+    seen = observe(lws(asked, annotations=RECORDED), leader_set(asked))
+    assert (seen.replicas, seen.groups_asked) == (wanted, asked)
+
+
+@pytest.mark.parametrize(("max_unavailable", "widened"), [(2, False), (5, True), ("50%", True)])
+def test_it_tells_whether_lws_is_left_wide_open(max_unavailable: int | str, widened: bool) -> None:
+    seen = observe(lws(6, max_unavailable=max_unavailable, annotations=RECORDED), leader_set(6))
+    assert seen.widened is widened
+
+
+def test_a_group_is_updated_when_its_leader_runs_the_revision_of_the_stateful_set() -> None:
+    seen = observe(lws(2), leader_set(2), pod(0), pod(1, revision="new"))
+    assert [group.updated for group in seen.groups] == [False, True]
+    assert all(group.ready for group in seen.groups)
+
+
+def test_no_group_is_updated_while_another_template_stands() -> None:
+    seen = snapshot(lws(1), leader_set(1), pod(0, revision="new")).observe("another", 30, NOON)
+    assert not seen.on_target
+    assert not seen.groups[0].updated
+
+
+def test_the_template_that_stands_is_known_by_its_content() -> None:
+    target = lws(1)
+    assert snapshot(target, leader_set(1)).observe(digest(template_of(target)), 30, NOON).on_target
+
+
+@pytest.mark.parametrize(("ordinal", "updated"), [(0, False), (1, True)])
+def test_a_group_without_a_leader_starts_as_the_partition_says(ordinal: int, updated: bool) -> None:
+    group = observe(lws(2, partition=1), leader_set(2, partition=1)).groups[ordinal]
+    assert (group.updated, group.ready, group.reason) == (updated, False, "starting")
+
+
+def test_a_group_of_several_is_judged_by_its_own_workers() -> None:
+    leaders = [pod(ordinal, size=2) for ordinal in range(2)]
+    workers = [pod(ordinal, worker=1, size=2) for ordinal in range(2)]
+    sets = [leader_set(2), worker_set(0), worker_set(1, ready=0)]
+    seen = Snapshot(lws(2), sets, leaders + workers).observe(None, 30, NOON)
+    assert [group.ready for group in seen.groups] == [True, False]
+
+
+def test_a_group_that_leaves_is_not_available() -> None:
+    group = observe(lws(1), leader_set(1), pod(0, leaving=True)).groups[0]
+    assert (group.terminating, group.ready, group.reason) == (True, False, "leaving")
+
+
+def test_a_group_is_unscheduled_with_any_of_its_pods() -> None:
+    leader, worker = pod(0, size=2, ready=False), pod(0, worker=1, size=2, status=NOWHERE)
+    assert observe(lws(1), leader_set(1), leader, worker).groups[0].unscheduled
+
+
+def test_a_group_is_misplaced_when_a_restart_below_the_partition_would_change_it() -> None:
+    leaders = leader_set(2, current="h-1")
+    seen = observe(lws(2), leaders, pod(0, controller_hash="h-1"), pod(1, controller_hash="h-2"))
+    assert [group.misplaced for group in seen.groups] == [False, True]
+
+
+def test_a_surge_that_looks_for_nodes_in_vain_for_too_long_is_counted() -> None:
+    pods = [*OLD_LEADERS, pod(4), pod(5, status=NOWHERE)]
+    read = snapshot(lws(6, annotations=RECORDED), leader_set(6), *pods)
+    assert read.placed_surge(4, timedelta(seconds=60), NOON) == 1
+    assert read.placed_surge(4, timedelta(seconds=180), NOON) is None
+    assert read.placed_surge(6, timedelta(seconds=60), NOON) is None
+
+
+def test_it_is_read_at_the_generation_of_the_spec() -> None:
+    assert observe(lws(generation=7), leader_set()).generation == 7

@@ -1,0 +1,151 @@
+"""Shared watches: a copy that follows the API server through every outage, played here by a script."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from rollwright.cluster import names
+from rollwright.cluster.api import PODS, Api
+from rollwright.cluster.errors import ClusterError, ForbiddenError, UnreachableError
+from rollwright.cluster.watching import SharedWatch, Watches
+
+Json = dict[str, Any]
+
+
+def pod(name: str, owner: str, version: int) -> Json:
+    return {"metadata": {"name": name, "labels": {names.NAME: owner}, "resourceVersion": str(version)}}
+
+
+class Script(Api):
+    """An API server that answers lists and watches with what is put there, one after another."""
+
+    def __init__(self) -> None:
+        self.lists: asyncio.Queue[list[Json] | ClusterError] = asyncio.Queue()
+        self.events: asyncio.Queue[Json | ClusterError | None] = asyncio.Queue()
+        self.watched_from: list[str] = []
+
+    async def list_all(self, kind: object, namespace: str, selector: str = "") -> Json:
+        answer = await self.lists.get()
+        if isinstance(answer, ClusterError):
+            raise answer
+        return {"items": answer, "metadata": {"resourceVersion": "10"}}
+
+    async def watch(self, kind: object, namespace: str, selector: str, version: str) -> AsyncIterator[Json]:
+        self.watched_from.append(version)
+        while event := await self.events.get():
+            if isinstance(event, ClusterError):
+                raise event
+            yield event
+
+
+@asynccontextmanager
+async def watching(script: Script) -> AsyncIterator[Watches]:
+    watches = Watches(script)
+    try:
+        yield watches
+    finally:
+        await watches.close()
+
+
+def told(watch: SharedWatch, owner: str) -> dict[str, str]:
+    return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in watch.owned_by(owner)}
+
+
+async def until_woken(watch: SharedWatch, owner: str, expected: dict[str, str]) -> None:
+    """Wait until the copy is as expected, looking whenever the watch wakes us."""
+    changed = asyncio.Event()
+    with watch.waking(owner, changed):
+        async with asyncio.timeout(5):
+            while told(watch, owner) != expected:
+                changed.clear()
+                await changed.wait()
+
+
+async def test_it_keeps_the_objects_of_each_owner_up_to_date_and_wakes_who_waits_for_them() -> None:
+    script = Script()
+    script.lists.put_nowait([pod("a-0", "a", 1), pod("b-0", "b", 2)])
+    async with watching(script) as watches:
+        watch = await watches.of(PODS, "default", names.NAME)
+        assert (told(watch, "a"), told(watch, "b"), told(watch, "c")) == ({"a-0": "1"}, {"b-0": "2"}, {})
+        script.events.put_nowait({"type": "ADDED", "object": pod("a-1", "a", 11)})
+        script.events.put_nowait({"type": "MODIFIED", "object": pod("a-0", "a", 12)})
+        await until_woken(watch, "a", {"a-0": "12", "a-1": "11"})
+        script.events.put_nowait({"type": "DELETED", "object": pod("a-0", "a", 13)})
+        await until_woken(watch, "a", {"a-1": "11"})
+
+
+async def test_a_change_of_another_owner_wakes_nobody() -> None:
+    script = Script()
+    script.lists.put_nowait([])
+    async with watching(script) as watches:
+        watch = await watches.of(PODS, "default", names.NAME)
+        changed = asyncio.Event()
+        with watch.waking("a", changed):
+            script.events.put_nowait({"type": "ADDED", "object": pod("b-0", "b", 11)})
+            await until_woken(watch, "b", {"b-0": "11"})
+            assert not changed.is_set()
+
+
+async def test_a_stream_that_ends_is_taken_up_where_it_ended() -> None:
+    script = Script()
+    script.lists.put_nowait([])
+    async with watching(script) as watches:
+        watch = await watches.of(PODS, "default", names.NAME)
+        script.events.put_nowait({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "40"}}})
+        script.events.put_nowait(None)
+        script.events.put_nowait({"type": "ADDED", "object": pod("a-0", "a", 41)})
+        await until_woken(watch, "a", {"a-0": "41"})
+    assert script.watched_from == ["10", "40"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param({"type": "ERROR", "object": {"code": 410, "message": "too old"}}, id="expired"),
+        pytest.param(UnreachableError("away"), id="broken off"),
+    ],
+)
+async def test_what_went_while_nobody_watched_is_forgotten(end: Json | ClusterError) -> None:
+    script = Script()
+    script.lists.put_nowait([pod("a-0", "a", 1), pod("a-1", "a", 2)])
+    async with watching(script) as watches:
+        watch = await watches.of(PODS, "default", names.NAME)
+        script.events.put_nowait(end)
+        script.lists.put_nowait([pod("a-1", "a", 20)])
+        await until_woken(watch, "a", {"a-1": "20"})
+
+
+async def test_an_api_server_that_is_away_is_told_of_and_waited_for() -> None:
+    script = Script()
+    script.lists.put_nowait(UnreachableError("away"))
+    async with watching(script) as watches:
+        with pytest.raises(UnreachableError, match="away"):
+            await watches.of(PODS, "default", names.NAME)
+        script.lists.put_nowait([pod("a-0", "a", 1)])
+        async with asyncio.timeout(5):
+            while True:
+                try:
+                    watch = await watches.of(PODS, "default", names.NAME)
+                    break
+                except UnreachableError:
+                    await asyncio.sleep(0.01)
+        assert told(watch, "a") == {"a-0": "1"}
+
+
+async def test_a_watch_that_is_not_permitted_says_so() -> None:
+    script = Script()
+    script.lists.put_nowait(ForbiddenError("list pods default: not permitted"))
+    async with watching(script) as watches:
+        with pytest.raises(ForbiddenError, match="list pods default"):
+            await watches.of(PODS, "default", names.NAME)
+
+
+async def test_all_who_ask_share_one_watch() -> None:
+    script = Script()
+    script.lists.put_nowait([])
+    async with watching(script) as watches:
+        first, second = await asyncio.gather(watches.of(PODS, "default", names.NAME), watches.of(PODS, "default"))
+    assert first is second
