@@ -28,8 +28,8 @@ test: setup
 	$(BIN)/pytest
 
 bench: setup
-	$(BIN)/python -m rollwright.devcluster.build
-	$(BIN)/python -m tests.bench.rollout
+	@$(BIN)/python -m rollwright.devcluster.build >&2
+	@$(BIN)/python -m tests.bench.rollout
 
 lock: ## Pins anew what pyproject.toml asks for; needs uv.
 	uv pip compile pyproject.toml --extra dev --extra test --generate-hashes --no-header --no-emit-index-url \

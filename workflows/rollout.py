@@ -31,7 +31,9 @@ with workflow.unsafe.imports_passed_through():
 
 _EVENTS_A_RUN = 1000
 _EVENTS_KEPT = 20
-_STAGES_SHOWN_AT_ONCE = 40
+# A wait that returns only to show something costs events, so later rows come at most once a minute.
+_FIRST_STAGES = 40
+_SHOW_FIRST_AFTER_SECONDS = 0.5
 _SHOW_AFTER_SECONDS = 60.0
 _FOREIGN_TEMPLATE = "the template was changed by somebody else; resume puts this rollout's back, abort leaves theirs"
 _FIRST_PAUSE_SECONDS = 1
@@ -153,7 +155,7 @@ class RolloutWorkflow:
 
     async def _look(self) -> Sight:
         """Wait for something to do or to show. A message ends the wait at once: it only reads, so it is let go."""
-        few = len(self._state.stages) < _STAGES_SHOWN_AT_ONCE
+        few = len(self._state.stages) < _FIRST_STAGES
         request = WaitReadiness(
             target=self._spec.target,
             strategy=self._spec.strategy,
@@ -163,7 +165,7 @@ class RolloutWorkflow:
             known=self._state.observation,
             trouble=self._state.trouble,
             surge_limit=self._state.surge_limit,
-            show_after_seconds=0 if few else _SHOW_AFTER_SECONDS,
+            show_after_seconds=_SHOW_FIRST_AFTER_SECONDS if few else _SHOW_AFTER_SECONDS,
         )
         waiting = calls.wait_readiness(self._given.task_queue, request, self._state.reason or "wait for readiness")
         await workflow.wait_condition(lambda: waiting.done() or self._steered)

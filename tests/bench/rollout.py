@@ -212,7 +212,7 @@ def _percentiles(milliseconds: list[float]) -> dict[str, float]:
     return {"n": len(milliseconds), "p50": round(cuts[49], 1), "p99": round(cuts[98], 1)}
 
 
-async def main() -> None:
+async def main() -> dict[str, Any]:
     """Bring everything up, measure each case, take everything down."""
     name = f"bench-{os.getpid()}"
     cluster = await DevCluster.up(name, report=lambda line: print(line, file=sys.stderr))
@@ -228,10 +228,18 @@ async def main() -> None:
             async with make_worker(environment.client, api, watches, "bench"):
                 cases = [await measure(case, api, environment.client) for case in CASES]
             await watches.close()
-        print(json.dumps({"cores": os.cpu_count(), "rollouts": cases}, indent=2))
     finally:
         await cluster.down()
+    return {"cores": os.cpu_count(), "rollouts": cases}
+
+
+def _only_ours_on_stdout() -> int:
+    """Let what children print go to stderr; where our own output goes is returned."""
+    ours = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return ours
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with os.fdopen(_only_ours_on_stdout(), "w") as stdout:
+        print(json.dumps(asyncio.run(main()), indent=2), file=stdout)
