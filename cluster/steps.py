@@ -132,6 +132,8 @@ def _needed(snapshot: Snapshot, groups: int, partition: int) -> int:
     """
     seen = snapshot.observe(None, 0, now()).groups[:groups]
     run = next((count for count, group in enumerate(reversed(seen)) if not group.done), len(seen))
+    if len(seen) < groups:
+        run = 0  # the groups yet to come are the highest
     unavailable = sum(1 for group in seen[:partition] if not group.available)
     return groups - run - partition + unavailable
 

@@ -126,9 +126,7 @@ class LeaderWorkerSet:
             await self._api.patch(LEADER_WORKER_SETS, self._namespace, self._name, patch)
         except RefusedError as error:
             # The API server answers a failed test like bad input, without details: look which it was.
-            now = await self.read_object()
-            same = all(now["metadata"][key] == lws["metadata"][key] for key in ("uid", "generation"))
-            if same and Fence.of(now) == Fence.of(lws):
+            if _assumed(await self.read_object()) == _assumed(lws):
                 raise
             raise ConflictError(f"{self}: changed by somebody else at this very moment") from error
 
@@ -142,3 +140,9 @@ class LeaderWorkerSet:
             await self._api.create(CONTROLLER_REVISIONS, self._namespace, controller_revision(lws, template, number))
         except ConflictError:
             return  # kept by another attempt at the same moment: the name is made of the content
+
+
+def _assumed(lws: Manifest) -> tuple[object, ...]:
+    """What the tests of a guarded patch are about."""
+    metadata = lws["metadata"]
+    return metadata["uid"], metadata["generation"], "annotations" in metadata, Fence.of(lws)

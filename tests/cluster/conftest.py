@@ -1,0 +1,97 @@
+"""A LeaderWorkerSet on a real API server, for the tests of what the product does with one."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest_asyncio
+from kubernetes.aio.config import new_client_from_config
+
+from rollwright.cluster.api import Api, Manifest, connect
+from rollwright.cluster.record import Fence
+from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.watching import Watches
+from rollwright.devcluster.cluster import DevCluster
+from tests.devcluster.standin.namespace import Json, Namespace, until
+
+NAME = "llm"
+USERS = {"partition": 0, "maxUnavailable": "50%", "maxSurge": 1}
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def fence(number: int) -> Fence:
+    """Of the step of this number; later ones have larger numbers."""
+    return Fence(BEGIN + timedelta(seconds=number), "rollout/lws/default/llm")
+
+
+@dataclass
+class Real:
+    """A LeaderWorkerSet of a test's own, and the ways to it: as the product has it, and as anybody has."""
+
+    target: LeaderWorkerSet
+    api: Api
+    watches: Watches
+    namespace: Namespace
+    cluster: DevCluster
+
+    async def write(self, number: int, changes: list[Manifest], *, read: Manifest | None = None) -> None:
+        """Write as a step does, having read the object."""
+        lws = read or await self.target.read_object()
+        await self.target.write(lws, lws["metadata"]["generation"], fence(number), changes)
+
+    async def generation(self) -> int:
+        generation: int = (await self.namespace.set(NAME))["metadata"]["generation"]
+        return generation
+
+    async def spec(self) -> Json:
+        spec: Json = (await self.namespace.set(NAME))["spec"]
+        return spec
+
+    async def settings(self) -> Json:
+        """LWS's own rolling update settings."""
+        settings: Json = (await self.spec())["rolloutStrategy"]["rollingUpdateConfiguration"]
+        return settings
+
+    async def is_ready(self, replicas: int) -> None:
+        """Wait until so many groups serve."""
+        await until(
+            lambda: self.namespace.set(NAME), lambda lws: lws.get("status", {}).get("readyReplicas") == replicas
+        )
+
+    async def leader(self, ordinal: int) -> Json:
+        return (await self.namespace.pods())[f"{NAME}-{ordinal}"]
+
+    async def uids(self) -> dict[str, str]:
+        return {name: pod["metadata"]["uid"] for name, pod in (await self.namespace.pods()).items()}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def real(devcluster: DevCluster) -> AsyncIterator[Real]:
+    """A LeaderWorkerSet of three groups of one pod."""
+    async with (
+        await new_client_from_config(str(devcluster.kubeconfig), persist_config=False) as client,
+        connect(str(devcluster.kubeconfig)) as api,
+    ):
+        namespace = Namespace(client, f"target-{uuid.uuid4().hex[:8]}")
+        await namespace.create()
+        pod = {
+            "metadata": {"annotations": {"devcluster.rollwright.io/ready-after": "0s"}},
+            "spec": {"containers": [{"name": "model", "image": "m:1"}], "terminationGracePeriodSeconds": 1},
+        }
+        await namespace.create_set(
+            {
+                "apiVersion": "leaderworkerset.x-k8s.io/v1",
+                "kind": "LeaderWorkerSet",
+                "metadata": {"name": NAME},
+                "spec": {
+                    "replicas": 3,
+                    "rolloutStrategy": {"rollingUpdateConfiguration": USERS},
+                    "leaderWorkerTemplate": {"workerTemplate": pod},
+                },
+            }
+        )
+        watches = Watches(api)
+        yield Real(LeaderWorkerSet(api, watches, namespace.name, NAME), api, watches, namespace, devcluster)
+        await watches.close()
+        await devcluster.kubectl("delete", "namespace", namespace.name, "--wait=false")

@@ -1,0 +1,149 @@
+"""The steps on a real API server, with the controllers at work: what each writes and deletes, also when run twice."""
+
+import pytest
+
+from rollwright.cluster import names, patches, steps
+from rollwright.cluster.record import Record
+from rollwright.cluster.templates import template_of
+from rollwright.rollout.planner import Action, Step
+from rollwright.rollout.spec import Change
+from tests.cluster.conftest import NAME, USERS, Real, fence
+from tests.devcluster.standin.namespace import until
+
+pytestmark = pytest.mark.real
+
+NEW = Change(images={"model": "m:2"})
+SLOW = Change(patch={"workerTemplate": {"metadata": {"annotations": {"devcluster.rollwright.io/ready-after": "1h"}}}})
+
+
+async def prepare(real: Real, *, groups: int = 3, change: Change = NEW, ready: int | None = None) -> None:
+    """A frozen target of three old groups and, if more are asked for, new ones; so many of all get ready."""
+    await real.is_ready(3)
+    template = await real.target.keep_template(change, "")
+    step = Step(action=Action.PREPARE, partition=3, groups=groups)
+    await steps.prepare(real.target, step, await real.generation(), fence(1), template)
+    await real.is_ready(groups if ready is None else ready)
+
+
+async def lower(real: Real, number: int, *, partition: int, groups: int = 3) -> None:
+    step = Step(action=Action.LOWER_PARTITION, partition=partition, groups=groups)
+    await steps.lower_partition(real.target, step, await real.generation(), fence(number))
+
+
+async def test_prepare_puts_the_template_in_place_and_moves_nothing_but_the_surge(real: Real) -> None:
+    await real.is_ready(3)
+    before = await real.uids()
+    await prepare(real, groups=5)
+    spec, after = await real.spec(), await real.uids()
+    assert spec["replicas"] == 5
+    assert spec["leaderWorkerTemplate"]["workerTemplate"]["spec"]["containers"][0]["image"] == "m:2"
+    assert await real.settings() == {"partition": 3, "maxUnavailable": 1, "maxSurge": 0}
+    assert {name: after[name] for name in before} == before
+    assert Record.of(await real.target.read_object()) == Record(
+        replicas=3, groups=5, max_unavailable="50%", max_surge=1, partition=0
+    )
+
+
+async def test_a_rollback_makes_deletes_decided_on_before_miss(real: Real) -> None:
+    """The StatefulSet controller itself replaces group 2, which takes its time, and leaves group 1 for later."""
+    await prepare(real, change=SLOW)
+    lws = await real.target.read_object()
+    await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
+    snapshot = await until(real.target.read, lambda snapshot: snapshot.shows(1))
+    (stale,) = [leader for leader in snapshot.released_leaders() if leader["metadata"]["name"] == f"{NAME}-1"]
+    back = await real.target.keep_template(Change(images={"model": "m:1"}), "")
+    step = Step(action=Action.PREPARE, partition=3, groups=3)
+    await steps.prepare(real.target, step, await real.generation(), fence(3), back)
+    await real.target.delete_leader(stale)
+    leader = await real.leader(1)
+    assert leader["metadata"]["uid"] == stale["metadata"]["uid"]
+    assert "deletionTimestamp" not in leader["metadata"]
+
+
+async def test_a_release_replaces_all_it_releases_and_closes_what_it_opened(real: Real) -> None:
+    await prepare(real)
+    before = await real.uids()
+    await lower(real, 2, partition=1)
+    assert await real.settings() == {"partition": 1, "maxUnavailable": 1, "maxSurge": 0}
+    await until(real.uids, lambda now: len(now) == 3 and len(set(now.values()) & set(before.values())) == 1)
+    assert (await real.leader(0))["metadata"]["uid"] == before[f"{NAME}-0"]
+
+
+async def test_a_release_that_runs_twice_deletes_once(real: Real) -> None:
+    await prepare(real)
+    generation = await real.generation()
+    step = Step(action=Action.LOWER_PARTITION, partition=1, groups=3)
+    await steps.lower_partition(real.target, step, generation, fence(2))
+    await until(real.namespace.pods, lambda pods: len(pods) == 3 and _image(pods[f"{NAME}-1"]) == "m:2")
+    await real.is_ready(3)
+    once = await real.uids()
+    await steps.lower_partition(real.target, step, generation, fence(2))
+    assert await real.uids() == once
+
+
+async def test_a_release_that_asks_for_more_groups_is_not_held_back_by_lws(real: Real) -> None:
+    """Groups that are yet to come are not done, so LWS counts none of those below them as done."""
+    await prepare(real, groups=4, change=SLOW, ready=3)
+    await real.namespace.make_ready(f"{NAME}-3")
+    await real.is_ready(4)
+    old = (await real.leader(2))["metadata"]["uid"]
+    await lower(real, 2, partition=2, groups=6)
+    pods = await real.namespace.pods()
+    assert all("deletionTimestamp" in pod["metadata"] for pod in pods.values() if pod["metadata"]["uid"] == old)
+
+
+async def test_a_release_cut_short_is_finished(real: Real) -> None:
+    await prepare(real)
+    before = await real.uids()
+    lws = await real.target.read_object()
+    await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
+    await until(real.target.read, lambda snapshot: snapshot.shows(1))
+    await steps.close_release(real.target, await real.generation(), fence(3))
+    assert (await real.settings())["maxUnavailable"] == 1
+    await until(real.uids, lambda now: len(now) == 3 and len(set(now.values()) & set(before.values())) == 1)
+
+
+async def test_the_users_settings_are_put_back_once(real: Real) -> None:
+    await prepare(real)
+    assert await steps.restore(real.target, fence(2)) == ""
+    assert await steps.restore(real.target, fence(3)) == ""
+    assert await real.settings() == USERS
+    assert names.RECORD not in (await real.namespace.set(NAME))["metadata"]["annotations"]
+
+
+async def test_settings_that_lws_refuses_at_this_number_of_groups_are_put_back_as_numbers(real: Real) -> None:
+    await real.namespace.patch_set(
+        NAME,
+        {
+            "spec": {
+                "replicas": 4,
+                "rolloutStrategy": {"rollingUpdateConfiguration": {"maxUnavailable": "25%", "maxSurge": 0}},
+            }
+        },
+    )
+    await real.is_ready(4)
+    template = await real.target.keep_template(NEW, "")
+    step = Step(action=Action.PREPARE, partition=4, groups=4)
+    await steps.prepare(real.target, step, await real.generation(), fence(1), template)
+    await real.namespace.patch_set(NAME, {"spec": {"replicas": 3}})
+    note = await steps.restore(real.target, fence(2))
+    assert note == "maxUnavailable is left at 1: LWS refuses 25% at this number of replicas"
+    assert await real.settings() == {"partition": 0, "maxUnavailable": 1, "maxSurge": 0}
+
+
+async def test_a_rollback_puts_the_kept_template_back(real: Real) -> None:
+    old = template_of(await real.target.read_object())
+    await prepare(real)
+    name = await real.target.keep_template(Change(images={"model": "m:1"}), "")
+    step = Step(action=Action.PREPARE, partition=3, groups=3)
+    await steps.prepare(real.target, step, await real.generation(), fence(2), name)
+    assert template_of(await real.target.read_object()) == old
+    assert Record.of(await real.target.read_object()) == Record(
+        replicas=3, groups=3, max_unavailable="50%", max_surge=1, partition=0
+    ), "the settings are the user's, not those of the rollout before"
+
+
+def _image(pod: dict[str, object]) -> object:
+    spec = pod["spec"]
+    assert isinstance(spec, dict)
+    return spec["containers"][0]["image"]

@@ -1,0 +1,180 @@
+"""A target on a real API server: what a write assumes, who may write, what is deleted, what a dry run tells."""
+
+import asyncio
+
+import pytest
+
+from rollwright.cluster import names, patches
+from rollwright.cluster.api import CONTROLLER_REVISIONS, LEADER_WORKER_SETS, Manifest
+from rollwright.cluster.errors import ConflictError, RefusedError, SupersededError
+from rollwright.cluster.record import Fence
+from rollwright.cluster.templates import kept_name, template_of
+from rollwright.devcluster.parts import Part
+from rollwright.rollout.spec import Change
+from tests.cluster.conftest import NAME, Real, fence
+from tests.devcluster.standin.namespace import Json, until
+
+pytestmark = pytest.mark.real
+
+NEW = Change(images={"model": "m:2"})
+
+
+async def test_a_write_leaves_its_fence_whether_or_not_there_were_annotations(real: Real) -> None:
+    assert "annotations" not in (await real.target.read_object())["metadata"]
+    await real.write(1, patches.scale(4))
+    await real.write(2, patches.scale(5))
+    lws = await real.target.read_object()
+    assert (lws["spec"]["replicas"], Fence.of(lws)) == (5, fence(2))
+
+
+async def test_the_same_step_twice_does_nothing(real: Real) -> None:
+    await real.write(1, patches.scale(4))
+    await real.namespace.patch_set(NAME, {"spec": {"replicas": 2}})
+    await real.write(1, patches.scale(4))
+    assert (await real.spec())["replicas"] == 2
+
+
+async def test_an_older_step_after_a_newer_one_is_told_that_it_is_late(real: Real) -> None:
+    await real.write(2, patches.scale(4))
+    with pytest.raises(SupersededError, match="a newer step"):
+        await real.write(1, patches.scale(2))
+    assert (await real.spec())["replicas"] == 4
+
+
+async def test_a_spec_that_has_changed_since_it_was_planned_on_is_not_written_to(real: Real) -> None:
+    planned_on = (await real.target.read_object())["metadata"]["generation"]
+    await real.namespace.patch_set(NAME, {"spec": {"replicas": 2}})
+    with pytest.raises(ConflictError, match="its spec has changed since the step was planned"):
+        await real.target.write(await real.target.read_object(), planned_on, fence(1), patches.scale(4))
+
+
+async def test_a_change_between_reading_and_writing_is_a_conflict_and_nothing_is_written(real: Real) -> None:
+    read = await real.target.read_object()
+    await real.namespace.patch_set(NAME, {"spec": {"replicas": 2}})
+    with pytest.raises(ConflictError, match="changed by somebody else"):
+        await real.write(1, patches.scale(4), read=read)
+    assert (await real.spec())["replicas"] == 2
+
+
+async def test_a_step_between_reading_and_writing_is_a_conflict_too(real: Real) -> None:
+    read = await real.target.read_object()
+    await real.write(1, [])
+    with pytest.raises(ConflictError):
+        await real.write(2, patches.scale(4), read=read)
+
+
+async def test_status_and_annotations_of_others_are_no_conflict(real: Real) -> None:
+    await real.namespace.patch_set(NAME, {"metadata": {"annotations": {"theirs": "x"}}})
+    read = await real.target.read_object()
+    await real.namespace.patch_set(NAME, {"metadata": {"annotations": {"theirs": "y"}}})
+    await real.is_ready(3)
+    await real.write(1, patches.scale(4), read=read)
+    assert (await real.spec())["replicas"] == 4
+
+
+async def test_the_first_annotation_between_reading_and_writing_is_a_conflict_and_not_nonsense(real: Real) -> None:
+    read = await real.target.read_object()
+    await real.namespace.patch_set(NAME, {"metadata": {"annotations": {"theirs": "x"}}})
+    with pytest.raises(ConflictError):
+        await real.write(1, patches.scale(4), read=read)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        pytest.param([{"op": "replace", "path": "/spec/replicas", "value": "many"}], id="by the schema"),
+        pytest.param([{"op": "replace", "path": "/spec/leaderWorkerTemplate/size", "value": 0}], id="by admission"),
+        pytest.param([{"op": "replace", "path": "/spec/nowhere/else", "value": 0}], id="no such path"),
+    ],
+)
+async def test_nonsense_is_refused_and_not_taken_for_a_conflict(real: Real, nonsense: list[Manifest]) -> None:
+    with pytest.raises(RefusedError):
+        await real.write(1, nonsense)
+
+
+async def test_a_second_write_of_a_step_needs_its_fence_to_stand(real: Real) -> None:
+    await real.write(1, [])
+    await real.target.amend(await real.target.read_object(), fence(1), patches.scale(4))
+    await real.write(2, [])
+    with pytest.raises(SupersededError, match=r"this one .* stops"):
+        await real.target.amend(await real.target.read_object(), fence(1), patches.scale(2))
+    assert (await real.spec())["replicas"] == 4
+
+
+async def test_a_leader_is_deleted_only_as_it_was_read(real: Real) -> None:
+    await real.is_ready(3)
+    read = await real.leader(0)
+    await real.target.fence_off(read, fence(1))
+    await real.target.delete_leader(read)  # decided on before it was fenced off
+    now = await real.leader(0)
+    assert now["metadata"]["uid"] == read["metadata"]["uid"]
+    assert "deletionTimestamp" not in now["metadata"]
+
+    await real.target.delete_leader(now)
+    await until(real.namespace.pods, lambda pods: _uid(pods, 0) not in (None, now["metadata"]["uid"]))
+    await real.target.delete_leader(now)  # one that has gone
+    await real.is_ready(3)
+
+
+def _uid(pods: dict[str, Json], ordinal: int) -> str | None:
+    pod = pods.get(f"{NAME}-{ordinal}")
+    return str(pod["metadata"]["uid"]) if pod else None
+
+
+async def test_a_preview_shows_the_template_as_the_api_server_would_keep_it(real: Real) -> None:
+    bare = {"size": 1, "workerTemplate": {"spec": {"containers": [{"name": "model", "image": "m:2"}]}}}
+    manifest = {"kind": "LeaderWorkerSet", "metadata": {"name": NAME}, "spec": {"leaderWorkerTemplate": bare}}
+    before, after = await real.target.preview(Change(manifest=manifest), "")
+    assert before == template_of(await real.target.read_object())
+    assert after["networkConfig"] == {"subdomainPolicy": "Shared"}
+    assert after["leaderWorkerTemplate"]["restartPolicy"]
+    assert await real.generation() == 1, "a preview changes nothing"
+    await real.write(1, patches.template(after))
+    assert template_of(await real.target.read_object()) == after
+
+
+async def test_a_template_that_the_api_server_refuses_is_not_kept(real: Real) -> None:
+    with pytest.raises(RefusedError, match="size"):
+        await real.target.keep_template(Change(patch={"size": 0}), "")
+    assert await kept(real) == []
+
+
+async def test_templates_before_and_after_are_kept_once_and_survive_the_clean_up_of_lws(real: Real) -> None:
+    first = await real.target.keep_template(NEW, "")
+    assert await real.target.keep_template(NEW, "") == first
+    old = template_of(await real.target.read_object())
+    assert await kept(real) == [(1, kept_name(NAME, old)), (2, first)]
+
+    await real.write(1, patches.template(await real.target.kept_template(first)))
+    await real.is_ready(3)
+    await until(lambda: real.namespace.apps("controllerrevisions"), lambda found: len(_of_lws(found)) == 1)
+    assert await kept(real) == [(1, kept_name(NAME, old)), (2, first)]
+    assert await real.target.kept_template(kept_name(NAME, old)) == old
+
+
+async def kept(real: Real) -> list[tuple[int, str]]:
+    listing = await real.api.list_all(CONTROLLER_REVISIONS, real.namespace.name, names.TARGET_UID)
+    return sorted((item["revision"], item["metadata"]["name"]) for item in listing["items"])
+
+
+def _of_lws(revisions: dict[str, Json]) -> list[Json]:
+    """LWS's own; the StatefulSet controller makes others."""
+    return [
+        item
+        for item in revisions.values()
+        if names.REVISION in item["metadata"]["labels"]
+        and item["metadata"]["ownerReferences"][0]["kind"] == "LeaderWorkerSet"
+    ]
+
+
+async def test_a_watch_goes_on_after_the_api_server_was_away(real: Real) -> None:
+    changed = asyncio.Event()
+    watch = await real.watches.of(LEADER_WORKER_SETS, real.namespace.name)
+    with watch.waking(NAME, changed):
+        await real.cluster.stop_part(Part.API_SERVER)
+        await real.cluster.start_part(Part.API_SERVER)
+        await real.namespace.patch_set(NAME, {"spec": {"replicas": 5}})
+        async with asyncio.timeout(30):
+            while watch.owned_by(NAME)[0]["spec"]["replicas"] != 5:
+                changed.clear()
+                await changed.wait()
