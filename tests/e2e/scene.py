@@ -94,7 +94,7 @@ class Rollout:
 
     async def result(self) -> RolloutStatus:
         """Its end, also if the server is away for a while."""
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             while True:
                 try:
                     return await self.handle.result()
@@ -116,13 +116,25 @@ class Scene:
     workers: list[Process] = field(default_factory=list)
 
     async def create(
-        self, replicas: int = 4, *, size: int = 1, ready_after: str = "1s", update: Json | None = None
+        self,
+        replicas: int = 4,
+        *,
+        size: int = 1,
+        gpus: int = 0,
+        ready_after: str = "1s",
+        update: Json | None = None,
     ) -> None:
-        """Make the LeaderWorkerSet and wait until it serves. `ready_after`: how long each group takes, each time."""
+        """Make the LeaderWorkerSet and wait until it serves.
+
+        `gpus`: of each pod; `ready_after`: how long each group takes, each time.
+        """
         self.replicas = replicas
         pod = {
             "metadata": {"annotations": {"devcluster.rollwright.io/ready-after": ready_after}},
-            "spec": {"containers": [{"name": "model", "image": OLD}], "terminationGracePeriodSeconds": 1},
+            "spec": {
+                "containers": [{"name": "model", "image": OLD, "resources": {"limits": {"nvidia.com/gpu": str(gpus)}}}],
+                "terminationGracePeriodSeconds": 1,
+            },
         }
         await self.namespace.create_set(
             {

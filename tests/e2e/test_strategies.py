@@ -144,6 +144,19 @@ async def test_groups_taken_away_in_the_middle_are_not_waited_for(scene: Scene) 
     assert_left_alone(await scene.lws(), replicas=2)
 
 
+async def test_a_surge_without_nodes_is_given_back_and_the_rollout_goes_on_in_place(scene: Scene) -> None:
+    await scene.create(gpus=8, size=2, ready_after=AT_ONCE)  # takes every GPU of the cluster
+    async with scene.rollout(Strategy(max_unavailable=1, max_surge=2)) as rollout:
+        await rollout.reaches(4, 6)
+        result = await rollout.result()
+    assert result.phase is Phase.COMPLETED
+    assert rollout.seen.partition_replicas == [(0, 4), (4, 6), (4, 4), (3, 4), (2, 4), (1, 4), (0, 4)]
+    assert "surge groups find no nodes: goes on with 0; resume tries for more" in [
+        event.what for event in result.events
+    ]
+    assert_left_alone(await scene.lws())
+
+
 def assert_never_below_again(moments: Iterable[Moment], floor: int) -> None:
     """Once so many groups serve, no fewer do."""
     reached = False
