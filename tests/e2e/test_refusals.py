@@ -18,6 +18,7 @@ from tests.e2e.scene import BY_HAND, NEW, Rollout, Scene, assert_left_alone
 pytestmark = pytest.mark.real
 
 AT_ONCE = "200ms"
+IMAGE = "/spec/leaderWorkerTemplate/workerTemplate/spec/containers/0/image"
 LWS = {"apiGroups": ["leaderworkerset.x-k8s.io"], "resources": ["leaderworkersets"]}
 PODS = {"apiGroups": [""], "resources": ["pods"]}
 STATEFUL_SETS = {"apiGroups": ["apps"], "resources": ["statefulsets"]}
@@ -93,6 +94,21 @@ async def test_a_rollout_goes_on_while_others_change_the_same_object(scene: Scen
     assert (await scene.lws())["spec"]["startupPolicy"] == "LeaderReady"  # theirs stands
 
 
+async def test_a_template_changed_by_somebody_else_stalls_until_people_say_whose_it_shall_be(scene: Scene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await rollout.reaches(2, 6)
+        await rollout.replaced(2, 3)
+        await scene.namespace.patch_set("llm", [{"op": "replace", "path": IMAGE, "value": "model:theirs"}])
+        await rollout.until(lambda status: "template was changed by somebody else" in status.reason)
+        await rollout.handle.signal("resume", {"actor": "ada", "reason": "ours"})
+        await scene.make_ready(*range(5, -1, -1))
+        result = await rollout.result()
+    assert result.phase is Phase.COMPLETED
+    assert [len(leaders) for leaders in rollout.seen.leaders.values()][:2] == [2, 2]  # never on theirs
+    assert_left_alone(await scene.lws())
+
+
 async def meddle(scene: Scene, rollout: Rollout) -> None:
     """Change the object right after each stage is written, when the rollout is about to write again."""
     for number, stage in enumerate(STAGES[1:]):
@@ -151,8 +167,7 @@ async def refuse_image(scene: Scene, image: str) -> None:
     )
     for kind in ("validatingadmissionpolicy", "validatingadmissionpolicybinding"):
         scene.cleanup.push_async_callback(scene.kubectl, "delete", kind, scene.namespace.name)
-    path = "/spec/leaderWorkerTemplate/workerTemplate/spec/containers/0/image"
-    patch = json.dumps([{"op": "replace", "path": path, "value": image}])
+    patch = json.dumps([{"op": "replace", "path": IMAGE, "value": image}])
 
     async def is_refused() -> bool:
         try:
