@@ -46,6 +46,7 @@ class TakeStep(Model):
     target: Target
     template: str
     step: Step
+    uid: str
     generation: int
 
 

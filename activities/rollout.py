@@ -68,7 +68,7 @@ class RolloutActivities:
     @activity.defn(name=ActivityName.PREPARE)
     async def prepare(self, request: TakeStep) -> Outcome:
         """Put the template in place, frozen, with the surge."""
-        target = self._target(request.target)
+        target = self._target(request.target, request.uid)
         return await _under_fence(
             lambda fence: steps.prepare(target, request.step, request.generation, fence, request.template)
         )
@@ -81,19 +81,19 @@ class RolloutActivities:
     @activity.defn(name=ActivityName.LOWER_PARTITION)
     async def lower_partition(self, request: TakeStep) -> Outcome:
         """Release groups and replace them all together."""
-        target = self._target(request.target)
+        target = self._target(request.target, request.uid)
         return await _under_fence(lambda fence: steps.lower_partition(target, request.step, request.generation, fence))
 
     @activity.defn(name=ActivityName.REPLACE_GROUPS)
     async def replace_groups(self, request: TakeStep) -> Outcome:
         """Finish a release that was cut short."""
-        target = self._target(request.target)
-        return await _under_fence(lambda fence: steps.close_release(target, request.generation, fence))
+        target = self._target(request.target, request.uid)
+        return await _under_fence(lambda fence: steps.take_in_hand(target, request.generation, fence))
 
     @activity.defn(name=ActivityName.UNBLOCK_GROUPS)
     async def unblock_groups(self, request: TakeStep) -> Outcome:
         """Restart broken groups below the partition."""
-        target = self._target(request.target)
+        target = self._target(request.target, request.uid)
         return await _under_fence(lambda fence: steps.unblock(target, request.step, request.generation, fence))
 
     @activity.defn(name=ActivityName.RECLAIM_REPLICAS)
@@ -108,11 +108,11 @@ class RolloutActivities:
             return await _heartbeating(steps.restore(self._target(request.target), _fence()))
 
     async def _scale(self, request: TakeStep) -> Outcome:
-        target = self._target(request.target)
+        target = self._target(request.target, request.uid)
         return await _under_fence(lambda fence: steps.scale(target, request.step, request.generation, fence))
 
-    def _target(self, target: Target) -> LeaderWorkerSet:
-        return LeaderWorkerSet(self._api, self._watches, target.namespace, target.name)
+    def _target(self, target: Target, uid: str = "") -> LeaderWorkerSet:
+        return LeaderWorkerSet(self._api, self._watches, target.namespace, target.name, uid=uid)
 
 
 def _fence() -> Fence:

@@ -14,7 +14,7 @@ from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import digest_of_kept
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.planner import Blocked, Verdict, Wait, plan
+from rollwright.rollout.planner import Action, Blocked, Step, Verdict, Wait, plan
 
 _LOOK_EVERY_SECONDS = 1.0
 """Also without a change: blips end and heartbeats are due."""
@@ -84,6 +84,8 @@ class Waiter:
         if last_seen and not self._request.trouble and not self._is_worth_waking(self._observe(last_seen)):
             return None
         seen = self._observe(await self._target.read())
+        lowest = seen.available if self._available_min is None else self._available_min
+        self._available_min = min(seen.available, lowest)
         if not self._request.trouble and not self._is_worth_waking(seen):
             return None
         return Sight(observation=seen, available_min=self._available_min, surge_limit=self._surge_limit)
@@ -92,8 +94,6 @@ class Waiter:
         request = self._request
         target_digest = digest_of_kept(request.template) if request.template else None
         seen = snapshot.observe(target_digest, request.strategy.unready_grace, now())
-        lowest = seen.available if self._available_min is None else self._available_min
-        self._available_min = min(seen.available, lowest)
         self._surge_limit = snapshot.placed_surge(seen.replicas, _SURGE_PATIENCE, now())
         return seen
 
@@ -108,7 +108,9 @@ class Waiter:
             case Wait():
                 return _shows_otherwise(seen, known) and self._waited(self._request.show_after_seconds)
             case Blocked():
-                return verdict != self._plan(known)
+                return verdict != self._plan(known) and self._waited(_PATIENCE_SECONDS)
+            case Step(action=Action.REPLACE):
+                return True  # also while paused: what was opened for a release must not stay open
             case _ if not self._request.acting:
                 return _shows_otherwise(seen, known) and self._waited(self._request.show_after_seconds)
             case _:
@@ -128,5 +130,4 @@ class Waiter:
 
 def _shows_otherwise(seen: Observation, known: Observation) -> bool:
     """Whether a person would see a difference; what differs besides is of no interest until the planner acts."""
-    same = {"generation": known.generation, "settled": known.settled}
-    return seen.model_copy(update=same) != known
+    return seen.model_copy(update={"generation": known.generation}) != known

@@ -1,6 +1,8 @@
 """Requests to the API server as plain JSON, with errors told apart and requests counted."""
 
+import asyncio
 import json
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,11 +11,13 @@ from typing import Any, NamedTuple
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
+from kubernetes.aio.config.kube_config import KubeConfigLoader, refresh_token
 from yaml import YAMLError
 
 from rollwright.cluster.errors import UnconfiguredError, UnreachableError, translate
 
 Manifest = dict[str, Any]
+_log = logging.getLogger(__name__)
 _REQUEST_SECONDS = 10.0
 _SILENCE_SECONDS = 150.0  # bookmarks come every minute or so
 _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError)
@@ -154,20 +158,39 @@ async def connect(kubeconfig: str | None = None, context: str | None = None) -> 
     """
     configuration = Configuration()
     try:
-        await _configure(configuration, kubeconfig, context)
+        loader = await _configure(configuration, kubeconfig, context)
     except (config.ConfigException, TypeError, YAMLError) as error:  # TypeError: what the client makes of an empty file
         raise UnconfiguredError(f"no kubeconfig says which cluster it is: {error}") from error
     configuration.connection_pool_maxsize = 100
     async with ApiClient(configuration) as client:
-        yield Api(client)
+        renewing = asyncio.create_task(_renew_token(loader, configuration))
+        try:
+            yield Api(client)
+        finally:
+            renewing.cancel()
 
 
-async def _configure(configuration: Configuration, kubeconfig: str | None, context: str | None) -> None:
+async def _renew_token(loader: KubeConfigLoader | None, configuration: Configuration) -> None:
+    """Renew tokens that a plugin of the kubeconfig gives out, as those of EKS and GKE; in a pod the client does it."""
+    while loader:
+        try:
+            await refresh_token(loader, configuration)
+        except (config.ConfigException, OSError) as error:
+            _log.warning("the kubeconfig's token can't be renewed: %s", error)
+        else:
+            return  # it is one that stays
+
+
+async def _configure(
+    configuration: Configuration, kubeconfig: str | None, context: str | None
+) -> KubeConfigLoader | None:
     try:
-        await config.load_kube_config(
+        loader: KubeConfigLoader = await config.load_kube_config(
             config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
         )
     except config.ConfigException:
         if kubeconfig or context:
             raise
         config.load_incluster_config(client_configuration=configuration)
+        return None
+    return loader

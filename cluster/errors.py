@@ -25,6 +25,10 @@ class UnreachableError(TemporaryError):
     """The API server, or something behind it such as a webhook, doesn't answer."""
 
 
+class NotYetError(TemporaryError):
+    """Something else must happen first, and will."""
+
+
 class ConflictError(TemporaryError):
     """The object changed since it was read: read it again and plan anew."""
 
@@ -55,8 +59,8 @@ def translate(error: ApiException, what: str) -> ClusterError:
     match error.status:
         case 404:
             return MissingError(f"{what}: not found ({message})")
-        case 401:
-            return ForbiddenError(f"{what}: the API server doesn't know these credentials; check the kubeconfig")
+        case 401:  # temporary: tokens are renewed
+            return UnreachableError(f"{what}: the API server doesn't take these credentials; check the kubeconfig")
         case 403 if "admission webhook" in message or "ValidatingAdmissionPolicy" in message:
             return RefusedError(f"{what}: refused by admission control: {message}")
         case 403:

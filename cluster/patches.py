@@ -6,6 +6,7 @@ from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
 from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.snapshot import configuration
+from rollwright.cluster.templates import template_of
 
 
 def guarded(item: Manifest, fence: Fence, changes: list[Manifest], record: Record | None = None) -> list[Manifest]:
@@ -31,9 +32,13 @@ def guarded(item: Manifest, fence: Fence, changes: list[Manifest], record: Recor
     return patch + changes
 
 
-def template(content: Manifest) -> list[Manifest]:
-    """Put a template in place."""
-    return [{"op": "add", "path": f"/spec/{part}", "value": value} for part, value in content.items()]
+def template(content: Manifest, lws: Manifest) -> list[Manifest]:
+    """Put a template in place of the one that stands."""
+    gone = template_of(lws).keys() - content.keys()
+    return [
+        *({"op": "add", "path": f"/spec/{part}", "value": value} for part, value in content.items()),
+        *({"op": "remove", "path": f"/spec/{part}"} for part in sorted(gone)),
+    ]
 
 
 def scale(groups: int) -> list[Manifest]:

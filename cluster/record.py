@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Self
 
-from pydantic import ConfigDict
+from pydantic import ValidationError
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
+from rollwright.cluster.errors import RefusedError
 from rollwright.rollout.quantities import resolve
 from rollwright.rollout.spec import Model
 
@@ -16,8 +17,6 @@ class Record(Model):
 
     A spec.replicas other than `groups` was written by somebody else: that is what the user wants now.
     """
-
-    model_config = ConfigDict(extra="ignore")  # a newer version's record can be read
 
     version: Literal[1] = 1
     replicas: int
@@ -30,7 +29,10 @@ class Record(Model):
     def of(cls, lws: Manifest) -> Self | None:
         """The record on a target, if a rollout is under way or was left half way."""
         text = lws["metadata"].get("annotations", {}).get(names.RECORD)
-        return cls.model_validate_json(text) if text else None
+        try:
+            return cls.model_validate_json(text) if text else None
+        except ValidationError as error:
+            raise _unreadable(lws, names.RECORD) from error
 
     def replicas_wanted(self, asked: int) -> int:
         """How many groups the user wants, given that spec.replicas asks for so many."""
@@ -60,4 +62,12 @@ class Fence(NamedTuple):
         if not text:
             return None
         scheduled, _, workflow_id = text.partition(" ")
-        return cls(datetime.fromisoformat(scheduled), workflow_id)
+        try:
+            return cls(datetime.fromisoformat(scheduled), workflow_id)
+        except ValueError as error:
+            raise _unreadable(item, names.FENCE) from error
+
+
+def _unreadable(item: Manifest, annotation: str) -> RefusedError:
+    name = item["metadata"]["name"]
+    return RefusedError(f"the annotation {annotation} of {name} can't be read; mend it, or remove it")

@@ -59,6 +59,12 @@ class Snapshot:
             and leader_set["spec"].get("replicas") == self.lws["spec"]["replicas"]
         )
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the StatefulSet would start groups on the new revision wherever the partition is."""
+        status = (self.leader_set or {}).get("status", {})
+        return self.is_settled and status.get("currentRevision") == status.get("updateRevision")
+
     def shows(self, partition: int) -> bool:
         """Whether a release down to this partition has reached the leader StatefulSet."""
         return self.is_settled and self.reflected_partition <= partition
@@ -110,9 +116,19 @@ class Snapshot:
             groups=tuple(self._group(ordinal, partition, revision, grace, now) for ordinal in range(asked)),
             on_target=on_target,
             settled=settled,
+            uid=self.lws["metadata"]["uid"],
             generation=self.lws["metadata"]["generation"],
+            unheld=on_target and self._is_unheld(record),
             widened=record is not None and configuration(self.lws).get("maxUnavailable") != record.narrow(asked),
         )
+
+    def _is_unheld(self, record: Record | None) -> bool:
+        """Whether LWS may surge by itself while it is held back, or the record tells another number of groups."""
+        settings = configuration(self.lws)
+        surges = settings.get("maxSurge", 0) not in (0, "0%")
+        if record is None:
+            return surges and settings.get("partition", 0) > 0
+        return surges or record.groups != self.lws["spec"]["replicas"]
 
     def _group(self, ordinal: int, partition: int, revision: str | None, grace: timedelta, now: datetime) -> Group:
         """One group; `revision` is the target's as LWS names it, None while the target's template isn't in place."""

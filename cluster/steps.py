@@ -9,11 +9,12 @@ from contextlib import suppress
 
 from rollwright.cluster import patches
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.errors import RefusedError
+from rollwright.cluster.errors import ConflictError, NotYetError, RefusedError, SupersededError
 from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.snapshot import Snapshot, configuration, now
 from rollwright.cluster.target import LeaderWorkerSet
-from rollwright.rollout.planner import Step
+from rollwright.cluster.templates import template_of
+from rollwright.rollout.planner import Step, stuck_below
 
 _ARRIVAL_SECONDS = 3.0
 
@@ -23,7 +24,7 @@ async def prepare(target: LeaderWorkerSet, step: Step, generation: int, fence: F
     snapshot = await target.read()
     record = _next_record(snapshot.lws, step.groups)
     changes = [
-        *patches.template(await target.kept_template(template_name)),
+        *patches.template(await target.kept_template(template_name), snapshot.lws),
         *patches.scale(step.groups),
         *patches.pace(snapshot.lws, partition=step.partition, max_unavailable=record.narrow(step.groups)),
     ]
@@ -48,7 +49,7 @@ async def lower_partition(target: LeaderWorkerSet, step: Step, generation: int, 
     ]
     await target.write(snapshot.lws, generation, fence, changes, record)
     if arrived := await _arrival(target, partition):
-        await _replace_released(target, fence, arrived)
+        await _replace_released(target, fence, arrived, template_of(snapshot.lws))
 
 
 async def scale(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:
@@ -57,30 +58,46 @@ async def scale(target: LeaderWorkerSet, step: Step, generation: int, fence: Fen
     await target.write(lws, generation, fence, patches.scale(step.groups), _next_record(lws, step.groups))
 
 
-async def close_release(target: LeaderWorkerSet, generation: int, fence: Fence) -> None:
-    """Finish a release that was cut short: claim the fence, then replace and close."""
+async def take_in_hand(target: LeaderWorkerSet, generation: int, fence: Fence) -> None:
+    """Hold LWS's own settings as a rollout does, and finish a release that was cut short."""
     lws = await target.read_object()
-    await target.write(lws, generation, fence, [])
-    await _replace_released(target, fence, await target.read())
+    asked = lws["spec"]["replicas"]
+    record = _next_record(lws, asked)
+    await target.write(lws, generation, fence, _narrow(lws, record), record)
+    await _replace_released(target, fence, await target.read(), template_of(lws))
 
 
-async def _replace_released(target: LeaderWorkerSet, fence: Fence, snapshot: Snapshot) -> None:
+async def _replace_released(target: LeaderWorkerSet, fence: Fence, snapshot: Snapshot, released_for: Manifest) -> None:
+    """Delete the leaders that are released and old, and close what was opened for the release.
+
+    Only while the template is the one they were released for: under another, groups that are done would look old.
+    """
+    if Fence.of(snapshot.lws) != fence:
+        raise SupersededError(f"{target}: a newer step ({Fence.of(snapshot.lws)}) has acted; this one ({fence}) stops")
+    if template_of(snapshot.lws) != released_for:
+        raise ConflictError(f"{target}: its template has changed since the groups were released")
     await asyncio.gather(*(target.delete_leader(leader) for leader in snapshot.released_leaders()))
-    record = Record.of(snapshot.lws)
-    settings = configuration(snapshot.lws)
-    narrow = record.narrow(snapshot.lws["spec"]["replicas"]) if record else None
-    if narrow is not None and settings.get("maxUnavailable") != narrow:
-        changes = patches.pace(snapshot.lws, partition=settings.get("partition", 0), max_unavailable=narrow)
-        await target.amend(snapshot.lws, fence, changes)
+    record = _next_record(snapshot.lws, snapshot.lws["spec"]["replicas"])
+    if configuration(snapshot.lws).get("maxUnavailable") != record.narrow(record.groups):
+        await target.amend(snapshot.lws, fence, _narrow(snapshot.lws, record))
+
+
+def _narrow(lws: Manifest, record: Record) -> list[Manifest]:
+    """LWS's own settings while nothing is being released; the partition stays."""
+    partition = configuration(lws).get("partition", 0)
+    return patches.pace(lws, partition=partition, max_unavailable=record.narrow(record.groups))
 
 
 async def unblock(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:
-    """Delete broken leaders below the partition; each returns on the StatefulSet's current revision."""
+    """Delete broken leaders below the partition; each returns on the StatefulSet's current revision.
+
+    Only those that are still broken: a retry must not hit the pods that came back.
+    """
     snapshot = await target.read()
     await target.write(snapshot.lws, generation, fence, [])
-    for ordinal in step.delete:
-        if ordinal in snapshot.leaders:
-            await target.delete_leader(snapshot.leaders[ordinal])
+    broken = set(stuck_below(snapshot.observe(None, 0, now())))
+    for ordinal in broken.intersection(step.delete):
+        await target.delete_leader(snapshot.leaders[ordinal])
 
 
 async def restore(target: LeaderWorkerSet, fence: Fence) -> str:
@@ -88,10 +105,15 @@ async def restore(target: LeaderWorkerSet, fence: Fence) -> str:
 
     LWS refuses percentages that come to 0 together at the present replicas: then they are put back as whole numbers.
     """
-    lws = await target.read_object()
+    snapshot = await target.read()
+    lws = snapshot.lws
     record = Record.of(lws)
     if record is None:
         return ""
+    if record.partition > 0 and not snapshot.is_complete:
+        raise NotYetError(
+            f"{target}: partition {record.partition} is put back once the StatefulSet's update is complete"
+        )
     try:
         await _put_back(target, lws, fence, record, record.max_unavailable)
     except RefusedError:
@@ -121,6 +143,8 @@ def _next_record(lws: Manifest, groups: int) -> Record:
         max_surge=settings.get("maxSurge", 0),
         partition=settings.get("partition", 0),
     )
+    if (surge := settings.get("maxSurge", 0)) != 0:  # a rollout holds 0: the user has set it anew since
+        record = record.model_copy(update={"max_surge": surge})
     return record.model_copy(update={"replicas": record.replicas_wanted(asked), "groups": groups})
 
 

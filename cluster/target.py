@@ -17,8 +17,10 @@ from rollwright.rollout.spec import Change
 class LeaderWorkerSet:
     """One target in one cluster. Every method raises a ClusterError for what goes wrong."""
 
-    def __init__(self, api: Api, watches: Watches, namespace: str, name: str) -> None:
+    def __init__(self, api: Api, watches: Watches, namespace: str, name: str, *, uid: str = "") -> None:
+        """`uid`: of the very object to write to; one made anew under its name is another. Empty: whichever is there."""
         self._api = api
+        self._uid = uid
         self._watches = watches
         self._namespace = namespace
         self._name = name
@@ -65,7 +67,7 @@ class LeaderWorkerSet:
         lws = await self.read_object()
         wanted = await self.kept_template(change.revision) if change.revision else render(change, lws, restarted_at)
         answer = await self._api.patch(
-            LEADER_WORKER_SETS, self._namespace, self._name, patches.template(wanted), dry_run=True
+            LEADER_WORKER_SETS, self._namespace, self._name, patches.template(wanted, lws), dry_run=True
         )
         return template_of(lws), template_of(answer)
 
@@ -79,7 +81,10 @@ class LeaderWorkerSet:
 
     async def kept_template(self, name: str) -> Manifest:
         """Return the content of a kept template."""
-        revision = await self._api.get(CONTROLLER_REVISIONS, self._namespace, name)
+        try:
+            revision = await self._api.get(CONTROLLER_REVISIONS, self._namespace, name)
+        except MissingError as error:
+            raise RefusedError(f"{self}: the kept template {name} is gone; abort, and start a rollout anew") from error
         content: Manifest = revision["data"]
         return content
 
@@ -95,6 +100,8 @@ class LeaderWorkerSet:
             return
         if found and found.scheduled > fence.scheduled:
             raise SupersededError(f"{self}: a newer step ({found}) has acted; this one ({fence}) does nothing")
+        if self._uid not in ("", lws["metadata"]["uid"]):
+            raise ConflictError(f"{self}: it was deleted and made anew since the step was planned")
         if lws["metadata"]["generation"] != generation:
             raise ConflictError(f"{self}: its spec has changed since the step was planned")
         await self._patch(lws, patches.guarded(lws, fence, changes, record))

@@ -84,8 +84,12 @@ class Observation(Model):
     """False until the template is the target's."""
     settled: bool = True
     """False until the controllers reflect the last write."""
+    uid: str = ""
+    """Of the object: one made anew under the same name is another."""
     generation: int = 0
     """The version of the spec it was read at: a step planned on it is carried out on no other."""
+    unheld: bool = False
+    """LWS would surge by itself, or somebody else has set the number of groups: to be taken in hand at once."""
     widened: bool = False
     """LWS's own maxUnavailable still stands as wide as the last release needed."""
 

@@ -68,6 +68,28 @@ def plan(strategy: Strategy, observation: Observation, *, hold: int = 0, surge_l
     bound = max(strategy.partition, hold)
     if not observation.on_target:
         return _prepare(budget, observation, bound)
+    if first := _before_anything_else(observation, bound):
+        return first
+    partition = _partition(strategy, budget, observation, bound)
+    groups = _groups(strategy, budget, observation, partition, bound)
+    if partition < observation.partition:
+        return _step(Action.LOWER_PARTITION, observation, partition=partition, groups=groups)
+    if groups != observation.groups_asked:
+        action = Action.SCALE_SURGE if groups > observation.groups_asked else Action.RECLAIM_REPLICAS
+        return _step(action, observation, groups=groups)
+    if stuck := stuck_below(observation):
+        return _step(Action.UNBLOCK, observation, delete=stuck)
+    if groups == observation.replicas and all(group.done for group in observation.groups[bound : observation.replicas]):
+        return Done()
+    if budget.is_empty:
+        return Blocked(reason=_why_empty(strategy, observation.replicas, surge_limit))
+    return _wait_or_blocked(strategy, budget, observation, bound)
+
+
+def _before_anything_else(observation: Observation, bound: int) -> Step | Wait | None:
+    """Get hold of the target, wait until it is settled (rule 2), and finish what was begun."""
+    if observation.unheld:
+        return _step(Action.REPLACE, observation)
     if not observation.settled:
         return Wait(reason="The controllers have not taken up the last change yet")
     late = _released_but_old(observation)
@@ -76,20 +98,7 @@ def plan(strategy: Strategy, observation: Observation, *, hold: int = 0, surge_l
     if observation.partition > max(bound, observation.groups_asked):
         # Groups that come between would start on the old revision. Alone, before any surge: they need it in force.
         return _step(Action.LOWER_PARTITION, observation, partition=max(bound, observation.groups_asked))
-    partition = _partition(strategy, budget, observation, bound)
-    groups = _groups(strategy, budget, observation, partition, bound)
-    if partition < observation.partition:
-        return _step(Action.LOWER_PARTITION, observation, partition=partition, groups=groups)
-    if groups != observation.groups_asked:
-        action = Action.SCALE_SURGE if groups > observation.groups_asked else Action.RECLAIM_REPLICAS
-        return _step(action, observation, groups=groups)
-    if stuck := _stuck_below(observation):
-        return _step(Action.UNBLOCK, observation, delete=stuck)
-    if groups == observation.replicas and all(group.done for group in observation.groups[bound : observation.replicas]):
-        return Done()
-    if budget.is_empty:
-        return Blocked(reason=_why_empty(strategy, observation.replicas, surge_limit))
-    return _wait_or_blocked(strategy, budget, observation, bound)
+    return None
 
 
 def _step(
@@ -118,7 +127,7 @@ def _prepare(budget: Budget, observation: Observation, bound: int) -> Step:
     outdated = sum(1 for group in observation.groups[bound : observation.replicas] if not group.updated)
     return Step(
         action=Action.PREPARE,
-        partition=present,
+        partition=max(present, bound),
         groups=max(present, observation.replicas + min(budget.surge, outdated)),
     )
 
@@ -137,7 +146,7 @@ def _lowest_safe_partition(observation: Observation, floor: int) -> int:
 
     A group in a blip isn't available, but may be in a moment, so taking it costs as much as an available one.
     """
-    partition = observation.partition
+    partition = min(observation.partition, observation.groups_asked)
     kept = observation.kept(partition, observation.groups_asked)
     floor = min(floor, kept)
     while partition > 0:
@@ -207,7 +216,7 @@ def _lowest_safe_groups(observation: Observation, partition: int, floor: int, *,
     return lowest
 
 
-def _stuck_below(observation: Observation) -> tuple[int, ...]:
+def stuck_below(observation: Observation) -> tuple[int, ...]:
     """Broken groups that the partition alone can't bring back (rule 5): they must be restarted by hand."""
     return tuple(
         group.ordinal

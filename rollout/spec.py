@@ -17,9 +17,18 @@ Image = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=1024)]
 
 
 class Model(BaseModel):
-    """Frozen; camelCase outside as in Kubernetes; unknown fields are errors."""
+    """Frozen; camelCase outside as in Kubernetes.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    What one version writes another may read, so unknown fields are passed over.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class Input(Model):
+    """Written by people: an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class TargetKind(StrEnum):
@@ -28,7 +37,7 @@ class TargetKind(StrEnum):
     LEADER_WORKER_SET = "LeaderWorkerSet"
 
 
-class Target(Model):
+class Target(Input):
     """The object to roll out."""
 
     kind: TargetKind = TargetKind.LEADER_WORKER_SET
@@ -45,7 +54,7 @@ class Target(Model):
         return f"rollout/lws/{self.namespace}/{self.name}"
 
 
-class Change(Model):
+class Change(Input):
     """What is to be different afterwards. One of its fields; none adopts the template as it stands."""
 
     images: dict[Name, Image] | None = Field(default=None, description="New image by container name.", min_length=1)
@@ -82,7 +91,7 @@ class Reclaim(StrEnum):
     PROMPT = "prompt"
 
 
-class Strategy(Model):
+class Strategy(Input):
     """How the rollout is paced. Field names and rounding are those of LWS and Kubernetes."""
 
     max_unavailable: Count = Field(default=1, description="Groups, or percentage of replicas, that may be missing.")
@@ -142,7 +151,7 @@ class Budget(Model):
         return self.replicas > 0 and self.unavailable == 0 and self.surge == 0
 
 
-class RolloutSpec(Model):
+class RolloutSpec(Input):
     """One rollout, as written in a file."""
 
     api_version: Literal["rollwright/v1"] = "rollwright/v1"

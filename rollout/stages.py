@@ -8,6 +8,8 @@ from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Blocked, Done, Step, Verdict, Wait
 from rollwright.rollout.spec import Model
 
+_MOST_MARKS = 20_000
+
 
 class Mark(StrEnum):
     """How a group stands in a stage."""
@@ -64,10 +66,16 @@ def extend(
         note=ending if isinstance(verdict, Done) else _note(stages, observation, verdict),
     )
     if (row.partition, row.replicas, row.groups) != (last.partition, last.replicas, last.groups):
-        return (*stages, row)
+        return _bounded((*stages, row))
     if isinstance(verdict, Done):
         return (*stages[:-1], last.model_copy(update={"note": row.note}))
     return stages
+
+
+def _bounded(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """The first row and the last ones: the table travels through a workflow's history, which has limits."""
+    rows = max(10, _MOST_MARKS // max(1, len(stages[-1].groups)))
+    return stages if len(stages) <= rows else (stages[0], *stages[1 - rows :])
 
 
 def _mark(observation: Observation, ordinal: int, partition: int) -> Mark:

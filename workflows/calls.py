@@ -28,7 +28,10 @@ _LONGEST_WAIT = timedelta(days=30)
 _SILENCE = timedelta(seconds=5)
 _MUTATION_SILENCE = timedelta(seconds=3)
 _LONGEST_MUTATION = timedelta(seconds=15)
-_WAIT_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
+# An outage is waited for inside a wait. What still fails this often is not a matter of time, and people must see it.
+_WAIT_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10), maximum_attempts=30
+)
 _MUTATION_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
 
 

@@ -2,11 +2,11 @@
 
 from enum import StrEnum
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from temporalio.common import SearchAttributeKey
 
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.spec import Model, RolloutSpec
+from rollwright.rollout.spec import Input, Model, RolloutSpec
 from rollwright.rollout.stages import Stage
 
 WORKFLOW_TYPE = "Rollout"
@@ -46,20 +46,14 @@ class Phase(StrEnum):
         return self in (Phase.COMPLETED, Phase.ABORTED)
 
 
-class Message(Model):
-    """Written by one version and read by another: what the reader doesn't know, it passes over."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class Intervention(Message):
+class Intervention(Input):
     """Who steered the rollout, and why."""
 
     actor: str = Field(default="somebody", max_length=200)
     reason: str = Field(default="", max_length=1000)
 
 
-class Event(Message):
+class Event(Model):
     """Something a person should know: an intervention, or a message that could not be taken."""
 
     at: str
@@ -69,7 +63,7 @@ class Event(Message):
     reason: str = ""
 
 
-class RolloutStatus(Message):
+class RolloutStatus(Model):
     """The answer to the query `status`, and the workflow's result: a business outcome is a result, not a failure."""
 
     rollout: str
@@ -97,13 +91,13 @@ class RolloutStatus(Message):
     """The last ones."""
 
 
-class StageTable(Message):
+class StageTable(Model):
     """The answer to the query `stages`."""
 
     stages: tuple[Stage, ...] = ()
 
 
-class RolloutState(Message):
+class RolloutState(Model):
     """All that a rollout remembers, which is little: what to do next follows from the observation alone.
 
     It is carried over when the history is begun anew.
@@ -130,7 +124,7 @@ class RolloutState(Message):
     events: tuple[Event, ...] = ()
 
 
-class RolloutInput(Message):
+class RolloutInput(Model):
     """What the workflow is started with: the spec. The state is for the workflow itself, to go on."""
 
     spec: RolloutSpec

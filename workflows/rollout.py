@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.activities.messages import KeepTemplate, Outcome, Restore, Sight, TakeStep, WaitReadiness
     from rollwright.rollout.observation import Observation
     from rollwright.rollout.planner import Action, Blocked, Done, Step, Verdict, Wait, plan
+    from rollwright.rollout.spec import Change
     from rollwright.rollout.stages import extend, first_stage
     from rollwright.workflows import calls, describing
     from rollwright.workflows.contract import (
@@ -35,6 +36,7 @@ _EVENTS_KEPT = 20
 _FIRST_STAGES = 40
 _SHOW_FIRST_AFTER_SECONDS = 0.5
 _SHOW_AFTER_SECONDS = 60.0
+_FRUITLESS_STEPS = 3
 _FOREIGN_TEMPLATE = "the template was changed by somebody else; resume puts this rollout's back, abort leaves theirs"
 _FIRST_PAUSE_SECONDS = 1
 _LONGEST_PAUSE_SECONDS = 60
@@ -53,10 +55,12 @@ class RolloutWorkflow:
         self._given = given
         self._spec = given.spec
         self._state: RolloutState = given.state
-        self._phase = Phase.PREPARING
         self._finished_at = ""
         self._steered = False
         self._failures = 0
+        self._last_step: Step | None = None
+        self._fruitless = 0
+        self._phase = self._phase_by_will
 
     @workflow.run
     async def run(self, given: RolloutInput) -> RolloutStatus:
@@ -66,7 +70,7 @@ class RolloutWorkflow:
         while not self._phase.is_final:
             if workflow.info().get_current_history_length() > _EVENTS_A_RUN:
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(given.model_copy(update={"state": self._state}))
+                workflow.continue_as_new(given.model_copy(update={"spec": self._spec, "state": self._state}))
             try:
                 await self._go_on()
             except _Interrupted:
@@ -113,7 +117,7 @@ class RolloutWorkflow:
             case Step(action=Action.PREPARE) if self._is_foreign:
                 self._remember(reason=_FOREIGN_TEMPLATE)
                 self._enter(Phase.STALLED)
-            case Step() if not self._state.paused:
+            case Step() if not self._state.paused or verdict.action is Action.REPLACE:
                 await self._act(seen, verdict)
             case Step():
                 self._remember(reason="")
@@ -150,6 +154,8 @@ class RolloutWorkflow:
         request = KeepTemplate(target=self._spec.target, change=self._spec.change, restarted_at=self._state.started_at)
         name = await calls.keep_template(self._given.task_queue, request)
         self._remember(template=name)
+        if self._spec.change.patch or self._spec.change.manifest:  # kept in the cluster; it may be large, and private
+            self._spec = self._spec.model_copy(update={"change": Change(revision=name)})
         if self._has_attributes:
             workflow.upsert_search_attributes([REVISION_ATTRIBUTE.value_set(name)])
 
@@ -168,10 +174,13 @@ class RolloutWorkflow:
             show_after_seconds=_SHOW_FIRST_AFTER_SECONDS if few else _SHOW_AFTER_SECONDS,
         )
         waiting = calls.wait_readiness(self._given.task_queue, request, self._state.reason or "wait for readiness")
-        await workflow.wait_condition(lambda: waiting.done() or self._steered)
+        try:
+            await workflow.wait_condition(lambda: waiting.done() or self._steered)
+        finally:
+            if not waiting.done():
+                waiting.add_done_callback(lambda let_go: let_go.exception())  # nobody asks how it ended
+                waiting.cancel()
         if not waiting.done():
-            waiting.add_done_callback(lambda let_go: let_go.exception())  # nobody asks how it ended
-            waiting.cancel()
             raise _Interrupted
         return await waiting
 
@@ -179,11 +188,26 @@ class RolloutWorkflow:
         self._remember(prepared=True, reason="")
         self._enter(self._phase_by_will)
         request = TakeStep(
-            target=self._spec.target, template=self._state.template, step=step, generation=seen.generation
+            target=self._spec.target,
+            template=self._state.template,
+            step=step,
+            uid=seen.uid,
+            generation=seen.generation,
         )
         outcome = await calls.take_step(self._given.task_queue, request, describing.step(seen, step))
         if outcome is Outcome.DONE:
-            self._remember(steps=self._state.steps + 1)
+            placed = self._state.placed or step.action is Action.PREPARE
+            self._remember(steps=self._state.steps + 1, placed=placed)
+        await self._rest_if_fruitless(step, outcome)
+
+    async def _rest_if_fruitless(self, step: Step, outcome: Outcome) -> None:
+        """Steps that change nothing would follow each other without a pause."""
+        fruitless = outcome is Outcome.OUTDATED or step == self._last_step
+        self._fruitless = self._fruitless + 1 if fruitless else 0
+        self._last_step = step
+        if self._fruitless >= _FRUITLESS_STEPS:
+            reason = f"{step.action}: {outcome}, again and again; does something else act on the target?"
+            await self._rest(reason, self._fruitless - _FRUITLESS_STEPS)
 
     async def _end(self, seen: Observation) -> None:
         note = ""
@@ -203,10 +227,14 @@ class RolloutWorkflow:
         if permanent and (not self._state.prepared or cause.type == "MissingError"):  # type: ignore[union-attr]
             self._remember(reason=message)
             raise ApplicationError(message, type=getattr(cause, "type", None), non_retryable=True) from error
-        self._remember(reason=message)
-        self._enter(Phase.STALLED)
-        pause = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _LONGEST_PAUSE_SECONDS)
         self._failures += 1
+        await self._rest(message, self._failures - 1)
+
+    async def _rest(self, reason: str, times: int) -> None:
+        """Stand for a while, longer with the times it has stood before; a message ends it."""
+        self._remember(reason=reason)
+        self._enter(Phase.STALLED)
+        pause = min(_FIRST_PAUSE_SECONDS * 2**times, _LONGEST_PAUSE_SECONDS)
         try:
             await workflow.wait_condition(
                 lambda: self._steered, timeout=timedelta(seconds=pause), timeout_summary=f"again in {pause} s"
@@ -280,7 +308,8 @@ class RolloutWorkflow:
         Input: {"actor": ..., "reason": ...}.
         """
         self._failures = 0
-        self._remember(placed=False, surge_limit=None)
+        shown = self._is_foreign and self._phase is Phase.STALLED
+        self._remember(placed=self._state.placed and not shown, surge_limit=None)
         self._note("resumed", describing.intervention(given))
         self._remember(paused=False)
 

@@ -82,7 +82,7 @@ POLICY = "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b
     ("status", "message", "error", "words"),
     [
         (404, "pods 'a' not found", MissingError, "get pods default/a: not found"),
-        (401, "Unauthorized", ForbiddenError, "doesn't know these credentials"),
+        (401, "Unauthorized", UnreachableError, "doesn't take these credentials"),
         (403, "User 'x' cannot get pods", ForbiddenError, "get pods default/a: not permitted; grant this verb"),
         (403, WEBHOOK, RefusedError, "refused by admission control: .*not scanned"),
         (403, POLICY, RefusedError, "refused by admission control: .*not scanned"),

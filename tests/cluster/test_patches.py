@@ -73,8 +73,14 @@ def test_pacing_works_where_nothing_was_set() -> None:
 
 def test_a_template_is_put_in_place_part_by_part() -> None:
     template = {**TEMPLATE, "networkConfig": {"subdomainPolicy": "Shared"}}
-    paths = [operation["path"] for operation in patches.template(template)]
+    lws = {"spec": {**TEMPLATE, "replicas": 4}}
+    paths = [operation["path"] for operation in patches.template(template, lws)]
     assert paths == ["/spec/leaderWorkerTemplate", "/spec/networkConfig"]
+
+
+def test_a_part_that_the_new_template_lacks_is_removed() -> None:
+    lws = {"spec": {**TEMPLATE, "networkConfig": {"subdomainPolicy": "Shared"}, "replicas": 4}}
+    assert patches.template(TEMPLATE, lws)[1:] == [{"op": "remove", "path": "/spec/networkConfig"}]
 
 
 def test_the_record_is_forgotten_in_the_end() -> None:

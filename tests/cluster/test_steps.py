@@ -98,7 +98,7 @@ async def test_a_release_cut_short_is_finished(real: Real) -> None:
     lws = await real.target.read_object()
     await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
     await until(real.target.read, lambda snapshot: snapshot.shows(1))
-    await steps.close_release(real.target, await real.generation(), fence(3))
+    await steps.take_in_hand(real.target, await real.generation(), fence(3))
     assert (await real.settings())["maxUnavailable"] == 1
     await until(real.uids, lambda now: len(now) == 3 and len(set(now.values()) & set(before.values())) == 1)
 

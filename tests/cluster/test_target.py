@@ -129,7 +129,7 @@ async def test_a_preview_shows_the_template_as_the_api_server_would_keep_it(real
     assert after["networkConfig"] == {"subdomainPolicy": "Shared"}
     assert after["leaderWorkerTemplate"]["restartPolicy"]
     assert await real.generation() == 1, "a preview changes nothing"
-    await real.write(1, patches.template(after))
+    await real.write(1, patches.template(after, await real.target.read_object()))
     assert template_of(await real.target.read_object()) == after
 
 
@@ -145,7 +145,8 @@ async def test_templates_before_and_after_are_kept_once_and_survive_the_clean_up
     old = template_of(await real.target.read_object())
     assert await kept(real) == [(1, kept_name(NAME, old)), (2, first)]
 
-    await real.write(1, patches.template(await real.target.kept_template(first)))
+    template = await real.target.kept_template(first)
+    await real.write(1, patches.template(template, await real.target.read_object()))
     await real.is_ready(3)
     await until(lambda: real.namespace.apps("controllerrevisions"), lambda found: len(_of_lws(found)) == 1)
     assert await kept(real) == [(1, kept_name(NAME, old)), (2, first)]

@@ -28,6 +28,7 @@ def strategies(draw: st.DrawFn) -> Strategy:
         max_surge=surge,
         pacing=draw(st.sampled_from(Pacing)),
         reclaim=draw(st.sampled_from(Reclaim)),
+        partition=draw(st.one_of(st.just(0), st.integers(0, 45))),
     )
 
 
@@ -163,8 +164,10 @@ def test_the_promise_holds_in_every_state_and_the_rollout_ends(
         return
     assert ending == Done()
     rollout.everything_recovers()  # what was scaled away may still be leaving
-    assert {pod.revision for pod in rollout.world.pods.values()} <= {rollout.target}
-    assert rollout.world.spec == Written(rollout.target, 0, rollout.world.replicas)
+    released = [pod for ordinal, pod in rollout.world.pods.items() if ordinal >= strategy.partition]
+    assert {pod.revision for pod in released} <= {rollout.target}
+    assert (rollout.world.spec.revision, rollout.world.spec.groups) == (rollout.target, rollout.world.replicas)
+    assert rollout.world.spec.partition <= strategy.partition
 
 
 def small_cases() -> list[tuple[int, Strategy]]:
