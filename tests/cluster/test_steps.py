@@ -3,7 +3,10 @@
 import pytest
 
 from rollwright.cluster import names, patches, steps
+from rollwright.cluster.errors import ConflictError, NotYetError, SupersededError
 from rollwright.cluster.record import Record
+from rollwright.cluster.snapshot import Snapshot, now
+from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import template_of
 from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.spec import Change
@@ -147,3 +150,71 @@ def _image(pod: dict[str, object]) -> object:
     spec = pod["spec"]
     assert isinstance(spec, dict)
     return spec["containers"][0]["image"]
+
+
+async def test_a_group_that_serves_again_is_not_restarted(real: Real) -> None:
+    """A retry finds the pods that came back; so does a step planned just before a group recovered."""
+    await prepare(real)
+    before = await real.uids()
+    step = Step(action=Action.UNBLOCK, partition=3, groups=3, delete=(0, 1))
+    await steps.unblock(real.target, step, await real.generation(), fence(2))
+    assert await real.uids() == before
+
+
+async def test_a_surge_of_lwss_own_is_taken_in_hand_and_the_wish_kept(real: Real) -> None:
+    """As after somebody has applied a manifest with maxSurge in the middle."""
+    await prepare(real)
+    await real.namespace.patch_set(
+        NAME, {"spec": {"rolloutStrategy": {"rollingUpdateConfiguration": {"maxSurge": 2, "partition": 3}}}}
+    )
+    assert (await real.target.read()).observe(None, 0, now()).unheld
+    await steps.take_in_hand(real.target, await real.generation(), fence(2))
+    assert await real.settings() == {"partition": 3, "maxUnavailable": 1, "maxSurge": 0}
+    record = Record.of(await real.target.read_object())
+    assert record is not None
+    assert record.max_surge == 2
+
+
+async def test_a_second_wish_of_the_user_is_not_taken_for_the_surge(real: Real) -> None:
+    await prepare(real, groups=5)
+    await real.namespace.patch_set(NAME, {"spec": {"replicas": 4}})
+    assert (await real.target.read()).observe(None, 0, now()).unheld
+    await steps.take_in_hand(real.target, await real.generation(), fence(2))
+    await real.namespace.patch_set(NAME, {"spec": {"replicas": 5}})
+    assert (await real.target.read()).observe(None, 0, now()).replicas == 5
+
+
+async def test_a_partition_of_the_users_is_not_put_back_while_groups_would_come_back_old(real: Real) -> None:
+    await real.namespace.patch_set(
+        NAME, {"spec": {"rolloutStrategy": {"rollingUpdateConfiguration": {**USERS, "partition": 2}}}}
+    )
+    await prepare(real)
+    with pytest.raises(NotYetError, match="partition 2"):
+        await steps.restore(real.target, fence(2))
+
+
+async def test_nothing_is_deleted_once_a_newer_step_has_acted(real: Real) -> None:
+    await prepare(real, change=SLOW)
+    lws = await real.target.read_object()
+    await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
+    await until(real.target.read, lambda snapshot: snapshot.shows(1))
+    before = await real.leader(1)
+
+    class Overtaken(LeaderWorkerSet):
+        async def read(self) -> Snapshot:
+            """Another step acts just before this one looks."""
+            await real.write(9, [])
+            return await super().read()
+
+    overtaken = Overtaken(real.api, real.watches, real.namespace.name, NAME)
+    with pytest.raises(SupersededError):
+        await steps.take_in_hand(overtaken, await real.generation(), fence(3))
+    assert (await real.leader(1))["metadata"]["uid"] == before["metadata"]["uid"]
+
+
+async def test_an_object_made_anew_under_the_same_name_is_not_written_to(real: Real) -> None:
+    planned_on = LeaderWorkerSet(real.api, real.watches, real.namespace.name, NAME, uid="of-the-one-before")
+    lws = await planned_on.read_object()
+    with pytest.raises(ConflictError, match="made anew"):
+        await planned_on.write(lws, lws["metadata"]["generation"], fence(1), patches.scale(1))
+    assert (await real.spec())["replicas"] == 3

@@ -1,7 +1,7 @@
 """The stage tables of the LWS documentation, from the readiness events they tell of."""
 
 from rollwright.rollout.observation import Group, Observation
-from rollwright.rollout.planner import Step, plan
+from rollwright.rollout.planner import Step, Wait, plan
 from rollwright.rollout.spec import Reclaim, Strategy
 from rollwright.rollout.stages import Stage, extend, first_stage
 
@@ -85,6 +85,25 @@ def test_the_default_rollout_is_the_table_of_the_lws_documentation_row_by_row() 
         | 8 | 0 | 4 | ✅ | ⏳ | ✅ | ✅ |    |    | Release another replica |
         | 9 | 0 | 4 | ✅ | ✅ | ✅ | ✅ |    |    | Rolling update completed |
     """)
+
+
+def test_a_long_table_keeps_its_first_row_and_its_last_ones() -> None:
+    """A group that comes and goes for days adds a row each time; the history that carries them has limits."""
+    many = Observation(
+        replicas=200,
+        groups_asked=200,
+        partition=0,
+        groups=tuple(Group(ordinal=i, updated=True, ready=True) for i in range(200)),
+    )
+    flapping = many.model_copy(
+        update={"groups": (many.groups[0].model_copy(update={"ready": False}), *many.groups[1:])}
+    )
+    stages: tuple[Stage, ...] = (first_stage(many),)
+    for _ in range(300):
+        stages = extend(stages, flapping, Wait(reason=""))
+        stages = extend(stages, many, Wait(reason=""))
+    assert len(stages) == 100
+    assert (stages[0].stage, stages[1].stage, stages[-1].stage) == (1, 503, 601)
 
 
 def test_prompt_reclaim_is_the_newer_table_from_its_sixth_row_on() -> None:

@@ -17,7 +17,7 @@ from rollwright.activities.messages import (
     WaitReadiness,
 )
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.planner import Step, Wait, plan
+from rollwright.rollout.planner import Action, Step, Wait, plan
 from rollwright.rollout.simulator import World
 
 
@@ -36,6 +36,10 @@ class FakeCluster:
     """Raised by the next mutations, one each."""
     stuck: bool = False
     """No group becomes ready."""
+    deaf: bool = False
+    """Writes are taken and change nothing."""
+    unheld: bool = False
+    """LWS's own settings must be taken in hand, which a replacement does."""
 
     def activities(self) -> list[Callable[..., object]]:
         """Everything to register with a worker."""
@@ -65,15 +69,18 @@ class FakeCluster:
         return ""
 
     def observe(self) -> Observation:
-        return self.world.observe("new")
+        return self.world.observe("new").model_copy(update={"unheld": self.unheld})
 
     def _mutation(self, name: ActivityName) -> Callable[..., object]:
         @activity.defn(name=name)
         async def mutate(request: TakeStep) -> Outcome:
             self._refuse()
             self.steps.append(request.step)
-            self.world.write(request.step, "new")
-            self._settle()
+            if request.step.action is Action.REPLACE:
+                self.unheld = False
+            if not self.deaf:
+                self.world.write(request.step, "new")
+                self._settle()
             return Outcome.DONE
 
         return mutate

@@ -219,6 +219,36 @@ async def test_a_template_changed_by_somebody_else_is_left_alone_until_somebody_
     assert cluster.world.spec.revision == "new"
 
 
+async def test_steps_that_change_nothing_do_not_follow_each_other_without_a_pause(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4, replaces_released=False), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await until(lambda: _steps(cluster, 2))
+        cluster.deaf = True
+        await until_phase(handle, Phase.STALLED)
+        assert "again and again" in (await status(handle)).reason
+        assert len(cluster.steps) <= 8
+        cluster.deaf, cluster.stuck = False, False
+        assert (await handle.result()).phase is Phase.COMPLETED
+
+
+async def test_what_was_opened_for_a_release_is_closed_also_during_a_pause(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await until(lambda: _steps(cluster, 2))
+        await handle.signal("pause")
+        await until_phase(handle, Phase.PAUSED)
+        cluster.unheld = True
+        await until(lambda: _taken_in_hand(cluster))
+        assert (await status(handle)).phase is Phase.PAUSED
+        await handle.signal("resume")
+        cluster.stuck = False
+        assert (await handle.result()).phase is Phase.COMPLETED
+
+
+async def _taken_in_hand(cluster: FakeCluster) -> bool:
+    return not cluster.unheld
+
+
 async def _steps(cluster: FakeCluster, number: int) -> bool:
     return len(cluster.steps) >= number
 
