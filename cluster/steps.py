@@ -37,18 +37,18 @@ async def lower_partition(target: LeaderWorkerSet, step: Step, generation: int, 
     """Release groups and, once the leader StatefulSet shows the release, replace them all together.
 
     LWS's own maxUnavailable is opened just as far as this needs, or LWS would hold its partition back, and closed at
-    once: left open it would let somebody else's template edit take down the whole fleet.
+    once: left open it would let somebody else's template edit take down the whole fleet. The partition is written even
+    where somebody has set a lower one that LWS holds back by itself: opened, it would release all of that at once.
     """
     snapshot = await target.read()
-    partition = min(step.partition, configuration(snapshot.lws).get("partition", 0))
     record = _next_record(snapshot.lws, step.groups)
-    wide = max(record.narrow(step.groups), _needed(snapshot, step.groups, partition))
+    wide = max(record.narrow(step.groups), _needed(snapshot, step.groups, step.partition))
     changes = [
         *patches.scale(step.groups),
-        *patches.pace(snapshot.lws, partition=partition, max_unavailable=wide),
+        *patches.pace(snapshot.lws, partition=step.partition, max_unavailable=wide),
     ]
     await target.write(snapshot.lws, generation, fence, changes, record)
-    if arrived := await _arrival(target, partition):
+    if arrived := await _arrival(target, step.partition):
         await _replace_released(target, fence, arrived, template_of(snapshot.lws))
 
 

@@ -218,3 +218,17 @@ async def test_an_object_made_anew_under_the_same_name_is_not_written_to(real: R
     with pytest.raises(ConflictError, match="made anew"):
         await planned_on.write(lws, lws["metadata"]["generation"], fence(1), patches.scale(1))
     assert (await real.spec())["replicas"] == 3
+
+
+async def test_a_lower_partition_set_by_somebody_else_is_not_let_loose(real: Real) -> None:
+    """LWS goes down to it group by group; opening its maxUnavailable would release all of it at once."""
+    await prepare(real, change=SLOW)
+    await real.namespace.patch_set(
+        NAME, {"spec": {"rolloutStrategy": {"rollingUpdateConfiguration": {"partition": 0}}}}
+    )
+    snapshot = await until(real.target.read, lambda snapshot: snapshot.is_settled)
+    assert snapshot.reflected_partition == 2, "LWS itself has released one group of its maxUnavailable 1"
+    first = (await real.leader(0))["metadata"]["uid"]
+    await lower(real, 2, partition=1)
+    assert (await real.settings())["partition"] == 1
+    assert (await real.leader(0))["metadata"]["uid"] == first

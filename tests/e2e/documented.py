@@ -6,8 +6,10 @@ from tests.e2e.scene import Rollout, Scene, assert_left_alone, assert_replaced_o
 
 TWO_TWO = Strategy(max_unavailable=2, max_surge=2)
 STAGES = [(0, 4), (4, 6), (2, 6), (0, 6), (0, 5), (0, 4)]
+RELEASED_BY = {(2, 6): (2, 3), (0, 6): (0, 1), (0, 5): ()}
+"""Which groups a stage releases: all of them are replaced before one of them, or of the surge, is ready."""
 READY_AFTER = {(2, 6): (4, 5), (0, 6): (3, 2), (0, 5): (1, 0)}
-"""Which groups become ready next, once a stage is reached."""
+"""Which groups become ready next."""
 
 
 async def play(scene: Scene, rollout: Rollout, *, first: tuple[int, int] = (2, 6)) -> RolloutStatus:
@@ -15,6 +17,7 @@ async def play(scene: Scene, rollout: Rollout, *, first: tuple[int, int] = (2, 6
     stages = list(READY_AFTER)
     for stage in stages[stages.index(first) :]:
         await rollout.reaches(*stage)
+        await rollout.replaced(*RELEASED_BY[stage])
         await scene.make_ready(*READY_AFTER[stage])
     return await rollout.result()
 
