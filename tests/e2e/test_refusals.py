@@ -64,11 +64,20 @@ async def test_what_admission_refuses_is_refused_before_anything_is_touched(scen
     assert_left_alone(await scene.lws())
 
 
-async def test_a_permission_that_is_missing_is_named_by_verb_and_resource(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("rules", "what"),
+    [
+        pytest.param(READER, "patch leaderworkersets {0}/llm", id="may only read"),
+        pytest.param([rule for rule in DELETER if rule["resources"] != ["pods"]], "list pods {0}", id="no pods"),
+    ],
+)
+async def test_a_permission_that_is_missing_is_named_by_verb_and_resource(
+    scene: Scene, rules: list[Json], what: str
+) -> None:
     await scene.create(ready_after=AT_ONCE)
-    await grant(scene, READER)
+    await grant(scene, rules)
     message = await failure(scene, kubeconfig=await account(scene))
-    assert f"patch leaderworkersets {scene.namespace.name}/llm: not permitted" in message
+    assert f"{what.format(scene.namespace.name)}: not permitted" in message
 
 
 async def test_a_permission_found_missing_in_the_middle_stalls_until_it_is_granted(scene: Scene) -> None:
