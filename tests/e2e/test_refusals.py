@@ -111,6 +111,8 @@ async def test_a_template_changed_by_somebody_else_stalls_until_people_say_whose
         await scene.namespace.patch_set("llm", [{"op": "replace", "path": IMAGE, "value": "model:theirs"}])
         await rollout.until(lambda status: "template was changed by somebody else" in status.reason)
         await rollout.handle.signal("resume", {"actor": "ada", "reason": "ours"})
+        # LWS may be about to replace a group by theirs: it is ours again only after the second release
+        await rollout.seen.until(lambda: rollout.seen.partition_replicas[-2:] == [(6, 6), (2, 6)])
         await scene.make_ready(*range(5, -1, -1))
         result = await rollout.result()
     assert result.phase is Phase.COMPLETED
