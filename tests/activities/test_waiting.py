@@ -1,0 +1,159 @@
+"""What a wait comes back for, and what it sits through: with a target that is told what to show."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from rollwright.activities import waiting
+from rollwright.activities.messages import Sight, WaitReadiness
+from rollwright.activities.waiting import Waiter
+from rollwright.cluster.errors import ClusterError, ForbiddenError, UnreachableError
+from rollwright.cluster.snapshot import Snapshot, now
+from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.rollout.observation import Observation
+from rollwright.rollout.spec import Strategy, Target
+from tests.cluster.objects import leader_set, lws, pod
+
+AWAY = UnreachableError("list pods default: is the API server up?")
+REQUEST = WaitReadiness(
+    target=Target(name="llm"), strategy=Strategy(max_unavailable=1), template="", show_after_seconds=0
+)
+
+
+def showing(*, ready: bool, partition: int = 1) -> Snapshot:
+    """Two groups, of which the upper one has been released and replaced."""
+    pods = [pod(0), pod(1, revision="new", ready=ready)]
+    return Snapshot(lws(2, partition=partition), [leader_set(2, partition=partition)], pods)
+
+
+class FakeTarget(LeaderWorkerSet):
+    """Shows what it is told to, by its watches and when it is read."""
+
+    def __init__(self, shows: Snapshot | ClusterError) -> None:
+        self._shows = shows
+        self._changed = asyncio.Event()
+        self.reads = 0
+
+    def __str__(self) -> str:
+        return "lws/llm in namespace default"
+
+    def show(self, shows: Snapshot | ClusterError) -> None:
+        self._shows = shows
+        self._changed.set()
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[asyncio.Event]:
+        self._now()
+        yield self._changed
+
+    async def last_seen(self) -> Snapshot:
+        return self._now()
+
+    async def read(self) -> Snapshot:
+        self.reads += 1
+        return self._now()
+
+    def _now(self) -> Snapshot:
+        if isinstance(self._shows, ClusterError):
+            raise self._shows
+        return self._shows
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_LOOK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "_PATIENCE_SECONDS", 0.2)
+
+
+def begin(target: FakeTarget, **request: Any) -> tuple[ActivityEnvironment, asyncio.Task[Sight]]:
+    """Begin to wait."""
+    environment = ActivityEnvironment()
+    waiter = Waiter(target, REQUEST.model_copy(update=request))
+    return environment, asyncio.ensure_future(environment.run(waiter.wait))
+
+
+def known(snapshot: Snapshot) -> Observation:
+    return snapshot.observe(None, 30, now())
+
+
+async def sits(wait: asyncio.Task[Sight], seconds: float = 0.1) -> bool:
+    return not (await asyncio.wait([wait], timeout=seconds))[0]
+
+
+async def test_the_first_look_is_told_at_once() -> None:
+    _, wait = begin(FakeTarget(showing(ready=False)))
+    assert (await wait).observation == known(showing(ready=False))
+
+
+async def test_it_sits_until_there_is_a_step_to_take_and_decides_on_a_fresh_read() -> None:
+    target = FakeTarget(showing(ready=False))
+    _, wait = begin(target, known=known(showing(ready=False)))
+    assert await sits(wait)
+    assert target.reads == 0
+    target.show(showing(ready=True))
+    assert (await wait).observation == known(showing(ready=True))
+    assert target.reads == 1
+
+
+async def test_while_paused_a_step_is_shown_and_no_more() -> None:
+    target = FakeTarget(showing(ready=False))
+    _, wait = begin(target, known=known(showing(ready=True)), acting=False)
+    assert (await wait).observation == known(showing(ready=False))
+    _, wait = begin(FakeTarget(showing(ready=True)), known=known(showing(ready=True)), acting=False)
+    assert await sits(wait)
+    wait.cancel()
+
+
+async def test_a_cluster_that_is_away_is_told_of_after_a_while_and_again_when_it_is_back() -> None:
+    target = FakeTarget(AWAY)
+    _, wait = begin(target, known=known(showing(ready=False)))
+    assert await sits(wait)
+    sight = await wait
+    assert (sight.trouble, sight.observation) == (str(AWAY), known(showing(ready=False)))
+
+    _, wait = begin(target, known=sight.observation, trouble=sight.trouble)
+    assert await sits(wait, 0.3)
+    target.show(showing(ready=False))
+    assert (await wait).trouble == ""
+
+
+async def test_a_cluster_that_is_away_for_a_moment_is_not_worth_a_word_however_long_the_wait() -> None:
+    target = FakeTarget(showing(ready=False))
+    _, wait = begin(target, known=known(showing(ready=False)))
+    assert await sits(wait, 0.3)
+    target.show(AWAY)
+    assert await sits(wait)
+    target.show(showing(ready=False))
+    assert await sits(wait, 0.3)
+    wait.cancel()
+
+
+async def test_what_is_not_permitted_is_no_matter_of_waiting() -> None:
+    _, wait = begin(FakeTarget(ForbiddenError("list pods default: not permitted")))
+    with pytest.raises(ForbiddenError):
+        await wait
+
+
+async def test_a_worker_that_ends_lets_the_wait_go_so_that_another_takes_it_at_once() -> None:
+    environment, wait = begin(FakeTarget(showing(ready=False)), known=known(showing(ready=False)))
+    assert await sits(wait)
+    environment.worker_shutdown()
+    with pytest.raises(ApplicationError, match="another one goes on") as moved:
+        await wait
+    assert moved.value.next_retry_delay is not None
+    assert moved.value.next_retry_delay.total_seconds() < 0.01
+    assert not moved.value.non_retryable
+
+
+async def test_it_shows_that_it_lives_while_it_waits() -> None:
+    environment, wait = begin(FakeTarget(showing(ready=False)), known=known(showing(ready=False)))
+    beats: list[tuple[Any, ...]] = []
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    assert await sits(wait)
+    assert len(beats) > 2
+    wait.cancel()
