@@ -13,6 +13,9 @@ _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 Name = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}$", max_length=63)]
 """A DNS label, as Kubernetes wants for namespaces, containers and whatever ends up in a label."""
 
+ObjectName = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)]
+"""The name of an object that ends up in no label: longer, and with dots."""
+
 Image = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=1024)]
 
 
@@ -65,7 +68,7 @@ class Change(Input):
         default=None, description="A whole LeaderWorkerSet; its template and networkConfig are taken.", min_length=1
     )
     restart: Literal[True] | None = Field(default=None, description="Replace every group, changing nothing.")
-    revision: Name | None = Field(default=None, description="The name of a template kept by rollwright.")
+    revision: ObjectName | None = Field(default=None, description="The name of a template kept by rollwright.")
 
     @model_validator(mode="after")
     def _at_most_one(self) -> Self:

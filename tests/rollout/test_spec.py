@@ -90,3 +90,8 @@ def test_percentages_that_come_to_nothing_at_the_given_replicas_are_refused() ->
 
 def test_the_workflow_id_is_made_of_the_target() -> None:
     assert spec().target.workflow_id == "rollout/lws/default/llm"
+
+
+def test_a_kept_template_may_have_a_longer_name_than_its_target() -> None:
+    kept = "a" * 63 + "-rw-0123456789"
+    assert spec(change={"revision": kept}).change.revision == kept
