@@ -1,10 +1,14 @@
 """What activities are given and what they answer, and their names: the workflow imports this and nothing else."""
 
+from datetime import timedelta
 from enum import StrEnum
 
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.spec import Change, Model, Strategy, Target
+
+LONGEST_MUTATION = timedelta(seconds=15)
+"""What may change the cluster ends within this; a worker that stops waits as long for it."""
 
 
 class ActivityName(StrEnum):

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from rollwright.cluster import patches
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.errors import ConflictError, NotYetError, RefusedError, SupersededError
+from rollwright.cluster.errors import ConflictError, NotYetError, RefusedError
 from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.snapshot import Snapshot, configuration, now
 from rollwright.cluster.target import LeaderWorkerSet
@@ -72,8 +72,7 @@ async def _replace_released(target: LeaderWorkerSet, fence: Fence, snapshot: Sna
 
     Only while the template is the one they were released for: under another, groups that are done would look old.
     """
-    if Fence.of(snapshot.lws) != fence:
-        raise SupersededError(f"{target}: a newer step ({Fence.of(snapshot.lws)}) has acted; this one ({fence}) stops")
+    target.check_fence(snapshot.lws, fence)
     if template_of(snapshot.lws) != released_for:
         raise ConflictError(f"{target}: its template has changed since the groups were released")
     await asyncio.gather(*(target.delete_leader(leader) for leader in snapshot.released_leaders()))

@@ -65,17 +65,13 @@ class LeaderWorkerSet:
     async def preview(self, change: Change, restarted_at: str) -> tuple[Manifest, Manifest]:
         """The template as it is, and as the change would leave it: asked of the API server by a dry run."""
         lws = await self.read_object()
-        wanted = await self.kept_template(change.revision) if change.revision else render(change, lws, restarted_at)
-        answer = await self._api.patch(
-            LEADER_WORKER_SETS, self._namespace, self._name, patches.template(wanted, lws), dry_run=True
-        )
-        return template_of(lws), template_of(answer)
+        return template_of(lws), await self._dry_run(lws, change, restarted_at)
 
     async def keep_template(self, change: Change, restarted_at: str) -> str:
         """Keep the template after the change, and the one before it, in the cluster; return the new one's name."""
-        before, after = await self.preview(change, restarted_at)
         lws = await self.read_object()
-        for template in (before, after):
+        after = await self._dry_run(lws, change, restarted_at)
+        for template in (template_of(lws), after):
             await self._keep(lws, template)
         return kept_name(self._name, after)
 
@@ -108,9 +104,13 @@ class LeaderWorkerSet:
 
     async def amend(self, lws: Manifest, fence: Fence, changes: list[Manifest]) -> None:
         """Change the LWS again within the same step. Raises SupersededError if another has acted meanwhile."""
+        self.check_fence(lws, fence)
+        await self._patch(lws, patches.guarded(lws, fence, changes))
+
+    def check_fence(self, lws: Manifest, fence: Fence) -> None:
+        """Raise SupersededError if another step has acted since this one wrote its fence."""
         if Fence.of(lws) != fence:
             raise SupersededError(f"{self}: a newer step ({Fence.of(lws)}) has acted; this one ({fence}) stops")
-        await self._patch(lws, patches.guarded(lws, fence, changes))
 
     async def delete_leader(self, pod: Manifest) -> None:
         """Delete a leader pod, and with it its group, if it is exactly the one that was read."""
@@ -127,6 +127,13 @@ class LeaderWorkerSet:
             await self._api.patch(PODS, self._namespace, pod["metadata"]["name"], patches.guarded(pod, fence, []))
         except (ConflictError, MissingError, RefusedError):
             return  # it has changed or gone by itself, which serves as well
+
+    async def _dry_run(self, lws: Manifest, change: Change, restarted_at: str) -> Manifest:
+        """The template after the change, as the API server would store it."""
+        wanted = await self.kept_template(change.revision) if change.revision else render(change, lws, restarted_at)
+        changes = patches.template(wanted, lws)
+        answer = await self._api.patch(LEADER_WORKER_SETS, self._namespace, self._name, changes, dry_run=True)
+        return template_of(answer)
 
     async def _patch(self, lws: Manifest, patch: list[Manifest]) -> None:
         try:

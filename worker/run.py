@@ -8,6 +8,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from rollwright.activities.messages import LONGEST_MUTATION
 from rollwright.activities.rollout import RolloutActivities
 from rollwright.cluster.api import Api, connect
 from rollwright.cluster.watching import Watches
@@ -19,7 +20,6 @@ _log = logging.getLogger(__name__)
 
 # Every open rollout holds a slot by its wait; the default of 100 would stop all others from being steered.
 _MOST_ACTIVITIES = 1000
-_LONGEST_MUTATION = timedelta(seconds=15)
 
 
 def make_worker(client: Client, api: Api, watches: Watches, task_queue: str) -> Worker:
@@ -33,7 +33,7 @@ def make_worker(client: Client, api: Api, watches: Watches, task_queue: str) -> 
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
-        graceful_shutdown_timeout=_LONGEST_MUTATION,
+        graceful_shutdown_timeout=LONGEST_MUTATION,
     )
 
 

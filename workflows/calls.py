@@ -12,6 +12,7 @@ from temporalio.common import RetryPolicy
 
 from rollwright.activities.messages import (
     ACTIVITY_OF,
+    LONGEST_MUTATION,
     ActivityName,
     KeepTemplate,
     Outcome,
@@ -27,7 +28,6 @@ _NO_POLLER = timedelta(seconds=30)
 _LONGEST_WAIT = timedelta(days=30)
 _SILENCE = timedelta(seconds=5)
 _MUTATION_SILENCE = timedelta(seconds=3)
-_LONGEST_MUTATION = timedelta(seconds=15)
 # An outage is waited for inside a wait. What still fails this often is not a matter of time, and people must see it.
 _WAIT_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10), maximum_attempts=30
@@ -74,7 +74,7 @@ async def _call(queue: str, name: ActivityName, request: object, result: type[_R
         result_type=result,
         task_queue=queue,
         summary=summary,
-        start_to_close_timeout=_LONGEST_MUTATION,
+        start_to_close_timeout=LONGEST_MUTATION,
         heartbeat_timeout=_MUTATION_SILENCE,
         schedule_to_start_timeout=_NO_POLLER,
         retry_policy=_MUTATION_RETRY,
