@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from temporalio import activity
@@ -24,11 +25,14 @@ from rollwright.cluster.errors import ConflictError, SupersededError
 from rollwright.cluster.record import Fence
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.watching import Watches
+from rollwright.rollout.planner import Step
 from rollwright.rollout.spec import Target
 
 _log = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 0.5
 _Result = TypeVar("_Result")
+_StepFunction = Callable[[LeaderWorkerSet, Step, int, Fence], Awaitable[None]]
+"""What carries out a step: the target, the step, the generation it was planned on, the fence."""
 
 
 class RolloutActivities:
@@ -68,38 +72,34 @@ class RolloutActivities:
     @activity.defn(name=ActivityName.PREPARE)
     async def prepare(self, request: TakeStep) -> Outcome:
         """Put the template in place, frozen, with the surge."""
-        target = self._target(request.target, request.uid)
-        return await _under_fence(
-            lambda fence: steps.prepare(target, request.step, request.generation, fence, request.template)
-        )
+        return await self._carry_out(request, partial(steps.prepare, template_name=request.template))
 
     @activity.defn(name=ActivityName.SCALE_SURGE)
     async def scale_surge(self, request: TakeStep) -> Outcome:
         """Ask for surge groups."""
-        return await self._scale(request)
+        return await self._carry_out(request, steps.scale)
 
     @activity.defn(name=ActivityName.LOWER_PARTITION)
     async def lower_partition(self, request: TakeStep) -> Outcome:
         """Release groups and replace them all together."""
-        target = self._target(request.target, request.uid)
-        return await _under_fence(lambda fence: steps.lower_partition(target, request.step, request.generation, fence))
+        return await self._carry_out(request, steps.lower_partition)
 
     @activity.defn(name=ActivityName.REPLACE_GROUPS)
     async def replace_groups(self, request: TakeStep) -> Outcome:
         """Finish a release that was cut short."""
-        target = self._target(request.target, request.uid)
-        return await _under_fence(lambda fence: steps.take_in_hand(target, request.generation, fence))
+        return await self._carry_out(
+            request, lambda target, _step, generation, fence: steps.take_in_hand(target, generation, fence)
+        )
 
     @activity.defn(name=ActivityName.UNBLOCK_GROUPS)
     async def unblock_groups(self, request: TakeStep) -> Outcome:
         """Restart broken groups below the partition."""
-        target = self._target(request.target, request.uid)
-        return await _under_fence(lambda fence: steps.unblock(target, request.step, request.generation, fence))
+        return await self._carry_out(request, steps.unblock)
 
     @activity.defn(name=ActivityName.RECLAIM_REPLICAS)
     async def reclaim_replicas(self, request: TakeStep) -> Outcome:
         """Give surge groups back."""
-        return await self._scale(request)
+        return await self._carry_out(request, steps.scale)
 
     @activity.defn(name=ActivityName.RESTORE)
     async def restore(self, request: Restore) -> str:
@@ -107,9 +107,15 @@ class RolloutActivities:
         with told_apart():
             return await _heartbeating(steps.restore(self._target(request.target), _fence()))
 
-    async def _scale(self, request: TakeStep) -> Outcome:
+    async def _carry_out(self, request: TakeStep, step: _StepFunction) -> Outcome:
         target = self._target(request.target, request.uid)
-        return await _under_fence(lambda fence: steps.scale(target, request.step, request.generation, fence))
+        with told_apart():
+            try:
+                await _heartbeating(step(target, request.step, request.generation, _fence()))
+            except (ConflictError, SupersededError) as outdated:
+                _log.info("%s", outdated)
+                return Outcome.OUTDATED
+        return Outcome.DONE
 
     def _target(self, target: Target, uid: str = "") -> LeaderWorkerSet:
         return LeaderWorkerSet(self._api, self._watches, target.namespace, target.name, uid=uid)
@@ -119,16 +125,6 @@ def _fence() -> Fence:
     """The same over attempts; larger for every later step, also after a reset of the workflow."""
     info = activity.info()
     return Fence(info.scheduled_time, str(info.workflow_id))
-
-
-async def _under_fence(step: Callable[[Fence], Awaitable[None]]) -> Outcome:
-    with told_apart():
-        try:
-            await _heartbeating(step(_fence()))
-        except (ConflictError, SupersededError) as outdated:
-            _log.info("%s", outdated)
-            return Outcome.OUTDATED
-    return Outcome.DONE
 
 
 async def _heartbeating(step: Awaitable[_Result]) -> _Result:

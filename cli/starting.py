@@ -17,14 +17,12 @@ from rollwright.cli import views
 from rollwright.cli.failure import CommandError
 from rollwright.cli.temporal import Run, explained
 from rollwright.rollout.spec import RolloutSpec
-from rollwright.workflows.contract import PHASE_ATTRIBUTE, TARGET_ATTRIBUTE, WORKFLOW_TYPE, Phase, RolloutInput
+from rollwright.workflows.contract import MEMO, PHASE_ATTRIBUTE, TARGET_ATTRIBUTE, WORKFLOW_TYPE, Phase, RolloutInput
 
 _REGISTER = (
     "temporal operator search-attribute create --name RolloutTarget --name RolloutPhase --name RolloutRevision "
     "--type Keyword --type Keyword --type Keyword"
 )
-MEMO = "rollout"
-"""The memo that says in one line what a rollout is about, or how it stands."""
 _SUMMARY_LENGTH = 200
 """Temporal takes 200 bytes for a summary."""
 

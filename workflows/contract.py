@@ -17,6 +17,9 @@ TARGET_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutTarget")
 PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutPhase")
 REVISION_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutRevision")
 
+MEMO = "rollout"
+"""The memo that says in one line what a rollout is about, or how it stands."""
+
 # Signals; each takes at most one argument, an Intervention.
 PAUSE = "pause"
 RESUME = "resume"

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.stages import extend, first_stage
     from rollwright.workflows import calls, describing
     from rollwright.workflows.contract import (
+        MEMO,
         PHASE_ATTRIBUTE,
         REVISION_ATTRIBUTE,
         TARGET_ATTRIBUTE,
@@ -281,7 +282,7 @@ class RolloutWorkflow:
         workflow.set_current_details(describing.details(status, self._state.stages))
         if self._has_attributes and workflow.info().typed_search_attributes.get(PHASE_ATTRIBUTE) != self._phase:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(self._phase)])
-            workflow.upsert_memo({"rollout": describing.line(status)})
+            workflow.upsert_memo({MEMO: describing.line(status)})
 
     @property
     def _has_attributes(self) -> bool:
