@@ -3,9 +3,13 @@
 from datetime import timedelta
 from enum import StrEnum
 
+from pydantic import Field
+
+from rollwright.rollout.aim import Aim
 from rollwright.rollout.observation import Observation
+from rollwright.rollout.ordeals import Ordeal
 from rollwright.rollout.planner import Action, Step
-from rollwright.rollout.spec import Change, Model, Strategy, Target
+from rollwright.rollout.spec import Change, Model, Strategy, SurgeBy, Target
 
 LONGEST_MUTATION = timedelta(seconds=15)
 """What may change the cluster ends within this; a worker that stops waits as long for it."""
@@ -16,16 +20,20 @@ class ActivityName(StrEnum):
 
     KEEP_TEMPLATE = "keep_template"
     WAIT_READINESS = "wait_readiness"
+    FREEZE = "freeze"
     PREPARE = "prepare"
     SCALE_SURGE = "scale_surge"
     LOWER_PARTITION = "lower_partition"
     REPLACE_GROUPS = "replace_groups"
     UNBLOCK_GROUPS = "unblock_groups"
     RECLAIM_REPLICAS = "reclaim_replicas"
+    SETTLE_DISPUTE = "settle_dispute"
     RESTORE = "restore"
+    RECORD_OUTCOME = "record_outcome"
 
 
 ACTIVITY_OF = {
+    Action.FREEZE: ActivityName.FREEZE,
     Action.PREPARE: ActivityName.PREPARE,
     Action.SCALE_SURGE: ActivityName.SCALE_SURGE,
     Action.LOWER_PARTITION: ActivityName.LOWER_PARTITION,
@@ -40,8 +48,25 @@ class KeepTemplate(Model):
 
     target: Target
     change: Change
+    strategy: Strategy
+    """To be refused where it can't be combined with what else acts on the target."""
     restarted_at: str
     """Written into the template by a restart; ISO 8601."""
+    actor: str = ""
+    reason: str = ""
+
+
+class Kept(Model):
+    """Names of kept templates, and what the target allows."""
+
+    template: str
+    """What the change makes of the target."""
+    before: str
+    """The template to go back to: what every group ran before anything was begun on the target."""
+    standing: str
+    """The template the target has now."""
+    surge_by: SurgeBy = SurgeBy.REPLICAS
+    """What carries the surge: never AUTO."""
 
 
 class TakeStep(Model):
@@ -52,6 +77,9 @@ class TakeStep(Model):
     step: Step
     uid: str
     generation: int
+    surge_by: SurgeBy = SurgeBy.REPLICAS
+    record: str = ""
+    """What was last read of the user's settings: they are written down again if somebody has removed them."""
 
 
 class Outcome(StrEnum):
@@ -61,23 +89,41 @@ class Outcome(StrEnum):
     OUTDATED = "the target changed meanwhile, nothing done"
 
 
+class Side(StrEnum):
+    """Whose version holds after somebody else has changed the target."""
+
+    OURS = "ours"
+    THEIRS = "theirs"
+
+
+class SettleDispute(Model):
+    """End the freeze that followed somebody's change of the target."""
+
+    target: Target
+    uid: str
+    side: Side
+    record: str = ""
+
+
 class WaitReadiness(Model):
     """Wait until the planner would act, or something has changed that is worth showing."""
 
     target: Target
-    strategy: Strategy
+    aim: Aim
     template: str
     """Name of the kept template; empty to take the one that stands."""
-    hold: int = 0
+    surge_by: SurgeBy = SurgeBy.REPLICAS
     acting: bool = True
     """False while paused: steps wait, only what is to be shown is returned."""
     known: Observation | None = None
     """What was last returned."""
+    ordeals: dict[int, Ordeal] = Field(default={})
+    """What was last returned, by ordinal."""
+    record: str = ""
+    """What was last returned."""
     trouble: str = ""
     """What trouble was last returned."""
     show_after_seconds: float = 60.0
-    surge_limit: int | None = None
-    """The most surge groups that find nodes, if that is known."""
 
 
 class Sight(Model):
@@ -85,6 +131,10 @@ class Sight(Model):
 
     observation: Observation | None
     """None if the cluster could not be read yet."""
+    ordeals: dict[int, Ordeal] = Field(default={})
+    """Groups that are being started, by ordinal."""
+    record: str = ""
+    """The user's settings as they are written on the target, opaque; empty if there are none."""
     available_min: int | None = None
     """The fewest available groups seen while waiting."""
     trouble: str = ""
@@ -97,3 +147,15 @@ class Restore(Model):
     """Put the user's own settings back."""
 
     target: Target
+    uid: str = ""
+    record: str = ""
+
+
+class RecordOutcome(Model):
+    """Write into the ledger how the rollout of a template ended."""
+
+    target: Target
+    uid: str
+    template: str
+    outcome: str
+    """The rollout's final phase, and when."""

@@ -1,11 +1,33 @@
 """What is seen of a target at one moment: all that the planner knows."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
 from rollwright.rollout.spec import Model
+
+
+class Cause(StrEnum):
+    """Why a group isn't ready."""
+
+    UNSCHEDULABLE = "unschedulable"
+    GATED = "scheduling gated"
+    IMAGE = "image pull"
+    CRASH = "crash loop"
+    CONFIG = "configuration"
+    """A container can't be made: a missing secret or config map, or a command that can't be run."""
+    VOLUME = "volume"
+    NODE = "node lost"
+    UNREADY = "not ready"
+    """It runs, and its readiness probe fails; a model that is being loaded looks like this."""
+    STARTING = "starting"
+
+    @property
+    def heals(self) -> bool:
+        """Whether waiting may be all it takes."""
+        return self not in (Cause.IMAGE, Cause.CRASH, Cause.CONFIG)
 
 
 class Group(Model):
@@ -21,6 +43,10 @@ class Group(Model):
     terminating: bool = False
     reason: str = ""
     """Why it is not ready, in words; empty when it is."""
+    cause: Cause | None = None
+    """Why it is not ready, in kind."""
+    failed: bool = False
+    """On the target revision and not ready, for longer than the strategy has patience with it."""
     blip: bool = False
     """Was ready until less than the grace ago: it may be back in a moment."""
     unscheduled: bool = False
@@ -46,23 +72,29 @@ _MOST_REASONS = 50
 
 def _pack(groups: Iterable[Group]) -> dict[str, Any]:
     """A letter a group, so that 2,000 groups are 2 kB in a workflow's history."""
-    letters: list[str] = []
-    reasons: dict[int, str] = {}
-    for group in groups:
-        letters.append(_ALPHABET[sum(getattr(group, flag) << bit for bit, flag in enumerate(_FLAGS))])
-        if group.reason and len(reasons) < _MOST_REASONS:
-            reasons[group.ordinal] = group.reason
-    return {"flags": "".join(letters), "reasons": reasons}
+    groups = tuple(groups)
+    letters = (_ALPHABET[sum(getattr(group, flag) << bit for bit, flag in enumerate(_FLAGS))] for group in groups)
+    told = sorted((group for group in groups if group.reason), key=lambda group: not group.failed)[:_MOST_REASONS]
+    return {
+        "flags": "".join(letters),
+        "reasons": {group.ordinal: group.reason for group in told},
+        "causes": {group.ordinal: group.cause for group in told if group.cause},
+        "failed": [group.ordinal for group in groups if group.failed],
+    }
 
 
 def _unpack(groups: object) -> object:
     if not isinstance(groups, dict):
         return groups
     reasons = {int(ordinal): reason for ordinal, reason in groups["reasons"].items()}
+    causes = {int(ordinal): cause for ordinal, cause in groups.get("causes", {}).items()}
+    failed = set(groups.get("failed", ()))
     return tuple(
         Group(
             ordinal=ordinal,
             reason=reasons.get(ordinal, ""),
+            cause=causes.get(ordinal),
+            failed=ordinal in failed,
             **{flag: bool(_ALPHABET.index(letter) >> bit & 1) for bit, flag in enumerate(_FLAGS)},
         )
         for ordinal, letter in enumerate(groups["flags"])
@@ -92,11 +124,22 @@ class Observation(Model):
     """LWS would surge by itself, or somebody else has set the number of groups: to be taken in hand at once."""
     widened: bool = False
     """LWS's own maxUnavailable still stands as wide as the last release needed."""
+    template: str = ""
+    """Digest of the template that stands."""
+    edited: str = ""
+    """What somebody else has changed of what a rollout holds, in words: to be frozen at once."""
+    dispute: str = ""
+    """The same, once it is frozen: people must say whose version holds."""
 
     @property
     def available(self) -> int:
         """Groups that serve now, on whichever revision."""
         return sum(1 for group in self.groups if group.available)
+
+    @property
+    def failed(self) -> tuple[Group, ...]:
+        """Groups that are asked for and have failed on the target revision."""
+        return tuple(group for group in self.asked if group.failed)
 
     @property
     def asked(self) -> tuple[Group, ...]:

@@ -6,6 +6,7 @@ below the floor (replicas - maxUnavailable), or below what it was if that was le
 replicas + maxSurge groups, except where a user who scales down leaves more for a moment.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from rollwright.rollout.observation import Group, Observation
@@ -15,6 +16,8 @@ from rollwright.rollout.spec import Budget, Model, Pacing, Reclaim, Strategy
 class Action(StrEnum):
     """What a step does to the target."""
 
+    FREEZE = "freeze"
+    """Stop what somebody else's change of the target has set going: the partition is the present number of groups."""
     PREPARE = "prepare"
     """Put the target's template in place, frozen: the partition is the present number of groups."""
     LOWER_PARTITION = "lower partition"
@@ -52,7 +55,13 @@ class Blocked(Model):
     reason: str
 
 
-Verdict = Step | Wait | Done | Blocked
+class Failed(Model):
+    """More groups have failed than the strategy tolerates."""
+
+    reason: str
+
+
+Verdict = Step | Wait | Done | Blocked | Failed
 
 LAST_NOT_READY = "Since the last replica is not ready, partition does not change"
 
@@ -66,10 +75,15 @@ def plan(strategy: Strategy, observation: Observation, *, hold: int = 0, surge_l
     """
     budget = strategy.budget(observation.replicas, surge_limit)
     bound = max(strategy.partition, hold)
+    stopping = hold >= observation.replicas
+    if unwanted := _unwanted(observation, stopping=stopping):
+        return unwanted
     if not observation.on_target:
         return _prepare(budget, observation, bound)
     if first := _before_anything_else(observation, bound):
         return first
+    if not stopping and len(observation.failed) > strategy.max_failed_groups:
+        return Failed(reason=_why_failed(observation.failed))
     partition = _partition(strategy, budget, observation, bound)
     groups = _groups(strategy, budget, observation, partition, bound)
     if partition < observation.partition:
@@ -79,11 +93,23 @@ def plan(strategy: Strategy, observation: Observation, *, hold: int = 0, surge_l
         return _step(action, observation, groups=groups)
     if stuck := stuck_below(observation):
         return _step(Action.UNBLOCK, observation, delete=stuck)
-    if groups == observation.replicas and all(group.done for group in observation.groups[bound : observation.replicas]):
+    if groups == observation.replicas and _is_finished(observation, bound):
         return Done()
     if budget.is_empty:
         return Blocked(reason=_why_empty(strategy, observation.replicas, surge_limit))
     return _wait_or_blocked(strategy, budget, observation, bound)
+
+
+def _unwanted(observation: Observation, *, stopping: bool) -> Step | Blocked | None:
+    """Somebody else's change of what a rollout holds: frozen at once, as LWS acts on it, and then asked about."""
+    if observation.edited:
+        return _step(Action.FREEZE, observation, partition=max(observation.partition, observation.groups_asked))
+    return Blocked(reason=observation.dispute) if observation.dispute and not stopping else None
+
+
+def _is_finished(observation: Observation, bound: int) -> bool:
+    ours = observation.groups[bound : observation.replicas]
+    return all(group.done or group.failed for group in ours)
 
 
 def _before_anything_else(observation: Observation, bound: int) -> Step | Wait | None:
@@ -160,12 +186,12 @@ def _lowest_safe_partition(observation: Observation, floor: int) -> int:
 
 
 def _last_done(observation: Observation) -> int:
-    """Groups done, counted without a gap from the highest ordinal down."""
+    """Groups done, counted without a gap from the highest ordinal down; those that have failed leave none."""
     run = 0
     for group in reversed(observation.asked):
-        if not group.done:
+        if not group.done and not group.failed:
             break
-        run += 1
+        run += group.done
     return run
 
 
@@ -186,7 +212,7 @@ def _partition(strategy: Strategy, budget: Budget, observation: Observation, bou
 def _groups(strategy: Strategy, budget: Budget, observation: Observation, partition: int, bound: int) -> int:
     """Surge (rule 4): how many groups to ask for, given the new partition."""
     ours = observation.groups[bound : budget.replicas]
-    unfinished = sum(1 for group in ours if not group.done)
+    unfinished = sum(1 for group in ours if not group.done and not group.failed)
     unreleased = sum(1 for group in ours if not group.updated and group.ordinal < partition)
     surge = observation.groups_asked - budget.replicas
     if unreleased:
@@ -225,6 +251,12 @@ def stuck_below(observation: Observation) -> tuple[int, ...]:
     )
 
 
+def _why_failed(failed: Sequence[Group]) -> str:
+    first = failed[0]
+    more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+    return f"group {first.ordinal} has failed ({first.reason}){more}"
+
+
 def _why_empty(strategy: Strategy, replicas: int, surge_limit: int | None) -> str:
     if surge_limit is None or strategy.budget(replicas).is_empty:
         both = f"maxUnavailable {strategy.max_unavailable} and maxSurge {strategy.max_surge}"
@@ -232,7 +264,9 @@ def _why_empty(strategy: Strategy, replicas: int, surge_limit: int | None) -> st
     return f"no surge group finds a node and maxUnavailable comes to 0 at {replicas} replicas; free nodes, or raise it"
 
 
-def _wait_or_blocked(strategy: Strategy, budget: Budget, observation: Observation, bound: int) -> Wait | Blocked:
+def _wait_or_blocked(
+    strategy: Strategy, budget: Budget, observation: Observation, bound: int
+) -> Wait | Blocked | Failed:
     if _releases_nothing(budget, observation):
         waiting = next(group for group in observation.asked[budget.replicas :] if group.unscheduled)
         return Wait(reason=f"Surge group {waiting.ordinal} finds no node: {waiting.reason}")
@@ -240,6 +274,8 @@ def _wait_or_blocked(strategy: Strategy, budget: Budget, observation: Observatio
         return Wait(reason=LAST_NOT_READY)
     if any(_is_under_way(group, observation.partition) for group in observation.asked):
         return Wait(reason="")
+    if observation.failed:
+        return Failed(reason=f"{_why_failed(observation.failed)}; the rest can't go on without it")
     broken = [group for group in observation.groups[: observation.partition] if not group.available]
     return Blocked(
         reason=f"{_names(broken)} not ready, which uses up the budget "
@@ -253,7 +289,7 @@ def _only_order_holds_back(strategy: Strategy, budget: Budget, observation: Obse
 
 
 def _is_under_way(group: Group, partition: int) -> bool:
-    return group.terminating or group.blip or (group.ordinal >= partition and not group.done)
+    return group.terminating or group.blip or (group.ordinal >= partition and not group.done and not group.failed)
 
 
 def _names(groups: list[Group]) -> str:

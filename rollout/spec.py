@@ -94,6 +94,30 @@ class Reclaim(StrEnum):
     PROMPT = "prompt"
 
 
+class SurgeBy(StrEnum):
+    """What carries the surge."""
+
+    AUTO = "auto"
+    """maxSurge where an autoscaler writes the replicas of the target, else replicas."""
+    REPLICAS = "replicas"
+    MAX_SURGE = "maxSurge"
+    """LWS's own maxSurge: replicas stays the user's, or an autoscaler's."""
+
+
+class OnStall(StrEnum):
+    """What follows once more groups have failed than are tolerated."""
+
+    PAUSE = "pause"
+    ROLLBACK = "rollback"
+    ABORT = "abort"
+
+
+class GatedStep(Input):
+    """A part of the rollout; at its end a gate waits to be promoted."""
+
+    until: Count = Field(description="Groups, or percentage of replicas, that are on the new revision at its end.")
+
+
 class Strategy(Input):
     """How the rollout is paced. Field names and rounding are those of LWS and Kubernetes."""
 
@@ -105,6 +129,19 @@ class Strategy(Input):
     unready_grace: DurationSeconds = Field(
         default=30, description="A group unready for less than this is not free to be taken down."
     )
+    steps: tuple[GatedStep, ...] = Field(default=(), description="Stop after each of these until promoted.")
+    surge_by: SurgeBy = SurgeBy.AUTO
+    surge_patience: DurationSeconds = Field(
+        default=120, description="How long surge groups may look for nodes before the rollout goes on without them."
+    )
+    progress_deadline: DurationSeconds = Field(
+        default=7200, description="A group that is not ready so long after its start has failed."
+    )
+    failure_grace: DurationSeconds = Field(
+        default=300, description="A group that shows for so long what does not heal by waiting has failed."
+    )
+    max_failed_groups: int = Field(default=0, ge=0, description="Failed groups to go on with.")
+    on_stall: OnStall = OnStall.PAUSE
 
     @model_validator(mode="after")
     def _some_budget(self) -> Self:

@@ -5,8 +5,11 @@ from enum import StrEnum
 from pydantic import Field
 from temporalio.common import SearchAttributeKey
 
+from rollwright.activities.messages import Side
+from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.spec import Input, Model, RolloutSpec
+from rollwright.rollout.ordeals import Ordeal
+from rollwright.rollout.spec import Change, Input, Model, RolloutSpec, Strategy, SurgeBy
 from rollwright.rollout.stages import Stage
 
 WORKFLOW_TYPE = "Rollout"
@@ -19,11 +22,15 @@ REVISION_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutRevision")
 
 MEMO = "rollout"
 """The memo that says in one line what a rollout is about, or how it stands."""
+REQUEST_MEMO = "request"
+"""The memo with the id of the request that the rollout answers."""
 
-# Signals; each takes at most one argument, an Intervention.
-PAUSE = "pause"
-RESUME = "resume"
-ABORT = "abort"
+# Updates: the same messages as the signals, for callers who want an answer. One is refused with a reason; a signal that
+# can't be taken is kept among the events.
+STEER = "steer"
+"""Takes a Steering with its `message`; answers in words what comes of it."""
+RETARGET = "retarget"
+"""Takes a Retarget; answers with the name of the new template."""
 
 # Queries.
 STATUS = "status"
@@ -38,15 +45,30 @@ class Phase(StrEnum):
     PAUSED = "paused"
     STALLED = "stalled"
     """It can't go on by itself; the reason says what is missing."""
+    GATED = "gated"
+    """A step of the strategy has ended; somebody must promote."""
+    ROLLING_BACK = "rolling back"
     ABORTING = "aborting"
     RESTORING = "restoring"
     COMPLETED = "completed"
+    ROLLED_BACK = "rolled back"
     ABORTED = "aborted"
+    DELETED = "target deleted"
 
     @property
     def is_final(self) -> bool:
         """Whether nothing more will happen."""
-        return self in (Phase.COMPLETED, Phase.ABORTED)
+        return self in (Phase.COMPLETED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.DELETED)
+
+
+class Message(StrEnum):
+    """What steers a rollout: signals of these names, each with at most one argument, a Steering."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    ROLLBACK = "rollback"
+    PROMOTE = "promote"
 
 
 class Intervention(Input):
@@ -54,6 +76,24 @@ class Intervention(Input):
 
     actor: str = Field(default="somebody", max_length=200)
     reason: str = Field(default="", max_length=1000)
+
+
+class Steering(Intervention):
+    """A message. Fields that don't concern it are passed over."""
+
+    message: Message | None = Field(default=None, description="For the update `steer`; a signal has its name for it.")
+    fast: bool = Field(default=False, description="rollback: in any order of ordinals, as far as the promise allows.")
+    full: bool = Field(default=False, description="promote: pass all later gates too.")
+    gate: int | None = Field(default=None, ge=1, description="promote: this gate, whether it is passed by now or not.")
+    side: Side | None = Field(default=None, description="resume: whose version holds after a change by somebody else.")
+
+
+class Retarget(Intervention):
+    """A second change while the first is under way. What is left out stays as it is."""
+
+    change: Change
+    strategy: Strategy | None = None
+    request_id: str = Field(default="", max_length=200)
 
 
 class Event(Model):
@@ -86,6 +126,20 @@ class RolloutStatus(Model):
     """The fewest available groups seen."""
     groups_max: int | None = None
     """The most groups asked for."""
+    course: Course = Course.FORWARD
+    before: str = ""
+    """Name of the kept template that a rollback goes to."""
+    gate: int | None = None
+    """Number, from 1, of the gate that waits to be promoted."""
+    gates: int = 0
+    """Gates in all."""
+    unconfirmed: bool = False
+    """A step is being carried out: it may still take effect."""
+    next: tuple[str, ...] = ()
+    """Commands that go on from here, once it has ended or needs somebody."""
+    request_id: str = ""
+    by: Intervention = Intervention()
+    """Who started it, and why."""
     started_at: str = ""
     """ISO 8601, UTC."""
     finished_at: str = ""
@@ -108,19 +162,32 @@ class RolloutState(Model):
 
     template: str = ""
     """Name of the kept template; empty until it is kept."""
+    before: str = ""
+    """Name of the kept template to go back to."""
+    standing: str = ""
+    """Name of the template that stood when the change was tried on it."""
+    surge_by: SurgeBy = SurgeBy.REPLICAS
     prepared: bool = False
     """Whether a step has been tried: from then on errors stall the rollout instead of ending it."""
-    placed: bool = False
-    """Whether the template has been seen in place: if it isn't any more, somebody else has changed it."""
     paused: bool = False
-    aborting: bool = False
+    course: Course = Course.FORWARD
+    fast: bool = False
+    gate: int = 0
+    """Steps of the strategy that are passed."""
+    settle: Side | None = None
+    """Whose version holds, where somebody else has changed the target: to be carried out."""
     observation: Observation | None = None
+    ordeals: dict[int, Ordeal] = Field(default={})
+    record: str = ""
+    """The user's settings as last read on the target."""
     stages: tuple[Stage, ...] = ()
     steps: int = 0
     reason: str = ""
     trouble: str = ""
     surge_limit: int | None = None
     """The most surge groups that find nodes, once that is known."""
+    surge_again_at: str = ""
+    """When more surge is tried again; ISO 8601."""
     available_min: int | None = None
     groups_max: int | None = None
     started_at: str = ""
@@ -133,4 +200,7 @@ class RolloutInput(Model):
     spec: RolloutSpec
     task_queue: str = DEFAULT_TASK_QUEUE
     """Where workers with access to the target's cluster take their activities from."""
+    by: Intervention = Intervention()
+    request_id: str = ""
+    """Of whoever asks: the same request again attaches to the rollout instead of starting another."""
     state: RolloutState = RolloutState()

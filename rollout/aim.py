@@ -1,0 +1,61 @@
+"""What a rollout is after now: forward, back, or only to stop; and which plan follows from what is seen."""
+
+from enum import StrEnum
+
+from rollwright.rollout.observation import Observation
+from rollwright.rollout.planner import Verdict, plan
+from rollwright.rollout.quantities import resolve
+from rollwright.rollout.spec import Model, OnStall, Pacing, Strategy
+
+
+class Course(StrEnum):
+    """Where a rollout is going."""
+
+    FORWARD = "forward"
+    BACK = "back"
+    """To the revision it started from."""
+    STOP = "stop"
+    """Nowhere: nothing further is updated, and the surge is given back."""
+
+
+class Aim(Model):
+    """All that people have decided about a rollout; the observation decides the rest."""
+
+    strategy: Strategy
+    course: Course = Course.FORWARD
+    fast: bool = False
+    """Back in any order of ordinals, as far as the promise allows."""
+    gate: int = 0
+    """How many of the strategy's steps are passed."""
+    surge_limit: int | None = None
+    """The most surge groups that find nodes, if that is known."""
+
+    @property
+    def effective(self) -> Strategy:
+        """The strategy on this course. Back goes all the way: groups that never were updated are there already."""
+        if self.course is not Course.BACK:
+            return self.strategy
+        pacing = Pacing.EAGER if self.fast else self.strategy.pacing
+        return self.strategy.model_copy(
+            update={"partition": 0, "steps": (), "pacing": pacing, "on_stall": OnStall.PAUSE}
+        )
+
+    def plan(self, seen: Observation) -> Verdict:
+        """The next step from here."""
+        return plan(self.effective, seen, hold=self._hold(seen.replicas), surge_limit=self.surge_limit)
+
+    def gate_ahead(self, replicas: int) -> int | None:
+        """Which of the steps ends at the next gate; None if none is left on this course."""
+        if self.course is not Course.FORWARD:
+            return None
+        steps = range(self.gate, len(self.strategy.steps))
+        return next((step for step in steps if self._bound(step, replicas) > self.strategy.partition), None)
+
+    def _hold(self, replicas: int) -> int:
+        if self.course is Course.STOP:
+            return replicas
+        gate = self.gate_ahead(replicas)
+        return 0 if gate is None else self._bound(gate, replicas)
+
+    def _bound(self, step: int, replicas: int) -> int:
+        return max(0, replicas - resolve(self.strategy.steps[step].until, replicas, round_up=True))
