@@ -6,10 +6,12 @@ from functools import cached_property
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled, is_unscheduled_for
+from rollwright.cluster.causes import STARTING, is_unscheduled
+from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled_for
 from rollwright.cluster.record import Record
 from rollwright.cluster.templates import digest, template_of
-from rollwright.rollout.observation import Group, Observation
+from rollwright.rollout.observation import Cause, Group, Observation
+from rollwright.rollout.ordeals import Start
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,18 @@ class Snapshot:
             widened=record is not None and configuration(self.lws).get("maxUnavailable") != record.narrow(asked),
         )
 
+    def starts(self, observation: Observation) -> list[Start]:
+        """The groups, of those asked for, that run the target revision and don't serve yet, as observed on this."""
+        return [
+            Start(
+                ordinal=group.ordinal,
+                leader=self.leaders[group.ordinal]["metadata"]["uid"] if group.ordinal in self.leaders else "",
+                cause=group.cause or Cause.STARTING,
+            )
+            for group in observation.asked
+            if group.updated and not group.available and not group.terminating
+        ]
+
     def _is_unheld(self, record: Record | None) -> bool:
         """Whether LWS may surge by itself while it is held back, or the record tells another number of groups."""
         settings = configuration(self.lws)
@@ -135,18 +149,23 @@ class Snapshot:
         leader = self.leaders.get(ordinal)
         if leader is None:
             return Group(
-                ordinal=ordinal, updated=revision is not None and ordinal >= partition, ready=False, reason="starting"
+                ordinal=ordinal,
+                updated=revision is not None and ordinal >= partition,
+                ready=False,
+                reason=STARTING.words,
+                cause=STARTING.cause,
             )
         workers = self._workers.get(leader["metadata"]["name"])
         pods = self._pods_by_group[ordinal]
-        reason = group_unreadiness(leader, workers, pods)
+        unready = group_unreadiness(leader, workers, pods, now)
         return Group(
             ordinal=ordinal,
             updated=_label(leader, names.REVISION) == revision,
-            ready=not reason,
+            ready=unready is None,
             terminating=_is_terminating(leader),
-            reason=reason,
-            blip=bool(reason) and any(is_blip(pod, grace, now) for pod in pods),
+            reason=unready.words if unready else "",
+            cause=unready.cause if unready else None,
+            blip=unready is not None and any(is_blip(pod, grace, now) for pod in pods),
             unscheduled=any(is_unscheduled(pod) for pod in pods),
             misplaced=_label(leader, "controller-revision-hash") != self._current_revision,
         )

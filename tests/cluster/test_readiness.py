@@ -1,10 +1,12 @@
-"""When a group serves, and in which words it doesn't."""
+"""When a group serves, and which of its pods tells why it doesn't."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled, is_unscheduled_for
+from rollwright.cluster.causes import Unreadiness, is_unscheduled
+from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled_for
+from rollwright.rollout.observation import Cause
 from tests.cluster.objects import Json, pod, worker_set
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -20,22 +22,40 @@ def waiting(reason: str, message: str = "") -> Json:
     return {"containerStatuses": [{"state": {"waiting": {"reason": reason, "message": message}}}]}
 
 
+NO_IMAGE = waiting("ImagePullBackOff", "no such image")
+CRASHES = waiting("CrashLoopBackOff", "back-off 10s")
+CREATING = waiting("ContainerCreating")
+NO_NODE: Json = {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Full", "message": "0/8"}]}
+GATED: Json = {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]}
+EVICTED: Json = {"phase": "Failed", "reason": "Evicted", "message": "disk"}
+LOADING: Json = {
+    "containerStatuses": [{"started": True, "state": {"running": {"startedAt": "2026-01-01T11:00:00Z"}}}],
+    "conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady", "message": "[model]"}],
+}
+
+
+def why(leader: Json, workers: Json | None, pods: list[Json]) -> str:
+    """The words; empty if the group is ready."""
+    unreadiness = group_unreadiness(leader, workers, pods, NOON)
+    return unreadiness.words if unreadiness else ""
+
+
 def test_a_group_of_one_is_ready_with_its_leader() -> None:
-    assert group_unreadiness(pod(0), None, [pod(0)]) == ""
+    assert group_unreadiness(pod(0), None, [pod(0)], NOON) is None
 
 
 def test_a_leader_that_is_deleted_serves_no_more_though_it_is_ready_still() -> None:
     leaving = pod(0, leaving=True)
-    assert group_unreadiness(leaving, None, [leaving]) == "leaving"
+    assert why(leaving, None, [leaving]) == "leaving"
 
 
 def test_a_group_is_ready_with_all_its_workers() -> None:
     leader, pods = of_two()
-    assert group_unreadiness(leader, worker_set(0), pods) == ""
+    assert group_unreadiness(leader, worker_set(0), pods, NOON) is None
 
 
 @pytest.mark.parametrize(
-    ("workers", "why"),
+    ("workers", "words"),
     [
         pytest.param(None, "its workers are being started", id="no StatefulSet yet"),
         pytest.param(worker_set(0, owner="u-before"), "its workers are being started", id="of the leader before"),
@@ -44,56 +64,70 @@ def test_a_group_is_ready_with_all_its_workers() -> None:
         pytest.param(worker_set(0, observed=0), "starting", id="its status is of another spec"),
     ],
 )
-def test_workers_count_if_they_are_this_leaders_and_up_to_date(workers: Json | None, why: str) -> None:
+def test_workers_count_if_they_are_this_leaders_and_up_to_date(workers: Json | None, words: str) -> None:
     leader, pods = of_two()
-    assert group_unreadiness(leader, workers, pods) == why
+    assert group_unreadiness(leader, workers, pods, NOON) == Unreadiness(Cause.STARTING, words)
 
 
 def test_a_worker_that_is_deleted_takes_its_group_along() -> None:
     leader, pods = of_two(leaving=True)
-    assert group_unreadiness(leader, worker_set(0), pods) == "a worker is leaving"
+    assert why(leader, worker_set(0), pods) == "llm-0-1: leaving"
 
 
 def test_the_size_is_the_groups_own() -> None:
     small = pod(0, size=1)
-    assert group_unreadiness(small, worker_set(0, ready=0), [small]) == ""
+    assert why(small, worker_set(0, ready=0), [small]) == ""
 
 
 @pytest.mark.parametrize(
-    ("status", "why"),
+    ("leader_status", "worker_status", "expected"),
     [
-        pytest.param({}, "starting", id="nothing known yet"),
-        pytest.param(waiting("ContainerCreating"), "starting", id="the usual way"),
-        pytest.param(waiting("ImagePullBackOff", "no such image"), "llm-0: ImagePullBackOff: no such image", id="pull"),
-        pytest.param(waiting("CrashLoopBackOff"), "llm-0: CrashLoopBackOff", id="no message"),
+        pytest.param(None, NO_IMAGE, Unreadiness(Cause.IMAGE, "llm-0-1: ImagePullBackOff: no such image"), id="worker"),
+        pytest.param(NO_IMAGE, None, Unreadiness(Cause.IMAGE, "llm-0: ImagePullBackOff: no such image"), id="leader"),
+        pytest.param(NO_IMAGE, NO_IMAGE, Unreadiness(Cause.IMAGE, "llm-0: ImagePullBackOff: no such image"), id="both"),
         pytest.param(
-            {"initContainerStatuses": waiting("CrashLoopBackOff")["containerStatuses"]},
-            "llm-0: CrashLoopBackOff",
-            id="init container",
+            NO_NODE,
+            NO_IMAGE,
+            Unreadiness(Cause.IMAGE, "llm-0-1: ImagePullBackOff: no such image"),
+            id="a node may turn up, an image does not",
         ),
         pytest.param(
-            {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/8"}]},
-            "llm-0: Unschedulable: 0/8",
-            id="no node",
+            LOADING,
+            CRASHES,
+            Unreadiness(Cause.CRASH, "llm-0-1: CrashLoopBackOff: back-off 10s"),
+            id="the leader waits for a worker that crashes",
         ),
-        pytest.param({"reason": "Evicted", "message": "disk"}, "llm-0: Evicted: disk", id="evicted"),
+        pytest.param(
+            LOADING, NO_NODE, Unreadiness(Cause.UNSCHEDULABLE, "llm-0-1: Full: 0/8"), id="for one without a node"
+        ),
+        pytest.param(EVICTED, NO_NODE, Unreadiness(Cause.NODE, "llm-0: Evicted: disk"), id="evicted"),
+        pytest.param(GATED, NO_NODE, Unreadiness(Cause.UNSCHEDULABLE, "llm-0-1: Full: 0/8"), id="gated"),
+        pytest.param(LOADING, CREATING, Unreadiness(Cause.STARTING, "starting"), id="for one that starts"),
+        pytest.param(
+            LOADING, None, Unreadiness(Cause.UNREADY, "llm-0: ContainersNotReady: [model]"), id="only the probe fails"
+        ),
     ],
 )
-def test_the_reason_is_in_the_pods_own_words(status: Json, why: str) -> None:
-    leader = pod(0, status=status or {"phase": "Pending"})
-    assert group_unreadiness(leader, None, [leader]) == why
+def test_of_a_group_the_pod_that_tells_most_is_heard(
+    leader_status: Json | None, worker_status: Json | None, expected: Unreadiness
+) -> None:
+    leader = pod(0, size=2, status=leader_status)
+    worker = pod(0, worker=1, size=2, status=worker_status)
+    for pods in ([leader, worker], [worker, leader]):
+        assert group_unreadiness(leader, worker_set(0, ready=0), pods, NOON) == expected
 
 
-def test_the_worker_that_holds_a_group_back_is_named() -> None:
-    leader, _ = of_two()
-    worker = pod(0, worker=1, status=waiting("ImagePullBackOff", "no such image"), size=2)
-    why = group_unreadiness(leader, worker_set(0, ready=0), [worker, leader])
-    assert why == "llm-0-1: ImagePullBackOff: no such image"
+def test_of_workers_alike_the_first_is_named() -> None:
+    leader = pod(0, size=11)
+    workers = [pod(0, worker=number, size=11, status=NO_IMAGE) for number in (10, 2, 3)]
+    assert why(leader, worker_set(0, ready=7), [*workers, leader]).startswith("llm-0-2: ")
 
 
-def test_reasons_are_cut_short() -> None:
+def test_words_are_cut_short() -> None:
     leader = pod(0, status=waiting("ImagePullBackOff", "x" * 1000))
-    assert len(group_unreadiness(leader, None, [leader])) == 200
+    words = why(leader, None, [leader])
+    assert len(words) == 200
+    assert words.endswith("x…")
 
 
 def at(seconds: int) -> str:

@@ -8,7 +8,8 @@ from rollwright.cluster import names
 from rollwright.cluster.record import Record
 from rollwright.cluster.snapshot import Snapshot
 from rollwright.cluster.templates import digest, template_of
-from rollwright.rollout.observation import Observation
+from rollwright.rollout.observation import Cause, Observation
+from rollwright.rollout.ordeals import Start
 from tests.cluster.objects import Json, leader_set, lws, pod, worker_set
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -170,3 +171,19 @@ def test_a_surge_that_looks_for_nodes_in_vain_for_too_long_is_counted() -> None:
 
 def test_it_is_read_at_the_generation_of_the_spec() -> None:
     assert observe(lws(generation=7), leader_set()).generation == 7
+
+
+def test_groups_on_the_target_revision_that_do_not_serve_yet_are_followed() -> None:
+    """Not those that run the old one, that serve, that leave, or that nobody asks for."""
+    pods = [
+        pod(0, ready=False),
+        pod(1, revision="new", status=NOWHERE),
+        pod(2, revision="new"),
+        pod(3, revision="new", ready=False, leaving=True),
+        pod(5, revision="new", ready=False),
+    ]
+    read = snapshot(lws(5, partition=1), leader_set(5, partition=1), *pods)
+    assert read.starts(read.observe(None, 30, NOON)) == [
+        Start(ordinal=1, leader="u-llm-1-new", cause=Cause.UNSCHEDULABLE),
+        Start(ordinal=4, leader="", cause=Cause.STARTING),
+    ]
