@@ -12,7 +12,9 @@ from rollwright.activities.errors import told_apart
 from rollwright.activities.messages import (
     ActivityName,
     KeepTemplate,
+    Kept,
     Outcome,
+    RecordOutcome,
     Restore,
     Sight,
     TakeStep,
@@ -54,14 +56,14 @@ class RolloutActivities:
             self.unblock_groups,
             self.reclaim_replicas,
             self.restore,
+            self.record_outcome,
         ]
 
     @activity.defn(name=ActivityName.KEEP_TEMPLATE)
-    async def keep_template(self, request: KeepTemplate) -> str:
-        """Keep the template after the change in the cluster; return its name."""
+    async def keep_template(self, request: KeepTemplate) -> Kept:
+        """Keep the template after the change in the cluster, beside the one that stands."""
         with told_apart():
-            target = self._target(request.target)
-            return await _heartbeating(target.keep_template(request.change, request.restarted_at))
+            return await _heartbeating(self._keep(request))
 
     @activity.defn(name=ActivityName.WAIT_READINESS)
     async def wait_readiness(self, request: WaitReadiness) -> Sight:
@@ -106,6 +108,21 @@ class RolloutActivities:
         """Put the user's own settings back; return what could not be put back as it was."""
         with told_apart():
             return await _heartbeating(steps.restore(self._target(request.target), _fence()))
+
+    @activity.defn(name=ActivityName.RECORD_OUTCOME)
+    async def record_outcome(self, request: RecordOutcome) -> None:
+        """Write into the ledger how the rollout of a template ended."""
+        with told_apart():
+            ledger = self._target(request.target).ledger
+            await _heartbeating(ledger.record_outcome(request.template, request.outcome, _fence()))
+
+    async def _keep(self, request: KeepTemplate) -> Kept:
+        target = self._target(request.target)
+        lws = await target.read_object()
+        names = await target.ledger.keep(
+            lws, request.change, request.restarted_at, _fence(), actor=request.actor, reason=request.reason
+        )
+        return Kept(template=names.template, before=names.before, standing=names.standing)
 
     async def _carry_out(self, request: TakeStep, step: _StepFunction) -> Outcome:
         target = self._target(request.target, request.uid)

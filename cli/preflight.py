@@ -10,6 +10,7 @@ from rollwright.cluster.api import connect
 from rollwright.cluster.errors import ClusterError, ForbiddenError, TemporaryError, UnconfiguredError
 from rollwright.cluster.record import Record
 from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.templates import template_of
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.spec import RolloutSpec
 
@@ -39,8 +40,8 @@ async def look(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -
     try:
         async with connect(kubeconfig, context) as api:
             lws = LeaderWorkerSet(api, Watches(api), target.namespace, target.name)
-            before, after = await lws.preview(spec.change, datetime.now(UTC).isoformat(timespec="seconds"))
             seen = await lws.read_object()
+            after = await lws.ledger.preview(seen, spec.change, datetime.now(UTC).isoformat(timespec="seconds"))
     except (OSError, UnconfiguredError, ForbiddenError, TemporaryError) as error:
         raise UncheckedError(str(error)) from error
     except ClusterError as error:
@@ -52,4 +53,4 @@ async def look(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -
         spec.strategy.check_budget(replicas)
     except ValueError as error:
         raise CommandError(f"{target}: strategy: {error}") from error
-    return Preflight(replicas, tuple(differences(before, after)))
+    return Preflight(replicas, tuple(differences(template_of(seen), after)))

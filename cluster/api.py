@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ Manifest = dict[str, Any]
 _log = logging.getLogger(__name__)
 _REQUEST_SECONDS = 10.0
 _SILENCE_SECONDS = 150.0  # bookmarks come every minute or so
+_CONTENT = {"PATCH": "application/json-patch+json", "POST": "application/yaml"}
+_NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError)
 _BROKE_OFF = (*_NO_ANSWER, ValueError)  # half an answer is no JSON
 
@@ -59,8 +62,12 @@ class Api:
         return await self._json("GET", kind, namespace, verb="list", query=query)
 
     async def create(self, kind: Kind, namespace: str, body: Manifest) -> Manifest:
-        """Create an object."""
-        return await self._json("POST", kind, namespace, verb="create", body=body)
+        """Create an object.
+
+        As YAML, of which the API server itself makes the JSON: where it keeps JSON as it came (the data of a
+        ControllerRevision), any later change writes it in the server's own way, and is refused if that is another.
+        """
+        return await self._json("POST", kind, namespace, verb="create", body=_yaml(body))
 
     async def patch(
         self, kind: Kind, namespace: str, name: str, operations: list[Manifest], *, dry_run: bool = False
@@ -124,7 +131,7 @@ class Api:
         body: object = None,
         request_timeout: object = _REQUEST_SECONDS,
     ) -> aiohttp.ClientResponse:
-        content = "application/json-patch+json" if method == "PATCH" else "application/json"
+        content = _CONTENT.get(method, "application/json")
         request = await self._client.param_serialize(
             method,
             path,
@@ -144,6 +151,12 @@ class Api:
             raise UnreachableError(f"{what}: {_describe(error)}; is the API server up?") from error
         response: aiohttp.ClientResponse = answer.response
         return response
+
+
+def _yaml(body: Manifest) -> str:
+    """JSON is YAML, but for a few characters that YAML wants escaped, and pairs of escapes for one character."""
+    text = json.dumps(body, ensure_ascii=False)
+    return _NOT_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _describe(error: BaseException) -> str:

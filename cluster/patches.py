@@ -1,6 +1,7 @@
 """The JSON patches: each changes what it must in one write, and tests what it assumes."""
 
 import json
+from collections.abc import Mapping
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
@@ -59,7 +60,17 @@ def pace(lws: Manifest, *, partition: int, max_unavailable: int | str, max_surge
 
 def forget() -> list[Manifest]:
     """Remove the record: the user's settings stand again."""
-    return [{"op": "remove", "path": _annotation(names.RECORD)}]
+    return erase(names.RECORD)
+
+
+def annotate(notes: Mapping[str, str]) -> list[Manifest]:
+    """Write annotations on an object that has some."""
+    return [{"op": "add", "path": _annotation(name), "value": text} for name, text in notes.items()]
+
+
+def erase(name: str) -> list[Manifest]:
+    """Remove an annotation that is there."""
+    return [{"op": "remove", "path": _annotation(name)}]
 
 
 def _annotation(name: str) -> str:

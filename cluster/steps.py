@@ -24,7 +24,7 @@ async def prepare(target: LeaderWorkerSet, step: Step, generation: int, fence: F
     snapshot = await target.read()
     record = _next_record(snapshot.lws, step.groups)
     changes = [
-        *patches.template(await target.kept_template(template_name), snapshot.lws),
+        *patches.template(await target.ledger.template(template_name), snapshot.lws),
         *patches.scale(step.groups),
         *patches.pace(snapshot.lws, partition=step.partition, max_unavailable=record.narrow(step.groups)),
     ]

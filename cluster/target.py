@@ -5,13 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
 from rollwright.cluster import names, patches
-from rollwright.cluster.api import CONTROLLER_REVISIONS, LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Manifest
+from rollwright.cluster.api import LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Manifest
 from rollwright.cluster.errors import ConflictError, MissingError, RefusedError, SupersededError
+from rollwright.cluster.ledger import Ledger
 from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.snapshot import Snapshot
-from rollwright.cluster.templates import controller_revision, kept_name, render, template_of
 from rollwright.cluster.watching import Watches
-from rollwright.rollout.spec import Change
 
 
 class LeaderWorkerSet:
@@ -24,6 +23,7 @@ class LeaderWorkerSet:
         self._watches = watches
         self._namespace = namespace
         self._name = name
+        self.ledger = Ledger(api, namespace, name)
 
     def __str__(self) -> str:
         return f"lws/{self._name} in namespace {self._namespace}"
@@ -61,28 +61,6 @@ class LeaderWorkerSet:
                 watch = await self._watches.of(kind, self._namespace, label)
                 stack.enter_context(watch.waking(self._name, changed))
             yield changed
-
-    async def preview(self, change: Change, restarted_at: str) -> tuple[Manifest, Manifest]:
-        """The template as it is, and as the change would leave it: asked of the API server by a dry run."""
-        lws = await self.read_object()
-        return template_of(lws), await self._dry_run(lws, change, restarted_at)
-
-    async def keep_template(self, change: Change, restarted_at: str) -> str:
-        """Keep the template after the change, and the one before it, in the cluster; return the new one's name."""
-        lws = await self.read_object()
-        after = await self._dry_run(lws, change, restarted_at)
-        for template in (template_of(lws), after):
-            await self._keep(lws, template)
-        return kept_name(self._name, after)
-
-    async def kept_template(self, name: str) -> Manifest:
-        """Return the content of a kept template."""
-        try:
-            revision = await self._api.get(CONTROLLER_REVISIONS, self._namespace, name)
-        except MissingError as error:
-            raise RefusedError(f"{self}: the kept template {name} is gone; abort, and start a rollout anew") from error
-        content: Manifest = revision["data"]
-        return content
 
     async def write(
         self, lws: Manifest, generation: int, fence: Fence, changes: list[Manifest], record: Record | None = None
@@ -128,13 +106,6 @@ class LeaderWorkerSet:
         except (ConflictError, MissingError, RefusedError):
             return  # it has changed or gone by itself, which serves as well
 
-    async def _dry_run(self, lws: Manifest, change: Change, restarted_at: str) -> Manifest:
-        """The template after the change, as the API server would store it."""
-        wanted = await self.kept_template(change.revision) if change.revision else render(change, lws, restarted_at)
-        changes = patches.template(wanted, lws)
-        answer = await self._api.patch(LEADER_WORKER_SETS, self._namespace, self._name, changes, dry_run=True)
-        return template_of(answer)
-
     async def _patch(self, lws: Manifest, patch: list[Manifest]) -> None:
         try:
             await self._api.patch(LEADER_WORKER_SETS, self._namespace, self._name, patch)
@@ -143,17 +114,6 @@ class LeaderWorkerSet:
             if _assumed(await self.read_object()) == _assumed(lws):
                 raise
             raise ConflictError(f"{self}: changed by somebody else at this very moment") from error
-
-    async def _keep(self, lws: Manifest, template: Manifest) -> None:
-        selector = f"{names.TARGET_UID}={lws['metadata']['uid']}"
-        kept = (await self._api.list_all(CONTROLLER_REVISIONS, self._namespace, selector))["items"]
-        if any(item["metadata"]["name"] == kept_name(self._name, template) for item in kept):
-            return
-        number = 1 + max((item["revision"] for item in kept), default=0)
-        try:
-            await self._api.create(CONTROLLER_REVISIONS, self._namespace, controller_revision(lws, template, number))
-        except ConflictError:
-            return  # kept by another attempt at the same moment: the name is made of the content
 
 
 def _assumed(lws: Manifest) -> tuple[object, ...]:

@@ -1,12 +1,9 @@
-"""Templates of a LeaderWorkerSet: what of it is a revision, changed as asked, and kept in the cluster.
-
-LWS deletes its old revisions when an update completes, so rollwright keeps its own: ControllerRevisions without the
-label of LWS, owned by the target and deleted with it.
-"""
+"""Templates of a LeaderWorkerSet: what of it is a revision, changed as asked, and the object that keeps it. Pure."""
 
 import copy
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from rollwright.cluster import names
@@ -27,9 +24,13 @@ def digest(template: Manifest) -> str:
     return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def kept_name(lws_name: str, template: Manifest) -> str:
-    """The name under which a template is kept; the same content has the same name."""
-    return f"{lws_name}-rw-{digest(template)}"
+def kept_name(lws: Manifest, template: Manifest) -> str:
+    """The name under which a template is kept; the same content of the same object has the same name.
+
+    What was kept for a deleted object of the same name goes some time after it, and must not be taken for this one's.
+    """
+    metadata = lws["metadata"]
+    return f"{metadata['name']}-rw-{metadata['uid'][:8]}-{digest(template)}"
 
 
 def digest_of_kept(name: str) -> str:
@@ -52,16 +53,31 @@ def render(change: Change, lws: Manifest, restarted_at: str) -> Manifest:
     return template
 
 
-def controller_revision(lws: Manifest, template: Manifest, number: int) -> Manifest:
-    """The object that keeps a template."""
+def images_of(template: Manifest) -> tuple[str, ...]:
+    """What runs, as CONTAINER=IMAGE; the leader's and the workers' once where they are the same."""
+    found = [
+        f"{container['name']}={container['image']}"
+        for pod in _pod_templates(template)
+        for container in _containers(pod)
+        if "image" in container
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def controller_revision(lws: Manifest, template: Manifest, number: int, notes: Mapping[str, str]) -> Manifest:
+    """The object that keeps a template, with annotations.
+
+    It must not have the labels by which LWS and the StatefulSet controller find their own revisions, to delete them.
+    """
     metadata = lws["metadata"]
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
         "metadata": {
-            "name": kept_name(metadata["name"], template),
+            "name": kept_name(lws, template),
             "namespace": metadata["namespace"],
             "labels": {names.TARGET_UID: metadata["uid"]},
+            "annotations": dict(notes),
             "ownerReferences": [
                 {
                     "apiVersion": lws["apiVersion"],
@@ -94,12 +110,12 @@ def _pod_templates(template: Manifest) -> list[Manifest]:
     return [both[role] for role in ("leaderTemplate", "workerTemplate") if both.get(role)]
 
 
+def _containers(pod: Manifest) -> list[Manifest]:
+    return [*pod["spec"].get("containers", []), *pod["spec"].get("initContainers", [])]
+
+
 def _set_images(template: Manifest, images: dict[str, str]) -> None:
-    containers = [
-        container
-        for pod in _pod_templates(template)
-        for container in [*pod["spec"].get("containers", []), *pod["spec"].get("initContainers", [])]
-    ]
+    containers = [container for pod in _pod_templates(template) for container in _containers(pod)]
     known = sorted({container["name"] for container in containers})
     if unknown := sorted(images.keys() - set(known)):
         raise RefusedError(f"there is no container {', '.join(unknown)} in the target; it has {', '.join(known)}")

@@ -13,6 +13,7 @@ from rollwright.cluster.record import Fence
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.watching import Watches
 from rollwright.devcluster.cluster import DevCluster
+from rollwright.rollout.spec import Change
 from tests.devcluster.standin.namespace import Json, Namespace, until
 
 NAME = "llm"
@@ -39,6 +40,12 @@ class Real:
         """Write as a step does, having read the object."""
         lws = read or await self.target.read_object()
         await self.target.write(lws, lws["metadata"]["generation"], fence(number), changes)
+
+    async def keep(self, change: Change, number: int = 0) -> str:
+        """Keep the template after a change, as the step of this number; return its name."""
+        lws = await self.target.read_object()
+        names = await self.target.ledger.keep(lws, change, "", fence(number), actor="ann", reason=f"step {number}")
+        return names.template
 
     async def generation(self) -> int:
         generation: int = (await self.namespace.set(NAME))["metadata"]["generation"]

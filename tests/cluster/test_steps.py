@@ -22,7 +22,7 @@ SLOW = Change(patch={"workerTemplate": {"metadata": {"annotations": {"devcluster
 async def prepare(real: Real, *, groups: int = 3, change: Change = NEW, ready: int | None = None) -> None:
     """A frozen target of three old groups and, if more are asked for, new ones; so many of all get ready."""
     await real.is_ready(3)
-    template = await real.target.keep_template(change, "")
+    template = await real.keep(change)
     step = Step(action=Action.PREPARE, partition=3, groups=groups)
     await steps.prepare(real.target, step, await real.generation(), fence(1), template)
     await real.is_ready(groups if ready is None else ready)
@@ -54,7 +54,7 @@ async def test_a_rollback_makes_deletes_decided_on_before_miss(real: Real) -> No
     await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
     snapshot = await until(real.target.read, lambda snapshot: snapshot.shows(1))
     (stale,) = [leader for leader in snapshot.released_leaders() if leader["metadata"]["name"] == f"{NAME}-1"]
-    back = await real.target.keep_template(Change(images={"model": "m:1"}), "")
+    back = await real.keep(Change(images={"model": "m:1"}))
     step = Step(action=Action.PREPARE, partition=3, groups=3)
     await steps.prepare(real.target, step, await real.generation(), fence(3), back)
     await real.target.delete_leader(stale)
@@ -125,7 +125,7 @@ async def test_settings_that_lws_refuses_at_this_number_of_groups_are_put_back_a
         },
     )
     await real.is_ready(4)
-    template = await real.target.keep_template(NEW, "")
+    template = await real.keep(NEW)
     step = Step(action=Action.PREPARE, partition=4, groups=4)
     await steps.prepare(real.target, step, await real.generation(), fence(1), template)
     await real.namespace.patch_set(NAME, {"spec": {"replicas": 3}})
@@ -137,7 +137,7 @@ async def test_settings_that_lws_refuses_at_this_number_of_groups_are_put_back_a
 async def test_a_rollback_puts_the_kept_template_back(real: Real) -> None:
     old = template_of(await real.target.read_object())
     await prepare(real)
-    name = await real.target.keep_template(Change(images={"model": "m:1"}), "")
+    name = await real.keep(Change(images={"model": "m:1"}))
     step = Step(action=Action.PREPARE, partition=3, groups=3)
     await steps.prepare(real.target, step, await real.generation(), fence(2), name)
     assert template_of(await real.target.read_object()) == old

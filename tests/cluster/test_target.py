@@ -1,22 +1,18 @@
-"""A target on a real API server: what a write assumes, who may write, what is deleted, what a dry run tells."""
+"""A target on a real API server: what a write assumes, who may write, what is deleted."""
 
 import asyncio
 
 import pytest
 
-from rollwright.cluster import names, patches
-from rollwright.cluster.api import CONTROLLER_REVISIONS, LEADER_WORKER_SETS, Manifest
+from rollwright.cluster import patches
+from rollwright.cluster.api import LEADER_WORKER_SETS, Manifest
 from rollwright.cluster.errors import ConflictError, RefusedError, SupersededError
 from rollwright.cluster.record import Fence
-from rollwright.cluster.templates import kept_name, template_of
 from rollwright.devcluster.parts import Part
-from rollwright.rollout.spec import Change
 from tests.cluster.conftest import NAME, Real, fence
 from tests.devcluster.standin.namespace import Json, until
 
 pytestmark = pytest.mark.real
-
-NEW = Change(images={"model": "m:2"})
 
 
 async def test_a_write_leaves_its_fence_whether_or_not_there_were_annotations(real: Real) -> None:
@@ -119,53 +115,6 @@ async def test_a_leader_is_deleted_only_as_it_was_read(real: Real) -> None:
 def _uid(pods: dict[str, Json], ordinal: int) -> str | None:
     pod = pods.get(f"{NAME}-{ordinal}")
     return str(pod["metadata"]["uid"]) if pod else None
-
-
-async def test_a_preview_shows_the_template_as_the_api_server_would_keep_it(real: Real) -> None:
-    bare = {"size": 1, "workerTemplate": {"spec": {"containers": [{"name": "model", "image": "m:2"}]}}}
-    manifest = {"kind": "LeaderWorkerSet", "metadata": {"name": NAME}, "spec": {"leaderWorkerTemplate": bare}}
-    before, after = await real.target.preview(Change(manifest=manifest), "")
-    assert before == template_of(await real.target.read_object())
-    assert after["networkConfig"] == {"subdomainPolicy": "Shared"}
-    assert after["leaderWorkerTemplate"]["restartPolicy"]
-    assert await real.generation() == 1, "a preview changes nothing"
-    await real.write(1, patches.template(after, await real.target.read_object()))
-    assert template_of(await real.target.read_object()) == after
-
-
-async def test_a_template_that_the_api_server_refuses_is_not_kept(real: Real) -> None:
-    with pytest.raises(RefusedError, match="size"):
-        await real.target.keep_template(Change(patch={"size": 0}), "")
-    assert await kept(real) == []
-
-
-async def test_templates_before_and_after_are_kept_once_and_survive_the_clean_up_of_lws(real: Real) -> None:
-    first = await real.target.keep_template(NEW, "")
-    assert await real.target.keep_template(NEW, "") == first
-    old = template_of(await real.target.read_object())
-    assert await kept(real) == [(1, kept_name(NAME, old)), (2, first)]
-
-    template = await real.target.kept_template(first)
-    await real.write(1, patches.template(template, await real.target.read_object()))
-    await real.is_ready(3)
-    await until(lambda: real.namespace.apps("controllerrevisions"), lambda found: len(_of_lws(found)) == 1)
-    assert await kept(real) == [(1, kept_name(NAME, old)), (2, first)]
-    assert await real.target.kept_template(kept_name(NAME, old)) == old
-
-
-async def kept(real: Real) -> list[tuple[int, str]]:
-    listing = await real.api.list_all(CONTROLLER_REVISIONS, real.namespace.name, names.TARGET_UID)
-    return sorted((item["revision"], item["metadata"]["name"]) for item in listing["items"])
-
-
-def _of_lws(revisions: dict[str, Json]) -> list[Json]:
-    """LWS's own; the StatefulSet controller makes others."""
-    return [
-        item
-        for item in revisions.values()
-        if names.REVISION in item["metadata"]["labels"]
-        and item["metadata"]["ownerReferences"][0]["kind"] == "LeaderWorkerSet"
-    ]
 
 
 async def test_a_watch_goes_on_after_the_api_server_was_away(real: Real) -> None:

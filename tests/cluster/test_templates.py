@@ -1,6 +1,7 @@
 """Templates: what is a revision, and what each kind of change makes of it."""
 
 import copy
+import uuid
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from rollwright.cluster.templates import (
     controller_revision,
     digest,
     digest_of_kept,
+    images_of,
     kept_name,
     merge_patch,
     render,
@@ -113,15 +115,36 @@ def test_the_same_content_has_the_same_name_whatever_its_order() -> None:
     turned = {key: BOTH[key] for key in reversed(BOTH)}
     assert digest(turned) == digest(BOTH)
     assert digest(BOTH) != digest(WORKERS_ONLY)
-    assert digest_of_kept(kept_name("my-llm", BOTH)) == digest(BOTH)
+    assert digest_of_kept(kept_name(lws(), BOTH)) == digest(BOTH)
 
 
 def test_a_kept_template_belongs_to_its_target_and_not_to_lws() -> None:
-    kept = controller_revision(lws(), BOTH, 3)
-    assert kept["metadata"]["name"] == f"llm-rw-{digest(BOTH)}"
+    kept = controller_revision(lws(), BOTH, 3, {names.ACTOR: "ann"})
+    assert kept["metadata"]["name"] == kept_name(lws(), BOTH)
+    assert kept["metadata"]["annotations"] == {names.ACTOR: "ann"}
     assert kept["metadata"]["labels"] == {names.TARGET_UID: "u-lws"}
     assert [owner["uid"] for owner in kept["metadata"]["ownerReferences"]] == ["u-lws"]
     assert (kept["revision"], kept["data"]) == (3, BOTH)
+
+
+def test_templates_of_objects_that_follow_each_other_under_one_name_have_names_of_their_own() -> None:
+    first, second = lws(), lws()
+    second["metadata"]["uid"] = "another"
+    assert kept_name(first, BOTH) != kept_name(second, BOTH)
+    assert digest_of_kept(kept_name(first, BOTH)) == digest_of_kept(kept_name(second, BOTH))
+
+
+def test_the_longest_name_of_a_target_leaves_room_for_those_of_its_templates() -> None:
+    longest = lws()
+    longest["metadata"] |= {"name": "x" * 63, "uid": str(uuid.uuid4())}
+    name = kept_name(longest, BOTH)
+    assert Change(revision=name).revision == name
+    assert digest_of_kept(name) == digest(BOTH)
+
+
+def test_images_are_told_once_by_container() -> None:
+    assert images_of(BOTH) == ("model=m:1", "sidecar=s:1")
+    assert images_of(WORKERS_ONLY) == ("model=m:1", "sidecar=s:1", "fetch=f:1")
 
 
 @pytest.mark.parametrize(
