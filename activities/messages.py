@@ -115,6 +115,8 @@ class WaitReadiness(Model):
     surge_by: SurgeBy = SurgeBy.REPLICAS
     acting: bool = True
     """False while paused: steps wait, only what is to be shown is returned."""
+    gated: bool = False
+    """True at a gate: that everything up to it is done is no news."""
     known: Observation | None = None
     """What was last returned."""
     ordeals: dict[int, Ordeal] = Field(default={})

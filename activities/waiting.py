@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 
+from pydantic import TypeAdapter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -14,14 +16,14 @@ from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import digest_of_kept
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.planner import Action, Blocked, Step, Verdict, Wait, plan
+from rollwright.rollout.ordeals import Ordeal, follow
+from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Wait
+from rollwright.rollout.spec import Strategy
 
 _LOOK_EVERY_SECONDS = 1.0
 """Also without a change: blips end and heartbeats are due."""
 _PATIENCE_SECONDS = 5.0
 """How long trouble, or a write that isn't taken up, may last before people are told."""
-_SURGE_PATIENCE = timedelta(seconds=60)
-"""How long a surge group may look for a node before the rollout goes on without it."""
 _MOVING_ON = "this worker is shutting down, another one goes on"
 
 
@@ -33,6 +35,8 @@ class Waiter:
         self._request = request
         self._available_min: int | None = None
         self._surge_limit: int | None = None
+        self._ordeals = _ordeals_so_far(request)
+        self._record = request.record
         self._began = time.monotonic()
         self._trouble = ""
         self._trouble_began = self._began
@@ -43,14 +47,14 @@ class Waiter:
         stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
         try:
             while not following.done():
-                activity.heartbeat()
+                activity.heartbeat(self._ordeals)
                 await asyncio.wait(
                     [following, stopping], timeout=_LOOK_EVERY_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
                 if stopping.done() and not following.done():
                     raise ApplicationError(_MOVING_ON, next_retry_delay=timedelta(milliseconds=1))
                 if self._is_in_trouble and not self._request.trouble:
-                    return Sight(observation=self._request.known, trouble=self._trouble)
+                    return self._sight(self._request.known, self._trouble)
             return following.result()
         finally:
             following.cancel()
@@ -88,37 +92,59 @@ class Waiter:
         self._available_min = min(seen.available, lowest)
         if not self._request.trouble and not self._is_worth_waking(seen):
             return None
-        return Sight(observation=seen, available_min=self._available_min, surge_limit=self._surge_limit)
+        return self._sight(seen)
+
+    def _sight(self, seen: Observation | None, trouble: str = "") -> Sight:
+        return Sight(
+            observation=seen,
+            ordeals=self._ordeals,
+            record=self._record,
+            available_min=self._available_min,
+            trouble=trouble,
+            surge_limit=self._surge_limit,
+        )
 
     def _observe(self, snapshot: Snapshot) -> Observation:
-        request = self._request
+        request, moment = self._request, now()
+        strategy = request.aim.effective
         target_digest = digest_of_kept(request.template) if request.template else None
-        seen = snapshot.observe(target_digest, request.strategy.unready_grace, now())
-        self._surge_limit = snapshot.placed_surge(seen.replicas, _SURGE_PATIENCE, now())
-        return seen
+        seen = snapshot.observe(target_digest, strategy.unready_grace, moment, request.surge_by)
+        patience = timedelta(seconds=strategy.surge_patience)
+        self._surge_limit = snapshot.placed_surge(seen.replicas, patience, moment)
+        self._record = snapshot.record_text or self._record
+        if seen.on_target and seen.settled:
+            self._ordeals = follow(
+                self._ordeals, snapshot.starts(seen), moment.timestamp(), grace_seconds=strategy.unready_grace
+            )
+        return _judged(seen, self._ordeals, strategy, moment.timestamp())
 
     def _is_worth_waking(self, seen: Observation) -> bool:
-        known = self._request.known
-        if known is None or self._surge_limit not in (None, self._request.surge_limit):
+        request, known = self._request, self._request.known
+        if known is None or seen.uid != known.uid or seen.dispute != known.dispute:
             return True
-        verdict = self._plan(seen)
+        if self._surge_limit not in (None, request.aim.surge_limit):
+            return True
+        verdict = request.aim.plan(seen)
         match verdict:
             case Wait() if not seen.settled:
-                return verdict != self._plan(known) and self._waited(_PATIENCE_SECONDS)
+                return verdict != request.aim.plan(known) and self._waited(_PATIENCE_SECONDS)
             case Wait():
-                return _shows_otherwise(seen, known) and self._waited(self._request.show_after_seconds)
-            case Blocked():
-                return verdict != self._plan(known) and self._waited(_PATIENCE_SECONDS)
-            case Step(action=Action.REPLACE):
-                return True  # also while paused: what was opened for a release must not stay open
-            case _ if not self._request.acting:
-                return _shows_otherwise(seen, known) and self._waited(self._request.show_after_seconds)
+                return self._shows_otherwise(seen, known)
+            case Blocked() | Failed():
+                return verdict != request.aim.plan(known) and self._waited(_PATIENCE_SECONDS)
+            case Step(action=Action.REPLACE | Action.FREEZE):
+                return True  # also while paused: what was opened for a release, or by others, must not stay open
+            case Done() if request.gated:
+                return self._shows_otherwise(seen, known)
+            case _ if not request.acting:
+                return self._shows_otherwise(seen, known)
             case _:
                 return True
 
-    def _plan(self, seen: Observation) -> Verdict:
-        request = self._request
-        return plan(request.strategy, seen, hold=request.hold, surge_limit=request.surge_limit)
+    def _shows_otherwise(self, seen: Observation, known: Observation) -> bool:
+        """Whether it is time to show what a person would see a difference in."""
+        different = seen.model_copy(update={"generation": known.generation}) != known
+        return different and self._waited(self._request.show_after_seconds)
 
     @property
     def _is_in_trouble(self) -> bool:
@@ -128,6 +154,19 @@ class Waiter:
         return time.monotonic() - self._began >= seconds
 
 
-def _shows_otherwise(seen: Observation, known: Observation) -> bool:
-    """Whether a person would see a difference; what differs besides is of no interest until the planner acts."""
-    return seen.model_copy(update={"generation": known.generation}) != known
+def _ordeals_so_far(request: WaitReadiness) -> dict[int, Ordeal]:
+    """What an earlier attempt of this wait knew when it was last heard of, or else what the wait was begun with."""
+    heard = activity.info().heartbeat_details
+    if not heard:
+        return dict(request.ordeals)
+    return TypeAdapter(dict[int, Ordeal]).validate_python(heard[0])
+
+
+def _judged(seen: Observation, ordeals: Mapping[int, Ordeal], strategy: Strategy, moment: float) -> Observation:
+    """The observation with the groups marked that have failed."""
+    groups = []
+    for group in seen.groups:
+        ordeal = ordeals.get(group.ordinal)
+        why = ordeal.failure(strategy, moment) if ordeal and group.updated and not group.available else ""
+        groups.append(group.model_copy(update={"failed": True, "reason": f"{group.reason}, {why}"}) if why else group)
+    return seen.model_copy(update={"groups": tuple(groups)})

@@ -24,21 +24,16 @@ class Ordeal(Model):
     """The uid of its leader pod; empty while there is none."""
     leaders: int = 1
     """Leader pods it has had."""
+    ready_since: float | None = None
+    """It serves since then, which doesn't mean much yet: a crash loop may be ready between crashes."""
 
     def failure(self, strategy: Strategy, now: float) -> str:
-        """Why the group counts as failed, in words; empty as long as it doesn't."""
+        """Why the group counts as failed, in words that stay the same; empty as long as it doesn't."""
         if self.failing_since is not None and now - self.failing_since >= strategy.failure_grace:
-            return f"for {_duration(now - self.failing_since)}"
+            return f"for more than {in_words(strategy.failure_grace)}"
         if now - self.since >= strategy.progress_deadline:
-            return f"not ready {_duration(now - self.since)} after its start"
+            return f"not ready {in_words(strategy.progress_deadline)} after its start"
         return ""
-
-    def patience_seconds(self, strategy: Strategy, now: float) -> float:
-        """How long until it counts as failed, if nothing changes."""
-        deadlines = [self.since + strategy.progress_deadline]
-        if self.failing_since is not None:
-            deadlines.append(self.failing_since + strategy.failure_grace)
-        return max(0.0, min(deadlines) - now)
 
 
 class Start(NamedTuple):
@@ -49,18 +44,26 @@ class Start(NamedTuple):
     cause: Cause
 
 
-def follow(ordeals: Mapping[int, Ordeal], starts: Iterable[Start], now: float) -> dict[int, Ordeal]:
-    """The ordeals after one more look: those that are over are forgotten."""
-    return {start.ordinal: _follow(ordeals.get(start.ordinal), start, now) for start in starts}
+def follow(
+    ordeals: Mapping[int, Ordeal], starts: Iterable[Start], now: float, *, grace_seconds: float
+) -> dict[int, Ordeal]:
+    """The ordeals after one more look: one is over once its group has served for the grace, or isn't asked for."""
+    starting = {start.ordinal: start for start in starts}
+    followed = {ordinal: _follow(ordeals.get(ordinal), start, now) for ordinal, start in starting.items()}
+    for ordinal, ordeal in ordeals.items():
+        ready_since = now if ordeal.ready_since is None else ordeal.ready_since
+        if ordinal not in starting and now - ready_since < grace_seconds:
+            followed[ordinal] = ordeal.model_copy(update={"ready_since": ready_since})
+    return followed
 
 
 def _follow(ordeal: Ordeal | None, start: Start, now: float) -> Ordeal:
     if ordeal is None:
         ordeal = Ordeal(since=now, leader=start.leader)
-    another = start.leader not in ("", ordeal.leader)
-    leaders = ordeal.leaders + (1 if another and ordeal.leader else 0)
+    another = bool(ordeal.leader) and start.leader not in ("", ordeal.leader)
+    leaders = ordeal.leaders + another
     failing = not start.cause.heals or leaders >= _LOOP
-    since = ordeal.failing_since if ordeal.failing_since is not None else now
+    since = now if ordeal.failing_since is None else ordeal.failing_since
     return Ordeal(
         since=ordeal.since,
         failing_since=since if failing else None,
@@ -69,8 +72,9 @@ def _follow(ordeal: Ordeal | None, start: Start, now: float) -> Ordeal:
     )
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
+def in_words(seconds: int) -> str:
+    """A duration for people, as in "1 h 30 min"."""
+    minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
-    return " ".join(f"{number} {unit}" for number, unit in parts if number)[:20] or "0 s"
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"

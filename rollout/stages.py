@@ -5,7 +5,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.planner import Action, Blocked, Done, Step, Verdict, Wait
+from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Verdict, Wait
 from rollwright.rollout.spec import Model
 
 _MOST_MARKS = 20_000
@@ -87,7 +87,7 @@ def _mark(observation: Observation, ordinal: int, partition: int) -> Mark:
     return Mark.ROLLING if group.updated or ordinal >= partition else Mark.OUTDATED
 
 
-def _note(stages: tuple[Stage, ...], observation: Observation, verdict: Step | Wait | Blocked) -> str:
+def _note(stages: tuple[Stage, ...], observation: Observation, verdict: Step | Wait | Blocked | Failed) -> str:
     match verdict:
         case Step(action=Action.PREPARE):
             return "Rolling update started" if len(stages) == 1 else "Rolling update towards another revision started"
@@ -97,7 +97,7 @@ def _note(stages: tuple[Stage, ...], observation: Observation, verdict: Step | W
             return "; ".join(_changes(stages, observation, verdict))
         case Wait() if not observation.settled:
             return ""
-        case Wait() | Blocked():
+        case Wait() | Blocked() | Failed():
             return verdict.reason
 
 

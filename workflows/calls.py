@@ -15,8 +15,11 @@ from rollwright.activities.messages import (
     LONGEST_MUTATION,
     ActivityName,
     KeepTemplate,
+    Kept,
     Outcome,
+    RecordOutcome,
     Restore,
+    SettleDispute,
     Sight,
     TakeStep,
     WaitReadiness,
@@ -35,15 +38,26 @@ _WAIT_RETRY = RetryPolicy(
 _MUTATION_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
 
 
-async def keep_template(queue: str, request: KeepTemplate) -> str:
-    """Try the change by a dry run and keep its template; the template's name."""
+async def keep_template(queue: str, request: KeepTemplate) -> Kept:
+    """Try the change by a dry run and keep its template."""
     summary = "try the change by a dry run and keep its template"
-    return await _call(queue, ActivityName.KEEP_TEMPLATE, request, str, summary)
+    return await _call(queue, ActivityName.KEEP_TEMPLATE, request, Kept, summary)
 
 
 async def take_step(queue: str, request: TakeStep, summary: str) -> Outcome:
     """Carry out one step."""
     return await _call(queue, ACTIVITY_OF[request.step.action], request, Outcome, summary)
+
+
+async def settle_dispute(queue: str, request: SettleDispute) -> str:
+    """End the freeze that followed somebody's change; the name of their template if it is to hold."""
+    summary = f"somebody else has changed the target: {request.side} holds"
+    return await _call(queue, ActivityName.SETTLE_DISPUTE, request, str, summary)
+
+
+async def record_outcome(queue: str, request: RecordOutcome) -> None:
+    """Write into the ledger how it ended."""
+    return await _call(queue, ActivityName.RECORD_OUTCOME, request, type(None), request.outcome)
 
 
 async def restore(queue: str, request: Restore) -> str:

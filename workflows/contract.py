@@ -174,6 +174,10 @@ class RolloutState(Model):
     fast: bool = False
     gate: int = 0
     """Steps of the strategy that are passed."""
+    waiting: int | None = None
+    """The step whose gate waits to be promoted, from 0."""
+    placed: bool = False
+    """Whether this rollout's own template has been seen in place: what was disputed before is of no interest."""
     settle: Side | None = None
     """Whose version holds, where somebody else has changed the target: to be carried out."""
     observation: Observation | None = None
@@ -186,8 +190,8 @@ class RolloutState(Model):
     trouble: str = ""
     surge_limit: int | None = None
     """The most surge groups that find nodes, once that is known."""
-    surge_again_at: str = ""
-    """When more surge is tried again; ISO 8601."""
+    surge_again_at: float = 0.0
+    """When more surge is tried again, in seconds since the epoch."""
     available_min: int | None = None
     groups_max: int | None = None
     started_at: str = ""

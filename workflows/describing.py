@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
 
+from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.stages import Mark, Stage
-from rollwright.workflows.contract import Intervention, RolloutStatus
+from rollwright.workflows.contract import Message, Phase, RolloutStatus, Steering
 
 MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
 _MOST_ROWS = 60
@@ -37,11 +38,50 @@ def ordinals(numbers: Sequence[int]) -> str:
     return ", ".join(f"{run[0][1]}-{run[-1][1]}" if len(run) > 1 else str(run[0][1]) for run in runs)
 
 
+def ending(seen: Observation, course: Course, note: str) -> str:
+    """How it ended, as far as the phase doesn't tell."""
+    parts = [note] if note else []
+    if course is Course.STOP or seen.partition > 0:
+        parts.append(split(seen))
+    if seen.partition > 0:
+        parts.append(f"held at partition {seen.partition}, so that LWS updates nothing by itself")
+    if seen.failed:
+        parts.append(f"groups {ordinals([group.ordinal for group in seen.failed])} have failed")
+    return "; ".join(parts)
+
+
 def split(seen: Observation) -> str:
-    """Which ordinals run what after an abort."""
+    """Which ordinals run what."""
     new = [group.ordinal for group in seen.asked if group.updated]
     old = [group.ordinal for group in seen.asked if not group.updated]
     return f"new revision on groups {ordinals(new) or 'none'}; older one on groups {ordinals(old) or 'none'}"
+
+
+def next_commands(status: RolloutStatus) -> tuple[str, ...]:
+    """The commands that go on from here; none while it goes on by itself."""
+    target = f"lws/{status.spec.target.name} -n {status.spec.target.namespace}"
+    forward, back = f"rollwright start --target {target}", f"rollwright rollback {target}"
+    disputed = bool(status.observation and status.observation.dispute)
+    resume = f"rollwright resume {target}"
+    match status.phase:
+        case Phase.ABORTED if status.before:
+            return forward, back
+        case Phase.ABORTED | Phase.DELETED:
+            return ()
+        case Phase.COMPLETED if status.observation and status.observation.partition > 0:
+            return (forward,)
+        case Phase.GATED:
+            return f"rollwright promote {target}", back
+        case Phase.PAUSED:
+            return (resume,)
+        case Phase.STALLED if disputed:
+            return f"{resume} --ours", f"{resume} --theirs", f"rollwright abort {target}"
+        case Phase.STALLED if status.course is Course.FORWARD:
+            return resume, back, f"rollwright abort {target}"
+        case Phase.STALLED:
+            return (resume,)
+        case _:
+            return ()
 
 
 def line(status: RolloutStatus) -> str:
@@ -91,13 +131,36 @@ def escape(text: str) -> str:
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+!|" else letter for letter in flat)
 
 
-def intervention(given: Sequence[Any]) -> Intervention:
-    """What somebody sent along with a message; whatever it is, it must not stop the rollout."""
-    first = given[0] if given else {}
+def steering(given: Sequence[Any]) -> Steering:
+    """What somebody sent along with a signal; whatever it is, it must not stop the rollout."""
+    first = given[0] if given and given[0] is not None else {}
     try:
-        return Intervention.model_validate(first)
+        return Steering.model_validate(first)
     except ValidationError:
-        return Intervention(reason=str(first)[:200])
+        return Steering(reason=str(first)[:200])
+
+
+def message(given: Any) -> tuple[Message, Steering]:
+    """The message in an update's input. Raises ApplicationError that says what may be sent."""
+    try:
+        steer = Steering.model_validate(given)
+    except ValidationError as error:
+        raise refusal(short(error)) from error
+    if steer.message is None:
+        raise refusal(f"say which message: one of {', '.join(Message)}")
+    return steer.message, steer
+
+
+def refusal(why: str) -> ApplicationError:
+    """What an update is refused with."""
+    return ApplicationError(why, type="Refused", non_retryable=True)
+
+
+def short(error: ValidationError | ApplicationError) -> str:
+    """What is wrong, on one line."""
+    if isinstance(error, ApplicationError):
+        return error.message
+    return "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())[:500]
 
 
 def failure(error: ActivityError, task_queue: str) -> str:

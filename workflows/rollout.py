@@ -1,46 +1,55 @@
-"""The durable loop: observe, plan, act, until done. What to do is the planner's; who may stop it is decided here."""
+"""The durable loop: observe, plan, act, until done. What to do is the planner's; who may steer it, `steering` says."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from rollwright.activities.messages import KeepTemplate, Outcome, Restore, Sight, TakeStep, WaitReadiness
+    from rollwright.activities.messages import (
+        Outcome,
+        RecordOutcome,
+        Restore,
+        SettleDispute,
+        Side,
+        Sight,
+        TakeStep,
+        WaitReadiness,
+    )
+    from rollwright.rollout.aim import Course
     from rollwright.rollout.observation import Observation
-    from rollwright.rollout.planner import Action, Blocked, Done, Step, Verdict, Wait, plan
-    from rollwright.rollout.spec import Change
+    from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Verdict, Wait
+    from rollwright.rollout.spec import Change, OnStall
     from rollwright.rollout.stages import extend, first_stage
-    from rollwright.workflows import calls, describing
+    from rollwright.workflows import calls, describing, steering
     from rollwright.workflows.contract import (
-        MEMO,
-        PHASE_ATTRIBUTE,
-        REVISION_ATTRIBUTE,
-        TARGET_ATTRIBUTE,
         WORKFLOW_TYPE,
-        Event,
-        Intervention,
+        Message,
         Phase,
         RolloutInput,
-        RolloutState,
         RolloutStatus,
-        StageTable,
+        Steering,
     )
+    from rollwright.workflows.inbox import Inbox
 
 _EVENTS_A_RUN = 1000
-_EVENTS_KEPT = 20
 # A wait that returns only to show something costs events, so later rows come at most once a minute.
 _FIRST_STAGES = 40
 _SHOW_FIRST_AFTER_SECONDS = 0.5
 _SHOW_AFTER_SECONDS = 60.0
 _FRUITLESS_STEPS = 3
-_FOREIGN_TEMPLATE = "the template was changed by somebody else; resume puts this rollout's back, abort leaves theirs"
 _FIRST_PAUSE_SECONDS = 1
 _LONGEST_PAUSE_SECONDS = 60
+_SURGE_AGAIN = 5
+"""After so many times its patience a rollout that goes on without its surge asks for it again."""
+_ENDS = {
+    Course.FORWARD: (Phase.COMPLETED, "Rolling update completed"),
+    Course.BACK: (Phase.ROLLED_BACK, "Rolled back"),
+    Course.STOP: (Phase.ABORTED, "Rolling update aborted"),
+}
+_URGENT = (Action.REPLACE, Action.FREEZE)
+"""Also while paused: what was opened for a release, or by somebody else, must not stay open."""
 
 
 class _Interrupted(Exception):  # noqa: N818 - not an error: somebody steers
@@ -48,20 +57,14 @@ class _Interrupted(Exception):  # noqa: N818 - not an error: somebody steers
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
-class RolloutWorkflow:
+class RolloutWorkflow(Inbox):
     """One rollout of one target, for as long as it takes."""
 
     @workflow.init
     def __init__(self, given: RolloutInput) -> None:
-        self._given = given
-        self._spec = given.spec
-        self._state: RolloutState = given.state
-        self._finished_at = ""
-        self._steered = False
-        self._failures = 0
+        super().__init__(given)
         self._last_step: Step | None = None
         self._fruitless = 0
-        self._phase = self._phase_by_will
 
     @workflow.run
     async def run(self, given: RolloutInput) -> RolloutStatus:
@@ -71,13 +74,14 @@ class RolloutWorkflow:
         while not self._phase.is_final:
             if workflow.info().get_current_history_length() > _EVENTS_A_RUN:
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(given.model_copy(update={"spec": self._spec, "state": self._state}))
+                workflow.continue_as_new(self._given.model_copy(update={"state": self._state}))
             try:
                 await self._go_on()
             except _Interrupted:
                 continue
             except asyncio.CancelledError:
-                self._abort(Intervention(actor="Temporal", reason="cancellation was requested"))
+                self._take(Message.ABORT, Steering(actor="Temporal", reason="cancellation was requested"))
+        await self._record_outcome()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 
@@ -86,7 +90,7 @@ class RolloutWorkflow:
         if self._steered:
             self._steered = False
             self._enter(self._phase_by_will)
-        if self._state.aborting and not self._state.prepared:
+        if self._state.course is Course.STOP and not self._state.prepared:
             self._finish(Phase.ABORTED, "nothing had been changed")
             return
         try:
@@ -101,104 +105,123 @@ class RolloutWorkflow:
     async def _turn(self) -> None:
         if not self._state.template:
             await self._keep_template()
+        if self._state.settle:
+            await self._settle(self._state.settle)
+        known = self._state.observation
         sight = await self._look()
         self._take_in(sight)
-        if sight.trouble or sight.observation is None:
+        seen = sight.observation
+        if sight.trouble or seen is None:
             self._remember(reason=sight.trouble)
             self._enter(Phase.STALLED)
+        elif known and known.uid != seen.uid:
+            self._finish(Phase.DELETED, "it was deleted, and made anew under its name; the new one is left alone")
+        elif self._was_edited_before(seen):
+            self._remember(template="")
+        elif seen.dispute and not self._state.placed:
+            self._remember(settle=Side.OURS)
         else:
-            await self._follow(sight.observation, self._plan(sight.observation))
+            await self._follow(seen, self._aim.plan(seen))
 
     async def _follow(self, seen: Observation, verdict: Verdict) -> None:
-        if not self._is_foreign:
-            self._record_stage(seen, verdict)
+        self._record_stage(seen, verdict)
         match verdict:
             case Done():
-                await self._end(seen)
-            case Step(action=Action.PREPARE) if self._is_foreign:
-                self._remember(reason=_FOREIGN_TEMPLATE)
-                self._enter(Phase.STALLED)
-            case Step() if not self._state.paused or verdict.action is Action.REPLACE:
+                await self._end_or_wait(seen)
+            case Step() if not self._state.paused or verdict.action in _URGENT:
                 await self._act(seen, verdict)
             case Step():
                 self._remember(reason="")
                 self._enter(Phase.PAUSED)
-            case Wait() | Blocked():
+            case Failed() if not self._state.paused and self._takes_itself_back(verdict):
+                pass
+            case Wait() | Blocked() | Failed():
                 self._remember(reason=verdict.reason)
-                blocked = isinstance(verdict, Blocked) and not self._state.paused
-                self._enter(Phase.STALLED if blocked else self._phase_by_will)
+                stands = not isinstance(verdict, Wait) and not self._state.paused
+                self._enter(Phase.STALLED if stands else self._phase_by_will)
 
-    @property
-    def _phase_by_will(self) -> Phase:
-        """The phase as people have steered it, whatever stands in the way."""
-        if self._state.paused:
-            return Phase.PAUSED
-        if self._state.aborting:
-            return Phase.ABORTING
-        return Phase.PROGRESSING if self._state.prepared else Phase.PREPARING
+    def _was_edited_before(self, seen: Observation) -> bool:
+        """Whether somebody has changed the template since the change was tried on it: then it is tried anew."""
+        known = (self._state.standing, self._state.template)
+        return not self._state.prepared and not any(name.endswith(f"-{seen.template}") for name in known)
 
-    def _plan(self, seen: Observation) -> Verdict:
-        return plan(self._spec.strategy, seen, hold=self._hold, surge_limit=self._state.surge_limit)
-
-    @property
-    def _hold(self) -> int:
-        """An abort holds every ordinal: nothing further is released, and the surge is given back."""
-        return self._state.observation.replicas if self._state.aborting and self._state.observation else 0
-
-    @property
-    def _is_foreign(self) -> bool:
-        """Whether somebody else has changed the template since it was in place."""
-        seen = self._state.observation
-        return self._state.placed and seen is not None and not seen.on_target
+    def _takes_itself_back(self, failed: Failed) -> bool:
+        """Do what the strategy says about too many failures, if that is more than to wait for people."""
+        message = {OnStall.ROLLBACK: Message.ROLLBACK, OnStall.ABORT: Message.ABORT}.get(self._aim.effective.on_stall)
+        given = Steering(actor="rollwright", reason=failed.reason)
+        return message is not None and isinstance(self._take(message, given), steering.Taken)
 
     async def _keep_template(self) -> None:
-        request = KeepTemplate(target=self._spec.target, change=self._spec.change, restarted_at=self._state.started_at)
-        name = await calls.keep_template(self._given.task_queue, request)
-        self._remember(template=name)
-        if self._spec.change.patch or self._spec.change.manifest:  # kept in the cluster; it may be large, and private
-            self._spec = self._spec.model_copy(update={"change": Change(revision=name)})
-        if self._has_attributes:
-            workflow.upsert_search_attributes([REVISION_ATTRIBUTE.value_set(name)])
+        async with self._keeping:
+            if not self._state.template:
+                self._take_template(await self._kept(self._given.spec.change, self._state.started_at, self._given.by))
+
+    async def _settle(self, side: Side) -> None:
+        seen = self._state.observation
+        request = SettleDispute(
+            target=self._given.spec.target, uid=seen.uid if seen else "", side=side, record=self._state.record
+        )
+        theirs = await calls.settle_dispute(self._given.task_queue, request)
+        self._remember(settle=None)
+        if theirs:
+            self._remember(template=theirs, course=Course.FORWARD, ordeals={})
+            self._respecify(change=Change(revision=theirs))
 
     async def _look(self) -> Sight:
         """Wait for something to do or to show. A message ends the wait at once: it only reads, so it is let go."""
-        few = len(self._state.stages) < _FIRST_STAGES
+        state = self._state
+        few = len(state.stages) < _FIRST_STAGES
         request = WaitReadiness(
-            target=self._spec.target,
-            strategy=self._spec.strategy,
-            template="" if self._state.aborting else self._state.template,
-            hold=self._hold,
-            acting=not (self._state.paused or self._is_foreign),
-            known=self._state.observation,
-            trouble=self._state.trouble,
-            surge_limit=self._state.surge_limit,
+            target=self._given.spec.target,
+            aim=self._aim,
+            template=self._wanted,
+            surge_by=state.surge_by,
+            acting=not state.paused,
+            gated=state.waiting is not None,
+            known=state.observation,
+            ordeals=state.ordeals,
+            record=state.record,
+            trouble=state.trouble,
             show_after_seconds=_SHOW_FIRST_AFTER_SECONDS if few else _SHOW_AFTER_SECONDS,
         )
-        waiting = calls.wait_readiness(self._given.task_queue, request, self._state.reason or "wait for readiness")
+        waiting = calls.wait_readiness(self._given.task_queue, request, state.reason or "wait for readiness")
         try:
-            await workflow.wait_condition(lambda: waiting.done() or self._steered)
+            await workflow.wait_condition(lambda: waiting.done() or self._steered, timeout=self._until_surge_again)
+        except TimeoutError:
+            self._remember(surge_limit=None, surge_again_at=0.0)
         finally:
             if not waiting.done():
                 waiting.add_done_callback(lambda let_go: let_go.exception())  # nobody asks how it ended
                 waiting.cancel()
-        if not waiting.done():
+        if self._steered or not waiting.done():  # what was seen may be of the course before
             raise _Interrupted
         return await waiting
+
+    @property
+    def _until_surge_again(self) -> timedelta | None:
+        if self._state.surge_limit is None:
+            return None
+        return timedelta(seconds=max(1.0, self._state.surge_again_at - workflow.time()))
 
     async def _act(self, seen: Observation, step: Step) -> None:
         self._remember(prepared=True, reason="")
         self._enter(self._phase_by_will)
         request = TakeStep(
-            target=self._spec.target,
-            template=self._state.template,
+            target=self._given.spec.target,
+            template=self._wanted,
             step=step,
             uid=seen.uid,
             generation=seen.generation,
+            surge_by=self._state.surge_by,
+            record=self._state.record,
         )
-        outcome = await calls.take_step(self._given.task_queue, request, describing.step(seen, step))
+        self._acting = True
+        try:
+            outcome = await calls.take_step(self._given.task_queue, request, describing.step(seen, step))
+        finally:
+            self._acting = False
         if outcome is Outcome.DONE:
-            placed = self._state.placed or step.action is Action.PREPARE
-            self._remember(steps=self._state.steps + 1, placed=placed)
+            self._remember(steps=self._state.steps + 1)
         await self._rest_if_fruitless(step, outcome)
 
     async def _rest_if_fruitless(self, step: Step, outcome: Outcome) -> None:
@@ -210,24 +233,48 @@ class RolloutWorkflow:
             reason = f"{step.action}: {outcome}, again and again; does something else act on the target?"
             await self._rest(reason, self._fruitless - _FRUITLESS_STEPS)
 
-    async def _end(self, seen: Observation) -> None:
+    async def _end_or_wait(self, seen: Observation) -> None:
+        gate = self._aim.gate_ahead(seen.replicas)
+        if gate is not None:
+            self._remember(waiting=gate, reason=f"gate {gate + 1} of {self._gates} waits to be promoted")
+            self._enter(self._phase_by_will)
+            return
         note = ""
         if seen.partition == 0:
             self._enter(Phase.RESTORING)
-            note = await calls.restore(self._given.task_queue, Restore(target=self._spec.target))
-        if self._state.aborting:
-            self._finish(Phase.ABORTED, describing.split(seen))
-        else:
-            self._finish(Phase.COMPLETED, note)
+            request = Restore(target=self._given.spec.target, uid=seen.uid, record=self._state.record)
+            note = await calls.restore(self._given.task_queue, request)
+        phase, _ = _ENDS[self._state.course]
+        self._finish(phase, describing.ending(seen, self._state.course, note))
+
+    async def _record_outcome(self) -> None:
+        """Write the end into the ledger; a ledger that can't be written must not keep the rollout from ending."""
+        seen = self._state.observation
+        if not seen or not self._state.prepared or self._phase is Phase.DELETED:
+            return
+        request = RecordOutcome(
+            target=self._given.spec.target,
+            uid=seen.uid,
+            template=self._state.template,
+            outcome=f"{self._phase} {self._finished_at}",
+        )
+        try:
+            await calls.record_outcome(self._given.task_queue, request)
+        except ActivityError as error:
+            self._keep_event(f"the ledger is without this end: {describing.failure(error, self._given.task_queue)}")
 
     async def _fail_or_stall(self, error: ActivityError) -> None:
         """Before the first step an error ends the rollout: nothing is touched. After it, it stands until mended."""
         cause = error.cause
         message = describing.failure(error, self._given.task_queue)
         permanent = isinstance(cause, ApplicationError) and cause.non_retryable
-        if permanent and (not self._state.prepared or cause.type == "MissingError"):  # type: ignore[union-attr]
+        kind = getattr(cause, "type", None)
+        if permanent and self._state.prepared and kind == "MissingError":
+            self._finish(Phase.DELETED, message)
+            return
+        if permanent and not self._state.prepared:
             self._remember(reason=message)
-            raise ApplicationError(message, type=getattr(cause, "type", None), non_retryable=True) from error
+            raise ApplicationError(message, type=kind, non_retryable=True) from error
         self._failures += 1
         await self._rest(message, self._failures - 1)
 
@@ -244,121 +291,45 @@ class RolloutWorkflow:
             return
 
     def _take_in(self, sight: Sight) -> None:
-        seen = sight.observation
-        if sight.surge_limit not in (None, self._state.surge_limit):
-            self._keep_event(f"surge groups find no nodes: goes on with {sight.surge_limit}; resume tries for more")
-        lowest = [count for count in (self._state.available_min, sight.available_min) if count is not None]
+        seen, state = sight.observation, self._state
+        if sight.surge_limit not in (None, state.surge_limit):
+            again = _SURGE_AGAIN * self._given.spec.strategy.surge_patience
+            self._keep_surge_event(sight.surge_limit or 0)
+            self._remember(surge_limit=sight.surge_limit, surge_again_at=workflow.time() + again)
+        lowest = [count for count in (state.available_min, sight.available_min) if count is not None]
         asked = seen.groups_asked if seen else None
-        most = [count for count in (self._state.groups_max, asked) if count is not None]
+        most = [count for count in (state.groups_max, asked) if count is not None]
         self._remember(
             trouble=sight.trouble,
-            surge_limit=self._state.surge_limit if sight.surge_limit is None else sight.surge_limit,
             available_min=min(lowest, default=None),
             groups_max=max(most, default=None),
             observation=seen,
-            placed=self._state.placed or bool(seen and seen.on_target),
+            ordeals=sight.ordeals,
+            record=sight.record,
+            placed=state.placed or bool(seen and seen.on_target and not seen.dispute and not seen.edited),
         )
-        if seen and not self._state.stages:
+        if seen and not state.stages:
             self._remember(stages=(first_stage(seen),))
 
+    def _keep_surge_event(self, limit: int) -> None:
+        what = f"surge groups find no nodes: goes on with {limit}, and tries for more later"
+        if not any(event.what == what for event in self._state.events):
+            self._keep_event(what)
+
     def _record_stage(self, seen: Observation, verdict: Verdict) -> None:
-        if (seen.settled or not seen.on_target) and not (self._state.paused and isinstance(verdict, Step)):
-            ending = "Rolling update aborted" if self._state.aborting else "Rolling update completed"
-            self._remember(stages=extend(self._state.stages, seen, verdict, ending=ending))
+        foreign = bool(seen.edited or seen.dispute)
+        if (
+            (seen.settled or not seen.on_target)
+            and not foreign
+            and not (self._state.paused and isinstance(verdict, Step))
+        ):
+            _, ending = _ENDS[self._state.course]
+            gated = self._aim.gate_ahead(seen.replicas) is not None
+            note = "A gate waits" if gated else ending
+            self._remember(stages=extend(self._state.stages, seen, verdict, ending=note))
             self._show()
 
     def _finish(self, phase: Phase, reason: str) -> None:
         self._finished_at = workflow.now().isoformat()
         self._remember(reason=reason)
         self._enter(phase)
-
-    def _enter(self, phase: Phase) -> None:
-        self._phase = phase
-        self._show()
-
-    def _show(self) -> None:
-        """What the Temporal UI shows. Attributes only where they were set at the start, so they are registered."""
-        status = self.status()
-        workflow.set_current_details(describing.details(status, self._state.stages))
-        if self._has_attributes and workflow.info().typed_search_attributes.get(PHASE_ATTRIBUTE) != self._phase:
-            workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(self._phase)])
-            workflow.upsert_memo({MEMO: describing.line(status)})
-
-    @property
-    def _has_attributes(self) -> bool:
-        return workflow.info().typed_search_attributes.get(TARGET_ATTRIBUTE) is not None
-
-    def _remember(self, **changes: Any) -> None:
-        self._state = self._state.model_copy(update=changes)
-
-    # -- messages -----------------------------------------------------------------------------------------------------
-    # Each takes anything: from the Temporal UI they come with no input, with text, or with two. A handler with a
-    # required parameter would wedge the workflow.
-
-    @workflow.signal
-    def pause(self, *given: Any) -> None:
-        """Take no further step; groups already released go on loading. Input: {"actor": ..., "reason": ...}."""
-        if not self._state.paused:
-            self._note("paused", describing.intervention(given))
-            self._remember(paused=True)
-
-    @workflow.signal
-    def resume(self, *given: Any) -> None:
-        """Go on: after a pause, a failure, a lack of nodes, or somebody's change of the template, which is undone.
-
-        Input: {"actor": ..., "reason": ...}.
-        """
-        self._failures = 0
-        shown = self._is_foreign and self._phase is Phase.STALLED
-        self._remember(placed=self._state.placed and not shown, surge_limit=None)
-        self._note("resumed", describing.intervention(given))
-        self._remember(paused=False)
-
-    @workflow.signal
-    def abort(self, *given: Any) -> None:
-        """Update nothing further and give the surge back. Input: {"actor": ..., "reason": ...}."""
-        self._abort(describing.intervention(given))
-
-    @workflow.signal(dynamic=True)
-    def unknown(self, name: str, given: Sequence[RawValue]) -> None:
-        """Keep a signal that nobody knows for people to see."""
-        self._note(f"a message was not understood: {name[:50]}", Intervention(reason=f"{len(given)} inputs"))
-
-    @workflow.query
-    def status(self) -> RolloutStatus:
-        """Where the rollout stands."""
-        state = self._state
-        return RolloutStatus(
-            rollout=workflow.info().workflow_id,
-            phase=self._phase,
-            reason=state.reason,
-            spec=self._spec,
-            observation=state.observation,
-            revision=state.template,
-            stage=state.stages[-1] if state.stages else None,
-            steps=state.steps,
-            available_min=state.available_min,
-            groups_max=state.groups_max,
-            started_at=state.started_at,
-            finished_at=self._finished_at,
-            events=state.events,
-        )
-
-    @workflow.query
-    def stages(self) -> StageTable:
-        """The stage table so far."""
-        return StageTable(stages=self._state.stages)
-
-    def _abort(self, intervention: Intervention) -> None:
-        if not self._state.aborting:
-            self._note("aborted", intervention)
-            self._remember(aborting=True, paused=False)
-
-    def _note(self, what: str, intervention: Intervention) -> None:
-        self._keep_event(what, intervention)
-        self._steered = True
-
-    def _keep_event(self, what: str, by: Intervention | None = None) -> None:
-        by = by or Intervention(actor="rollwright")
-        event = Event(at=workflow.now().isoformat(), what=what, actor=by.actor, reason=by.reason)
-        self._remember(events=(*self._state.events, event)[-_EVENTS_KEPT:])

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from rollwright.workflows.contract import RETARGET, Message, Phase
+from rollwright.activities.messages import Side
+from rollwright.rollout.aim import Course
+from rollwright.workflows.contract import RETARGET, Message, Phase, RolloutState, Steering
 
 
 class Taken(NamedTuple):
@@ -21,7 +23,8 @@ class Refused(NamedTuple):
 Answer = Taken | Refused
 
 _ENDED = Refused("the rollout has ended")
-_STANDS = Taken("stays as it is")
+STANDS = Taken("stays as it is")
+"""It is so already: a message that is sent twice does no harm."""
 
 _PAUSE = Taken("no new step; groups already released go on loading")
 _ABORT = Taken("updates nothing further, and gives the surge back")
@@ -37,22 +40,22 @@ ANSWERS: Mapping[str, Mapping[Phase, Answer]] = {
     Message.PAUSE: {
         Phase.PREPARING: _PAUSE,
         Phase.PROGRESSING: _PAUSE,
-        Phase.PAUSED: _STANDS,
+        Phase.PAUSED: STANDS,
         Phase.STALLED: _PAUSE,
         Phase.GATED: _PAUSE,
         Phase.ROLLING_BACK: _PAUSE,
         Phase.ABORTING: Taken("gives no more of the surge back until resumed"),
-        Phase.RESTORING: _STANDS,
+        Phase.RESTORING: STANDS,
     },
     Message.RESUME: {
-        Phase.PREPARING: _STANDS,
-        Phase.PROGRESSING: _STANDS,
+        Phase.PREPARING: STANDS,
+        Phase.PROGRESSING: STANDS,
         Phase.PAUSED: Taken("goes on"),
         Phase.STALLED: Taken("tries again: failed groups and the surge have all their time anew"),
         Phase.GATED: Refused("a gate waits: promote it"),
-        Phase.ROLLING_BACK: _STANDS,
-        Phase.ABORTING: _STANDS,
-        Phase.RESTORING: _STANDS,
+        Phase.ROLLING_BACK: STANDS,
+        Phase.ABORTING: STANDS,
+        Phase.RESTORING: STANDS,
     },
     Message.ABORT: {
         Phase.PREPARING: Taken("ends, with nothing changed"),
@@ -61,7 +64,7 @@ ANSWERS: Mapping[str, Mapping[Phase, Answer]] = {
         Phase.STALLED: _ABORT,
         Phase.GATED: _ABORT,
         Phase.ROLLING_BACK: _ABORT,
-        Phase.ABORTING: _STANDS,
+        Phase.ABORTING: STANDS,
         Phase.RESTORING: _RESTORING,
     },
     Message.ROLLBACK: {
@@ -97,6 +100,89 @@ ANSWERS: Mapping[str, Mapping[Phase, Answer]] = {
 }
 
 
-def answer(message: str, phase: Phase) -> Answer:
-    """What comes of a message."""
-    return _ENDED if phase.is_final else ANSWERS[message][phase]
+class Situation(NamedTuple):
+    """What an answer depends on."""
+
+    phase: Phase
+    state: RolloutState
+    gates: int
+    """Gates there are in all."""
+
+
+def answer(message: Message | str, given: Steering, now: Situation) -> Answer:
+    """What comes of a message: what the table says, but for what depends on more than the phase."""
+    state = now.state
+    if now.phase.is_final:
+        return _ENDED
+    dispute = state.observation.dispute if state.observation else ""
+    match message:
+        case Message.ROLLBACK if now.phase is not Phase.RESTORING and not state.prepared:
+            return _NOTHING_CHANGED
+        case Message.ROLLBACK if now.phase is not Phase.RESTORING and state.before == state.template:
+            return Refused("there is nothing to go back to: the template is the one it started from")
+        case Message.RESUME if dispute and state.settle is None and given.side is None:
+            return Refused(f"somebody else has changed the target ({dispute}): resume with --ours or --theirs")
+        case Message.RESUME if given.side and not dispute:
+            return Refused("nobody else has changed the target: resume without --ours or --theirs")
+        case Message.PROMOTE if state.course is Course.FORWARD and now.phase is not Phase.RESTORING:
+            return _promoted(given, now)
+    return ANSWERS[message][now.phase]
+
+
+def _promoted(given: Steering, now: Situation) -> Answer:
+    passed, waiting = now.state.gate, now.state.waiting
+    if given.gate is not None and given.gate <= passed:
+        return STANDS
+    if given.full and passed < now.gates:
+        return Taken("passes all gates to come")
+    if waiting is None:
+        return _NO_GATE if passed < now.gates else Refused("no gate is left")
+    if given.gate is not None and given.gate != waiting + 1:
+        return Refused(f"it waits at gate {waiting + 1}, not at gate {given.gate}")
+    return _PROMOTED
+
+
+def changed(message: Message, given: Steering, now: Situation) -> dict[str, object]:
+    """What a message that is taken changes of a rollout's state."""
+    state = now.state
+    anew: dict[str, object] = {"ordeals": {}, "surge_limit": None}
+    match message:
+        case Message.PAUSE:
+            return {"paused": True}
+        case Message.RESUME:
+            return {"paused": False, "settle": given.side or state.settle, **anew}
+        case Message.ABORT:
+            return {"course": Course.STOP, "paused": False, "waiting": None}
+        case Message.ROLLBACK:
+            fast = given.fast or (state.course is Course.BACK and state.fast)
+            return {
+                "course": Course.BACK,
+                "fast": fast,
+                "paused": False,
+                "waiting": None,
+                "settle": ours(state),
+                **anew,
+            }
+        case Message.PROMOTE:
+            if given.full:
+                return {"gate": now.gates, "waiting": None}
+            passes = state.waiting is not None and (given.gate is None or given.gate > state.gate)
+            return {"gate": state.gate + 1, "waiting": None} if passes else {}
+
+
+def retargeted(state: RolloutState) -> dict[str, object]:
+    """What another change, once its template is kept, changes besides."""
+    return {
+        "course": Course.FORWARD,
+        "fast": False,
+        "gate": 0,
+        "waiting": None,
+        "settle": ours(state),
+        "ordeals": {},
+        "surge_limit": None,
+    }
+
+
+def ours(state: RolloutState) -> Side | None:
+    """Whoever sets a rollout another course decides a dispute about the target, too."""
+    return Side.OURS if state.observation and state.observation.dispute else state.settle

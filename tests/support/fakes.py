@@ -8,16 +8,21 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from rollwright.activities.messages import (
+    ACTIVITY_OF,
     ActivityName,
     KeepTemplate,
+    Kept,
     Outcome,
+    RecordOutcome,
     Restore,
+    SettleDispute,
+    Side,
     Sight,
     TakeStep,
     WaitReadiness,
 )
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.planner import Action, Step, Wait, plan
+from rollwright.rollout.planner import Action, Done, Step, Wait
 from rollwright.rollout.simulator import World
 
 
@@ -41,25 +46,37 @@ class FakeCluster:
     unheld: bool = False
     """LWS's own settings must be taken in hand, which a replacement does."""
 
+    uid: str = "first"
+    broken: frozenset[str] = frozenset()
+    """Revisions on which no group becomes ready, and of which each has failed as soon as it is looked at again."""
+    dispute: str = ""
+    """What somebody else has changed."""
+    settled: list[Side] = field(default_factory=list)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    """By template, as the ledger has them."""
+
     def activities(self) -> list[Callable[..., object]]:
         """Everything to register with a worker."""
-        mutations = set(ActivityName) - {ActivityName.KEEP_TEMPLATE, ActivityName.WAIT_READINESS, ActivityName.RESTORE}
-        return [self.keep_template, self.wait_readiness, self.restore, *(self._mutation(name) for name in mutations)]
+        others = [self.keep_template, self.wait_readiness, self.restore, self.settle_dispute, self.record_outcome]
+        return [*others, *(self._mutation(name) for name in ACTIVITY_OF.values())]
 
     @activity.defn(name=ActivityName.KEEP_TEMPLATE)
-    async def keep_template(self, request: KeepTemplate) -> str:
+    async def keep_template(self, request: KeepTemplate) -> Kept:
+        """A template is named after the image it has, as in "x-2"; the standing one is "x-old"."""
         self._refuse()
-        return "new"
+        image = next(iter((request.change.images or {"model": "m:new"}).values()))
+        revision = image.rpartition(":")[2]
+        return Kept(template=f"x-{revision}", before="x-old", standing=f"x-{self.world.spec.revision}")
 
     @activity.defn(name=ActivityName.WAIT_READINESS)
     async def wait_readiness(self, request: WaitReadiness) -> Sight:
         """Time skips only while no activity runs, so a wait that has nothing to tell comes back by a retry."""
         if (activity.info().attempt > 1 or not self.start_up) and not self.stuck:
             self._next_group_becomes_ready()
-        seen = self.observe()
-        verdict = plan(request.strategy, seen, hold=request.hold)
-        news = request.known is None or seen != request.known or (request.acting and not isinstance(verdict, Wait))
-        if news:
+        seen = self.observe(_revision(request.template) or self.world.spec.revision)
+        verdict = request.aim.plan(seen)
+        acts = not isinstance(verdict, Wait) and not (request.gated and isinstance(verdict, Done))
+        if request.known is None or seen != request.known or (request.acting and acts):
             return Sight(observation=seen, available_min=seen.available)
         raise ApplicationError("nothing new", next_retry_delay=self.start_up)
 
@@ -68,8 +85,31 @@ class FakeCluster:
         self.restored += 1
         return ""
 
-    def observe(self) -> Observation:
-        return self.world.observe("new").model_copy(update={"unheld": self.unheld})
+    @activity.defn(name=ActivityName.SETTLE_DISPUTE)
+    async def settle_dispute(self, request: SettleDispute) -> str:
+        self.settled.append(request.side)
+        self.dispute = ""
+        return f"x-{self.world.spec.revision}" if request.side is Side.THEIRS else ""
+
+    @activity.defn(name=ActivityName.RECORD_OUTCOME)
+    async def record_outcome(self, request: RecordOutcome) -> None:
+        self.outcomes[request.template] = request.outcome
+
+    def observe(self, revision: str) -> Observation:
+        seen = self.world.observe(revision)
+        groups = tuple(
+            group.model_copy(update={"failed": group.updated and not group.ready and revision in self.broken})
+            for group in seen.groups
+        )
+        return seen.model_copy(
+            update={
+                "groups": groups,
+                "unheld": self.unheld,
+                "uid": self.uid,
+                "dispute": self.dispute,
+                "template": self.world.spec.revision,
+            }
+        )
 
     def _mutation(self, name: ActivityName) -> Callable[..., object]:
         @activity.defn(name=name)
@@ -79,7 +119,7 @@ class FakeCluster:
             if request.step.action is Action.REPLACE:
                 self.unheld = False
             if not self.deaf:
-                self.world.write(request.step, "new")
+                self.world.write(request.step, _revision(request.template))
                 self._settle()
             return Outcome.DONE
 
@@ -91,10 +131,17 @@ class FakeCluster:
             self.world.gone(ordinal)
 
     def _next_group_becomes_ready(self) -> None:
-        starting = sorted((ordinal for ordinal, pod in self.world.pods.items() if not pod.ready), reverse=True)
+        starting = sorted(
+            (ordinal for ordinal, pod in self.world.pods.items() if not pod.ready and pod.revision not in self.broken),
+            reverse=True,
+        )
         if starting:
             self.world.become_ready(starting[0])
 
     def _refuse(self) -> None:
         if self.refusals:
             raise self.refusals.pop(0)
+
+
+def _revision(template: str) -> str:
+    return template.rpartition("-")[2]

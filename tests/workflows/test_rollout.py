@@ -1,79 +1,21 @@
 """The durable loop, on a real Temporal server with skipped time and a simulated cluster."""
 
-import asyncio
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import groupby
-from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from temporalio.client import WorkflowFailureError, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.simulator import World
-from rollwright.rollout.spec import Change, Pacing, RolloutSpec, Strategy, Target
-from rollwright.workflows.contract import WORKFLOW_TYPE, Phase, RolloutInput, RolloutStatus, StageTable
-from rollwright.workflows.rollout import RolloutWorkflow
+from rollwright.rollout.spec import Pacing, Strategy
+from rollwright.workflows.contract import Phase, RolloutStatus, StageTable
 from tests.support.fakes import FakeCluster
-
-Handle = WorkflowHandle[Any, RolloutStatus]
-TWO_TWO = Strategy(max_unavailable=2, max_surge=2)
+from tests.support.skipped_time import rollout, status, steps, until, until_phase
 
 pytestmark = pytest.mark.real
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def server(temporal_binary: Path) -> AsyncIterator[WorkflowEnvironment]:
-    async with await WorkflowEnvironment.start_time_skipping_v2(
-        data_converter=pydantic_data_converter,
-        dev_server_existing_path=str(temporal_binary),
-        dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
-    ) as environment:
-        yield environment
-
-
-@asynccontextmanager
-async def rollout(
-    server: WorkflowEnvironment, cluster: FakeCluster, strategy: Strategy = TWO_TWO
-) -> AsyncIterator[Handle]:
-    """A started rollout and a worker that plays its cluster."""
-    queue = str(uuid.uuid4())
-    spec = RolloutSpec(target=Target(name="llm"), change=Change(images={"model": "m:2"}), strategy=strategy)
-    async with Worker(server.client, task_queue=queue, workflows=[RolloutWorkflow], activities=cluster.activities()):
-        yield await server.client.start_workflow(
-            WORKFLOW_TYPE,
-            RolloutInput(spec=spec, task_queue=queue),
-            id=queue,
-            task_queue=queue,
-            result_type=RolloutStatus,
-        )
-
-
-async def status(handle: Handle) -> RolloutStatus:
-    answer: RolloutStatus = await handle.query("status", result_type=RolloutStatus)
-    return answer
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something that must come."""
-    async with asyncio.timeout(20):
-        while not await condition():
-            await asyncio.sleep(0.02)
-
-
-async def until_phase(handle: Handle, phase: Phase) -> None:
-    async def reached() -> bool:
-        return (await status(handle)).phase is phase
-
-    await until(reached)
 
 
 def hours(status: RolloutStatus) -> float:
@@ -99,15 +41,15 @@ async def test_a_rollout_of_hours_completes_and_tells_how_it_went(server: Workfl
 async def test_a_pause_takes_no_step_until_resumed_and_keeps_who_and_why(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
-        await until(lambda: _steps(cluster, 2))
+        await steps(cluster, 2)
         for _ in range(2):
             await handle.signal("pause", {"actor": "ada", "reason": "lunch"})
         await until_phase(handle, Phase.PAUSED)  # shown at once, though nothing has changed in the cluster
         cluster.stuck = False
-        steps = len(cluster.steps)
+        taken = len(cluster.steps)
         await until(lambda: _all_started_are_ready(cluster))
-        assert len(cluster.steps) == steps
-        (paused,) = [event for event in (await status(handle)).events if event.what == "paused"]
+        assert len(cluster.steps) == taken
+        (paused,) = [event for event in (await status(handle)).events if event.what.startswith("pause:")]
         assert (paused.actor, paused.reason) == ("ada", "lunch")
         await handle.signal("resume", {"actor": "ada"})
         assert (await handle.result()).phase is Phase.COMPLETED
@@ -116,19 +58,24 @@ async def test_a_pause_takes_no_step_until_resumed_and_keeps_who_and_why(server:
 async def test_an_abort_gives_the_surge_back_and_updates_nothing_further(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
-        await until(lambda: _steps(cluster, 2))
+        await steps(cluster, 2)
         await handle.signal("abort", {"actor": "ada", "reason": "wrong image"})
         cluster.stuck = False
         result = await handle.result()
     assert result.phase is Phase.ABORTED
-    assert result.reason == "new revision on groups 2-3; older one on groups 0-1"
+    assert result.reason == (
+        "new revision on groups 2-3; older one on groups 0-1; "
+        "held at partition 2, so that LWS updates nothing by itself"
+    )
+    assert result.next == ("rollwright start --target lws/llm -n default", "rollwright rollback lws/llm -n default")
+    assert cluster.outcomes["x-new"].startswith("aborted 20")
     assert (cluster.world.spec.partition, cluster.world.spec.groups, cluster.restored) == (2, 4, 0)
 
 
 async def test_a_request_for_cancellation_is_an_abort(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
-        await until(lambda: _steps(cluster, 2))
+        await steps(cluster, 2)
         await handle.cancel()
         cluster.stuck = False
         result = await handle.result()
@@ -139,7 +86,7 @@ async def test_a_request_for_cancellation_is_an_abort(server: WorkflowEnvironmen
 async def test_messages_that_make_no_sense_stop_nothing(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
-        await until(lambda: _steps(cluster, 1))
+        await steps(cluster, 1)
         await handle.signal("resume")
         await handle.signal("resume", "just text")
         await handle.signal("resume", args=[{"actor": "ada"}, 7])
@@ -176,7 +123,7 @@ async def test_a_cluster_that_fails_for_a_while_stalls_the_rollout_and_then_it_g
 async def test_a_refusal_in_the_middle_stalls_until_somebody_resumes(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
-        await until(lambda: _steps(cluster, 2))
+        await steps(cluster, 2)
         cluster.refusals = [ApplicationError("not permitted", type="ForbiddenError", non_retryable=True)]
         cluster.stuck = False
         result = await handle.result()
@@ -188,7 +135,7 @@ async def test_history_is_begun_anew_and_nothing_is_forgotten(server: WorkflowEn
     strategy = Strategy(max_unavailable=1, max_surge=1, pacing=Pacing.ORDERED)
     async with rollout(server, cluster, strategy) as handle:
         first = handle.first_execution_run_id
-        await until(lambda: _steps(cluster, 2))
+        await steps(cluster, 2)
         await handle.signal("pause", {"actor": "ada"})
         await handle.signal("resume", {"actor": "ada"})
         result = await handle.result()
@@ -196,33 +143,15 @@ async def test_history_is_begun_anew_and_nothing_is_forgotten(server: WorkflowEn
         table = await handle.query("stages", result_type=StageTable)
     assert result.phase is Phase.COMPLETED
     assert described.run_id != first
-    assert [event.what for event in result.events] == ["paused", "resumed"]
+    assert [event.what.partition(":")[0] for event in result.events] == ["pause", "resume"]
     assert [row.stage for row in table.stages] == list(range(1, len(table.stages) + 1))
     assert result.steps == len(cluster.steps)
-
-
-async def test_a_template_changed_by_somebody_else_is_left_alone_until_somebody_decides(
-    server: WorkflowEnvironment,
-) -> None:
-    cluster = FakeCluster(World(4), stuck=True)
-    async with rollout(server, cluster) as handle:
-        await until(lambda: _steps(cluster, 2))
-        steps = len(cluster.steps)
-        cluster.world.spec = cluster.world.spec._replace(revision="theirs")
-        await until_phase(handle, Phase.STALLED)
-        assert "changed by somebody else" in (await status(handle)).reason
-        assert len(cluster.steps) == steps
-        await handle.signal("resume", {"actor": "ada", "reason": "ours wins"})
-        cluster.stuck = False
-        result = await handle.result()
-    assert result.phase is Phase.COMPLETED
-    assert cluster.world.spec.revision == "new"
 
 
 async def test_steps_that_change_nothing_do_not_follow_each_other_without_a_pause(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4, replaces_released=False), stuck=True)
     async with rollout(server, cluster) as handle:
-        await until(lambda: _steps(cluster, 2))
+        await steps(cluster, 2)
         cluster.deaf = True
         await until_phase(handle, Phase.STALLED)
         assert "again and again" in (await status(handle)).reason
@@ -234,7 +163,7 @@ async def test_steps_that_change_nothing_do_not_follow_each_other_without_a_paus
 async def test_what_was_opened_for_a_release_is_closed_also_during_a_pause(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
-        await until(lambda: _steps(cluster, 2))
+        await steps(cluster, 2)
         await handle.signal("pause")
         await until_phase(handle, Phase.PAUSED)
         cluster.unheld = True
@@ -249,10 +178,6 @@ async def _taken_in_hand(cluster: FakeCluster) -> bool:
     return not cluster.unheld
 
 
-async def _steps(cluster: FakeCluster, number: int) -> bool:
-    return len(cluster.steps) >= number
-
-
 async def _all_started_are_ready(cluster: FakeCluster) -> bool:
-    seen: Observation = cluster.observe()
+    seen: Observation = cluster.observe("new")
     return all(group.ready for group in seen.groups)

@@ -1,0 +1,135 @@
+"""Where a rollout stands: what it remembers, and how that shows. The loop and the messages both work on it."""
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from rollwright.rollout.aim import Aim, Course
+    from rollwright.workflows import describing
+    from rollwright.workflows.contract import (
+        MEMO,
+        PHASE_ATTRIBUTE,
+        TARGET_ATTRIBUTE,
+        Event,
+        Intervention,
+        Phase,
+        RolloutInput,
+        RolloutState,
+        RolloutStatus,
+        StageTable,
+    )
+
+_EVENTS_KEPT = 20
+
+
+class Standing:
+    """The memory of a rollout. All that must last is in `_given` and `_state`, which a new run of it takes over."""
+
+    def __init__(self, given: RolloutInput) -> None:
+        self._given = given
+        self._state: RolloutState = given.state
+        self._finished_at = ""
+        self._steered = False
+        """Somebody has steered since the loop last looked."""
+        self._acting = False
+        """A step is being carried out."""
+        self._failures = 0
+        self._phase = self._phase_by_will
+
+    @workflow.query
+    def status(self) -> RolloutStatus:
+        """Where the rollout stands."""
+        state, given = self._state, self._given
+        status = RolloutStatus(
+            rollout=workflow.info().workflow_id,
+            phase=self._phase,
+            reason=state.reason,
+            spec=given.spec,
+            observation=state.observation,
+            revision=state.template,
+            stage=state.stages[-1] if state.stages else None,
+            steps=state.steps,
+            available_min=state.available_min,
+            groups_max=state.groups_max,
+            course=state.course,
+            before=state.before,
+            gate=None if state.waiting is None else state.waiting + 1,
+            gates=self._gates,
+            unconfirmed=self._acting,
+            request_id=given.request_id,
+            by=given.by,
+            started_at=state.started_at,
+            finished_at=self._finished_at,
+            events=state.events,
+        )
+        return status.model_copy(update={"next": describing.next_commands(status)})
+
+    @workflow.query
+    def stages(self) -> StageTable:
+        """The stage table so far."""
+        return StageTable(stages=self._state.stages)
+
+    @property
+    def _phase_by_will(self) -> Phase:
+        """The phase as people have steered it, whatever stands in the way."""
+        state = self._state
+        if state.paused:
+            return Phase.PAUSED
+        if state.course is Course.STOP:
+            return Phase.ABORTING
+        if state.course is Course.BACK:
+            return Phase.ROLLING_BACK
+        if state.waiting is not None:
+            return Phase.GATED
+        return Phase.PROGRESSING if state.prepared else Phase.PREPARING
+
+    @property
+    def _aim(self) -> Aim:
+        state = self._state
+        return Aim(
+            strategy=self._given.spec.strategy,
+            course=state.course,
+            fast=state.fast,
+            gate=state.gate,
+            surge_limit=state.surge_limit,
+        )
+
+    @property
+    def _wanted(self) -> str:
+        """The name of the template to have; empty to leave the one that stands."""
+        templates = {Course.FORWARD: self._state.template, Course.BACK: self._state.before, Course.STOP: ""}
+        return templates[self._state.course]
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase = phase
+        self._show()
+
+    def _show(self) -> None:
+        """What the Temporal UI shows. Attributes only where they were set at the start, so they are registered."""
+        status = self.status()
+        workflow.set_current_details(describing.details(status, self._state.stages))
+        if self._has_attributes and workflow.info().typed_search_attributes.get(PHASE_ATTRIBUTE) != self._phase:
+            workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(self._phase)])
+            workflow.upsert_memo({MEMO: describing.line(status)})
+
+    @property
+    def _has_attributes(self) -> bool:
+        return workflow.info().typed_search_attributes.get(TARGET_ATTRIBUTE) is not None
+
+    @property
+    def _gates(self) -> int:
+        return len(self._given.spec.strategy.steps)
+
+    def _remember(self, **changes: Any) -> None:
+        self._state = self._state.model_copy(update=changes)
+
+    def _respecify(self, **changes: Any) -> None:
+        spec = self._given.spec.model_copy(update=changes)
+        self._given = self._given.model_copy(update={"spec": spec})
+
+    def _keep_event(self, what: str, by: Intervention | None = None) -> None:
+        by = by or Intervention(actor="rollwright")
+        event = Event(at=workflow.now().isoformat(), what=what, actor=by.actor, reason=by.reason)
+        self._remember(events=(*self._state.events, event)[-_EVENTS_KEPT:])
+        self._show()
