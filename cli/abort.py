@@ -1,27 +1,20 @@
 """`rollwright abort`: end a rollout where it is."""
 
-import typer
-
-from rollwright.cli import options, steering
-from rollwright.workflows.contract import ABORT
-
-app = typer.Typer()
+from rollwright.cli import steering
+from rollwright.workflows.contract import Message, Steering
 
 
-@app.command()
-def abort(
-    target: options.TargetText,
-    namespace: options.Namespace = None,
-    *,
-    reason: steering.Reason = "",
-    actor: steering.Actor = "",
-) -> None:
+def abort() -> Steering:
     """End the open rollout of a target where it is: nothing further is updated, the surge is given back.
 
-    Groups that are updated stay so. To go back, start a rollout of the old template.
+    Groups that are updated stay so, and LWS is held back from updating others.
+    `rollwright status` says what runs where, and how to go on: forward or back.
 
     Examples:
       rollwright abort lws/llm -n inference --reason "wrong image"
 
     """
-    steering.steer(ABORT, target, namespace, reason, actor)
+    return Steering(message=Message.ABORT)
+
+
+app = steering.verb(abort)

@@ -17,6 +17,7 @@ from rollwright.cli.failure import CommandError
 from rollwright.cli.outputs import Demonstrated, Snapshot
 from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.devcluster.watcher import Watcher
+from rollwright.workflows.contract import RolloutInput
 
 app = typer.Typer()
 
@@ -107,7 +108,8 @@ async def _demo(kubeconfig: str | None, address: str | None, ui: str, *, kill: b
         parts.start_worker()
         await demo_target.ready(parts.kubeconfig)
         async with Watcher(parts.kubeconfig, demo_target.TARGET.namespace, demo_target.TARGET.name) as watcher:
-            run = await starting.start_rollout(client, demo_target.SPEC, parts.task_queue)
+            asked = RolloutInput(spec=demo_target.SPEC, task_queue=parts.task_queue)
+            run = await starting.start_rollout(client, asked)
             leftovers.push_async_callback(_terminate, run)
             link = run.ui_link(parts.ui or ui)
             say(f"started {run.rollout}: {demo_target.NEW_IMAGE}\n{link}\n")

@@ -11,10 +11,12 @@ class ExitCode(IntEnum):
     DONE = 0
     COULD_NOT = 1
     BAD_INPUT = 2
+    ROLLED_BACK = 3
+    """The rollout that was waited for has gone back."""
     ABORTED = 4
     """The rollout that was waited for was aborted."""
     STANDS = 5
-    """The rollout that was waited for has been paused or stalled for longer than allowed."""
+    """The rollout that was waited for has been paused, stalled or at a gate for longer than allowed."""
     INTERRUPTED = 130
 
 

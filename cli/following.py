@@ -16,6 +16,14 @@ from rollwright.rollout.stages import Stage
 from rollwright.workflows.contract import Phase
 
 INTERVAL_SECONDS = 1.0
+STANDING = (Phase.PAUSED, Phase.STALLED, Phase.GATED)
+"""It needs somebody."""
+_EXIT_CODES = {
+    Phase.COMPLETED: ExitCode.DONE,
+    Phase.ROLLED_BACK: ExitCode.ROLLED_BACK,
+    Phase.ABORTED: ExitCode.ABORTED,
+    Phase.DELETED: ExitCode.COULD_NOT,
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ async def _whole_table(run: Run, seen: Snapshot | None, last: Stage | None) -> t
 
 @dataclass
 class Patience:
-    """How long a rollout may stand (paused, stalled, or without an answer) while somebody waits for it."""
+    """How long a rollout may stand (paused, stalled, at a gate, without an answer) while somebody waits for it."""
 
     seconds: float
     _standing_since: float | None = None
@@ -71,7 +79,7 @@ class Patience:
     def check(self, look: Look) -> None:
         """Raise CommandError once it has stood for too long."""
         phase = None if look.trouble or not look.snapshot else look.snapshot.status.phase
-        if phase not in (None, Phase.PAUSED, Phase.STALLED):
+        if phase is not None and phase not in STANDING:
             self._standing_since = None
             return
         now = time.monotonic()
@@ -80,8 +88,7 @@ class Patience:
         if now - self._standing_since >= self.seconds:
             raise CommandError(
                 f"the rollout stands ({phase or look.trouble}) for longer than --wait-timeout",
-                todo="It is still open. `rollwright status` says why; go on with `rollwright resume`, or end it with "
-                "`rollwright abort`.",
+                todo="It is still open. `rollwright status` says why, and what goes on from here.",
                 code=ExitCode.STANDS,
             )
 
@@ -105,7 +112,7 @@ class _Printer:
         self._rollout = rollout
         self._as_json = as_json
         self._last = Look(None)
-        self._now = ""
+        self._now: list[str] = []
         self._lines: dict[int, str] = {}
 
     def show(self, look: Look) -> None:
@@ -124,13 +131,13 @@ class _Printer:
             if self._lines.get(stage.stage) != line:
                 typer.echo(line)
                 self._lines[stage.stage] = line
-        standing = snapshot.status.phase in (Phase.PAUSED, Phase.STALLED) or snapshot.status.phase.is_final
-        now = views.now(snapshot.status) if standing else ""
-        if now and now != self._now:
-            typer.echo(now)
+        phase = snapshot.status.phase
+        now = [views.now(snapshot.status), *snapshot.status.next] if phase in STANDING or phase.is_final else []
+        if now != self._now:
+            typer.echo("\n  ".join(now))
         self._now = now
 
 
 def exit_code(end: Snapshot) -> ExitCode:
     """What a command that has followed a rollout to its end tells the shell."""
-    return ExitCode.DONE if end.status.phase is Phase.COMPLETED else ExitCode.ABORTED
+    return _EXIT_CODES[end.status.phase]

@@ -50,23 +50,25 @@ async def _list(*, everything: bool) -> Listing:
 
 
 async def _describe(client: Client, execution: WorkflowExecution, turns: asyncio.Semaphore) -> Listed:
-    phase, stage = execution.typed_search_attributes.get(PHASE_ATTRIBUTE) or "", ""
-    if execution.status is WorkflowExecutionStatus.RUNNING:
-        async with turns:
-            try:
-                status = await Run(client, execution.id, execution.run_id).status()
-            except NoAnswerError:
-                stage = "no worker answers"
-            else:
-                phase = status.phase.value
-                stage = f"{status.stage.stage} {status.stage.note}".rstrip() if status.stage else ""
-    elif execution.status is not WorkflowExecutionStatus.COMPLETED or not phase:
-        # Without the search attribute all that is known of one that ended well is that it did.
-        phase = execution.status.name.lower().replace("_", " ") if execution.status else ""
-    return Listed(
+    known = Listed(
         rollout=execution.id,
         target=execution.id.removeprefix("rollout/"),
-        phase=phase,
-        stage=stage,
+        phase=_phase(execution),
         started_at=execution.start_time.isoformat(timespec="seconds"),
     )
+    if execution.status is not WorkflowExecutionStatus.RUNNING:
+        return known
+    async with turns:
+        try:
+            return known.told_by(await Run(client, execution.id, execution.run_id).status())
+        except NoAnswerError:
+            return known.model_copy(update={"stage": "no worker answers"})
+
+
+def _phase(execution: WorkflowExecution) -> str:
+    phase = execution.typed_search_attributes.get(PHASE_ATTRIBUTE)
+    told = execution.status in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
+    if execution.status is None or (told and phase):
+        return phase or ""
+    # Without the search attribute all that is known of one that ended well is that it did.
+    return execution.status.name.lower().replace("_", " ")

@@ -19,7 +19,13 @@ VERBS = {
     "list": "List rollouts.",
     "pause": "Hold a rollout back from its next step.",
     "resume": "Let a paused or stalled rollout go on.",
+    "promote": "Let a rollout pass the gate at which it waits.",
     "abort": "End a rollout: give the surge back, update nothing further.",
+    "rollback": "Take a rollout back to the revision it started from.",
+    "history": "Show the templates that a target had.",
+    "diff": "Show how templates of a target differ.",
+    "undo": "Start a rollout back to a template that a target had.",
+    "reject": "Have a template of a target refused from now on.",
     "schema": "Print the JSON Schema of the rollout file, or of what --json prints.",
     "worker": "Run a worker: it carries rollouts out.",
     "demo": "See a rollout on an embedded Kubernetes, from nothing.",
@@ -92,7 +98,8 @@ def options(
     TARGET is lws/NAME (with -n NAMESPACE) or a rollout's id, rollout/lws/NAMESPACE/NAME.
 
     Exit codes: 0 done, 1 could not, 2 bad input; of start --wait and watch also
-    4 the rollout was aborted, 5 it stands paused or stalled for too long.
+    3 the rollout was rolled back, 4 it was aborted, 5 it stands paused, stalled
+    or at a gate for too long.
 
     Examples:
       rollwright plan -f rollout.yaml --offline

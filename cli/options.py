@@ -36,6 +36,13 @@ Kubeconfig = Annotated[
 Context = Annotated[
     str | None, typer.Option("--context", metavar="NAME", help="Of the kubeconfig; its current one without it.")
 ]
+WaitTimeout = Annotated[
+    str,
+    typer.Option(
+        metavar="DURATION",
+        help="How long it may stand paused, stalled, at a gate or unanswered while it is waited for.",
+    ),
+]
 Svg = Annotated[
     str, typer.Option("--svg", metavar="PATH", help="Also write what is shown as a picture, when all of it is.")
 ]

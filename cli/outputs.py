@@ -5,10 +5,11 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from rollwright.cli.difference import Difference
+from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import RolloutSpec
 from rollwright.rollout.stages import Stage
-from rollwright.workflows.contract import Event, Phase, RolloutStatus
+from rollwright.workflows.contract import Event, Intervention, Phase, RolloutStatus
 
 
 class Output(BaseModel):
@@ -54,6 +55,15 @@ class Status(Output):
     groups: tuple[Group, ...] = Field(description="By ordinal.")
     stage: Stage | None = Field(description="The last row of the stage table.")
     revision: str = Field(description="Name of the kept template that is rolled out.")
+    course: Course = Field(description="Whether it goes forward, back, or only stops.")
+    before: str = Field(description="Name of the kept template that a rollback goes to.")
+    gate: int | None = Field(description="Number, from 1, of the gate that waits to be promoted.")
+    gates: int = Field(description="Gates in all.")
+    dispute: str = Field(description="What somebody else has changed of the target, in words: it asks whose holds.")
+    unconfirmed: bool = Field(description="A step is being carried out: it may still take effect.")
+    next: tuple[str, ...] = Field(description="Commands that go on from here, once it has ended or needs somebody.")
+    request_id: str = Field(description="Of the request that it answers; empty if none was given.")
+    by: Intervention = Field(description="Who started it, and why.")
     events: tuple[Event, ...] = Field(description="Interventions and refused messages, the last ones.")
     spec: RolloutSpec
 
@@ -80,6 +90,15 @@ class Status(Output):
             groups=seen.groups if seen else (),
             stage=status.stage,
             revision=status.revision,
+            course=status.course,
+            before=status.before,
+            gate=status.gate,
+            gates=status.gates,
+            dispute=seen.dispute if seen else "",
+            unconfirmed=status.unconfirmed,
+            next=status.next,
+            request_id=status.request_id,
+            by=status.by,
             events=status.events,
             spec=status.spec,
         )
@@ -93,19 +112,82 @@ class Snapshot(Output):
 
 
 class Listed(Output):
-    """A rollout in `list`."""
+    """A rollout in `list`. What only the rollout itself knows is left at its default if no worker answers."""
 
     rollout: str = Field(description="The workflow id, made of the target.")
     target: str = Field(description="lws/NAMESPACE/NAME")
     phase: str = Field(description="A rollout's phase; or failed, terminated, cancelled, timed out.")
-    stage: str = Field(description="The last stage's number and note, if a worker answers.")
+    course: Course | None = Field(default=None, description="Whether it goes forward, back, or only stops.")
+    gate: int | None = Field(default=None, description="Number, from 1, of the gate that waits to be promoted.")
+    gates: int = Field(default=0, description="Gates in all.")
+    failed: int = Field(default=0, description="Groups that have failed.")
+    dispute: str = Field(default="", description="What somebody else has changed of the target, in words.")
+    unconfirmed: bool = Field(default=False, description="A step is being carried out: it may still take effect.")
+    by: Intervention | None = Field(default=None, description="Who started it, and why.")
+    next: tuple[str, ...] = Field(default=(), description="Commands that go on from here, if it needs somebody.")
+    stage: str = Field(default="", description="The last stage's number and note, or that no worker answers.")
     started_at: str
+
+    def told_by(self, status: RolloutStatus) -> Self:
+        """The same with what the rollout says of itself."""
+        seen, stage = status.observation, status.stage
+        return self.model_copy(
+            update={
+                "phase": status.phase.value,
+                "course": status.course,
+                "gate": status.gate,
+                "gates": status.gates,
+                "failed": len(seen.failed) if seen else 0,
+                "dispute": seen.dispute if seen else "",
+                "unconfirmed": status.unconfirmed,
+                "by": status.by,
+                "next": status.next,
+                "stage": f"{stage.stage} {stage.note}".rstrip() if stage else "",
+            }
+        )
 
 
 class Listing(Output):
     """What `list` prints."""
 
     rollouts: tuple[Listed, ...]
+
+
+class Rejected(Output):
+    """That a kept template is refused."""
+
+    actor: str
+    reason: str
+    at: str = Field(description="ISO 8601, UTC.")
+
+
+class Revision(Output):
+    """A kept template in `history`."""
+
+    revision: int = Field(description="Its number; the template asked for last has the highest.")
+    name: str = Field(description="Of the ControllerRevision that keeps it; what change.revision takes.")
+    kept_at: str = Field(description="When it was last asked for, or found on the target; ISO 8601, UTC.")
+    actor: str = Field(description="Who asked for it; empty if it was found on the target.")
+    reason: str
+    images: tuple[str, ...] = Field(description="CONTAINER=IMAGE")
+    outcome: str = Field(description="How its last rollout ended, and when; empty if it hasn't.")
+    stands: bool = Field(description="Whether it is the target's template now.")
+    rejected: Rejected | None
+
+
+class History(Output):
+    """What `history` prints."""
+
+    target: str = Field(description="lws/NAMESPACE/NAME")
+    revisions: tuple[Revision, ...] = Field(description="By number.")
+
+
+class Diff(Output):
+    """What `diff` prints."""
+
+    before: int | None = Field(description="Number of a revision; null for what stands, if that is not kept.")
+    after: int = Field(description="Number of a revision.")
+    changes: tuple[Difference, ...]
 
 
 class Demonstrated(Output):

@@ -1,21 +1,10 @@
 """`rollwright pause`: hold a rollout back."""
 
-import typer
-
-from rollwright.cli import options, steering
-from rollwright.workflows.contract import PAUSE
-
-app = typer.Typer()
+from rollwright.cli import steering
+from rollwright.workflows.contract import Message, Steering
 
 
-@app.command()
-def pause(
-    target: options.TargetText,
-    namespace: options.Namespace = None,
-    *,
-    reason: steering.Reason = "",
-    actor: steering.Actor = "",
-) -> None:
+def pause() -> Steering:
     """Hold the open rollout of a target back: no further step. Groups already released go on loading.
 
     Examples:
@@ -23,4 +12,7 @@ def pause(
       rollwright pause rollout/lws/inference/llm --actor alertmanager
 
     """
-    steering.steer(PAUSE, target, namespace, reason, actor)
+    return Steering(message=Message.PAUSE)
+
+
+app = steering.verb(pause)

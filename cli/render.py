@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
@@ -13,13 +13,16 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rollwright.cli import views
+from rollwright.cli.difference import Difference
 from rollwright.cli.failure import CommandError
-from rollwright.cli.outputs import Plan, Snapshot, Status
+from rollwright.cli.outputs import Diff, History, Plan, Snapshot, Status
 from rollwright.rollout.stages import Stage
 
 PIPE_WIDTH = 120
 PICTURE_WIDTH = 110
-_RIGHT = ("Stage", "Partition", "Replicas")
+_RIGHT = ("Stage", "Partition", "Replicas", "REVISION")
+_FOLDING = ("Groups", "IMAGES", "OUTCOME")
+_COLOURS = {"  - ": "red", "  + ": "green"}
 
 
 def console() -> Console:
@@ -41,11 +44,11 @@ def show(draw: Callable[[int], RenderableType]) -> None:
 
 
 def table(view: views.Table) -> RichTable:
-    """A plain table without lines; only the last column folds."""
+    """A plain table without lines; only the last column folds, and those that may be long."""
     last = view.columns[-1]
     columns = [
         Column(
-            name, justify="right" if name in _RIGHT else "left", no_wrap=name not in (last, "Groups"), overflow="fold"
+            name, justify="right" if name in _RIGHT else "left", no_wrap=name not in (last, *_FOLDING), overflow="fold"
         )
         for name in view.columns
     ]
@@ -65,8 +68,26 @@ def plan(made: Plan, width: int) -> RenderableType:
     table_of_stages = stages(made.stages, width)
     if made.changes is None:
         return table_of_stages
-    changes = views.changes(made.changes) or ["The template stays as it is."]
-    return Group(*changes, "", table_of_stages)
+    return Group(_changes(made.changes, "The template stays as it is."), "", table_of_stages)
+
+
+def diff(shown: Diff) -> RenderableType:
+    """The screen of `diff`."""
+    heading = Text(views.difference_of(shown), style="dim")
+    return Group(heading, _changes(shown.changes, "The templates are the same."))
+
+
+def _changes(found: Iterable[Difference], none: str) -> RenderableType:
+    lines = views.changes(found) or [none]
+    return Group(*(Text(line, style=_COLOURS.get(line[:4], "")) for line in lines))
+
+
+def history(shown: History) -> RenderableType:
+    """The screen of `history`."""
+    parts: list[RenderableType] = [table(views.history(shown.revisions))]
+    if notes := views.history_notes(shown):
+        parts += ["", *notes]
+    return Group(*parts)
 
 
 def status(status: Status, width: int) -> RenderableType:
@@ -84,12 +105,11 @@ def status(status: Status, width: int) -> RenderableType:
 
 def snapshot(seen: Snapshot, width: int, height: int | None = None) -> RenderableType:
     """The screen of `watch`: as many of the last stages as fit into `height` lines."""
-    fitting = len(seen.stages) if height is None else max(1, height - 9)
+    rows = views.facts_now(seen.status)
+    fitting = len(seen.stages) if height is None else max(1, height - 6 - len(rows))
     facts = RichTable.grid(padding=(0, 2))
-    for name, value in (("now", views.now(seen.status)), ("budget", views.budget(seen.status))):
+    for name, value in rows:
         facts.add_row(Text(name, style="bold"), value)
-    if so_far := views.extremes(seen.status):
-        facts.add_row(Text("seen", style="bold"), so_far)
     return Group(
         Text(f"{seen.status.rollout}  {views.change(seen.status.spec.change)}", style="bold"),
         "",

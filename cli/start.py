@@ -5,16 +5,18 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import following, options, preflight, specs, starting, temporal
+from rollwright.cli import conflicts, following, interventions, options, preflight, specs, temporal
+from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.outputs import Started
 from rollwright.cli.text import plain
 from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec
-from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
+from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, RolloutInput
 
 app = typer.Typer()
 
 _OVER = "In place of what the file says"
+_LONGEST_REQUEST_ID = 200
 
 
 @app.command()
@@ -45,10 +47,17 @@ def start(
     partition: Annotated[
         int | None, typer.Option(help="Ordinals below it keep their revision.", rich_help_panel=_OVER)
     ] = None,
+    request_id: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="Which request this is: sent again, it takes up the rollout it has started."),
+    ] = "",
+    on_conflict: Annotated[
+        OnConflict, typer.Option(help="What to do if another rollout of the target is open.")
+    ] = OnConflict.FAIL,
+    actor: interventions.Actor = "",
+    reason: interventions.Reason = "",
     wait: Annotated[bool, typer.Option("--wait", help="Print a line a stage until the rollout has ended.")] = False,
-    wait_timeout: Annotated[
-        str, typer.Option(metavar="DURATION", help="With --wait: how long it may stand paused, stalled or unanswered.")
-    ] = "1h",
+    wait_timeout: options.WaitTimeout = "1h",
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Have the cluster check the change first, by a dry run.")
     ] = True,
@@ -63,17 +72,30 @@ def start(
     A target can have one open rollout. The rollout goes on without this
     command: with --wait, Ctrl-C ends only the waiting.
 
+    With --request-id, a target whose latest rollout is of the same request, and
+    is open or has completed, gets no other one: what is printed and waited for
+    is that rollout's. So a CI job that is run again doesn't roll out twice.
+
+    If another rollout is open, --on-conflict says what to do: fail; retarget,
+    so that the open rollout goes on towards this change (and by this strategy,
+    as a whole, if any of it is given); or queue: wait here for its end, then start.
+
     Exit codes: 0 started (with --wait: completed), 1 could not, 2 bad input,
-    4 aborted, 5 paused, stalled or unanswered for longer than --wait-timeout.
+    3 rolled back, 4 aborted, 5 paused, stalled, at a gate or unanswered for
+    longer than --wait-timeout.
 
     Examples:
       rollwright start -f rollout.yaml --wait
       rollwright start -f rollout.yaml --max-surge 25% --json
       rollwright start --target lws/llm -n inference --image model=registry.example.com/llm:v2 --max-surge 2
       rollwright start --target lws/llm --restart --pacing eager
+      rollwright start -f rollout.yaml --request-id "$CI_JOB_ID" --on-conflict retarget --wait
       helm template . | rollwright start -f - --wait --wait-timeout 10m
 
     """
+    if len(request_id) > _LONGEST_REQUEST_ID:
+        raise CommandError(f"--request-id: at most {_LONGEST_REQUEST_ID} characters", code=ExitCode.BAD_INPUT)
+    by = interventions.read_intervention(actor, reason)
     spec = specs.read_spec(
         file,
         target=target,
@@ -89,9 +111,10 @@ def start(
         },
     )
     patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout)) if wait else None
+    given = RolloutInput(spec=spec, task_queue=task_queue, by=by, request_id=request_id)
     if check:
         asyncio.run(_check(spec, kubeconfig, context))
-    code = asyncio.run(_start(spec, task_queue, ui, patience, as_json=as_json))
+    code = asyncio.run(launch(given, on_conflict, ui, patience, as_json=as_json))
     raise typer.Exit(code)
 
 
@@ -107,10 +130,11 @@ async def _check(spec: RolloutSpec, kubeconfig: str | None, context: str | None)
         ) from error
 
 
-async def _start(
-    spec: RolloutSpec, task_queue: str, ui: str, patience: following.Patience | None, *, as_json: bool
+async def launch(
+    given: RolloutInput, on_conflict: OnConflict, ui: str, patience: following.Patience | None, *, as_json: bool
 ) -> ExitCode:
-    run = await starting.start_rollout(await temporal.connect(), spec, task_queue)
+    """Start it, say so, and with `patience` wait for its end; what to tell the shell. Raises CommandError."""
+    run = await conflicts.start(await temporal.connect(), given, on_conflict)
     link = run.ui_link(ui)
     if as_json:
         typer.echo(Started(rollout=run.rollout, run_id=run.first_run_id, ui=link).model_dump_json())

@@ -16,8 +16,16 @@ from temporalio.service import RPCError, RPCStatusCode
 from rollwright.cli import views
 from rollwright.cli.failure import CommandError
 from rollwright.cli.temporal import Run, explained
-from rollwright.rollout.spec import RolloutSpec
-from rollwright.workflows.contract import MEMO, PHASE_ATTRIBUTE, TARGET_ATTRIBUTE, WORKFLOW_TYPE, Phase, RolloutInput
+from rollwright.rollout.spec import RolloutSpec, Target
+from rollwright.workflows.contract import (
+    MEMO,
+    PHASE_ATTRIBUTE,
+    REQUEST_MEMO,
+    TARGET_ATTRIBUTE,
+    WORKFLOW_TYPE,
+    Phase,
+    RolloutInput,
+)
 
 _REGISTER = (
     "temporal operator search-attribute create --name RolloutTarget --name RolloutPhase --name RolloutRevision "
@@ -27,45 +35,55 @@ _SUMMARY_LENGTH = 200
 """Temporal takes 200 bytes for a summary."""
 
 
-async def start_rollout(client: Client, spec: RolloutSpec, task_queue: str) -> Run:
-    """Start a rollout. Raises CommandError; one that is open on the target is left alone and named."""
+class OpenRolloutError(CommandError):
+    """The target has an open rollout, which is left alone."""
+
+    def __init__(self, target: Target) -> None:
+        """`target`: of both."""
+        rollout = target.workflow_id
+        super().__init__(
+            f"{target} has an open rollout: {rollout}",
+            todo=f"Follow it: rollwright watch {rollout}\n"
+            f"End it, then start again: rollwright abort {rollout} --reason ...\n"
+            "Or start with --on-conflict retarget, which sets it the new target, or with --on-conflict queue.",
+        )
+
+
+async def start_rollout(client: Client, given: RolloutInput) -> Run:
+    """Start a rollout. Raises CommandError, and OpenRolloutError if another one is open on the target."""
+    spec = given.spec
     attributes = [
         SearchAttributePair(TARGET_ATTRIBUTE, views.short(spec.target)),
         SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING.value),
     ]
     with explained(f"{spec.target.workflow_id} can't be started"):
         try:
-            return await _start(client, spec, task_queue, attributes)
+            return await _start(client, given, attributes)
         except RPCError as error:
             if error.status is not RPCStatusCode.INVALID_ARGUMENT or "search attribute" not in error.message:
                 raise
             typer.echo(f"note: the rollout is not searchable: {error.message}. To mend it: {_REGISTER}", err=True)
-        return await _start(client, spec, task_queue, [])
+        return await _start(client, given, [])
 
 
-async def _start(
-    client: Client, spec: RolloutSpec, task_queue: str, attributes: Sequence[SearchAttributePair[str]]
-) -> Run:
+async def _start(client: Client, given: RolloutInput, attributes: Sequence[SearchAttributePair[str]]) -> Run:
+    spec = given.spec
     summary = f"{views.short(spec.target)}: {views.change(spec.change)}"
     try:
         handle = await client.start_workflow(
             WORKFLOW_TYPE,
-            RolloutInput(spec=spec, task_queue=task_queue),
+            given,
             id=spec.target.workflow_id,
-            task_queue=task_queue,
+            task_queue=given.task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             search_attributes=TypedSearchAttributes(attributes),
-            memo={MEMO: summary},
+            memo={MEMO: summary, REQUEST_MEMO: given.request_id},
             static_summary=summary[:_SUMMARY_LENGTH],
             static_details=_details(spec),
         )
     except WorkflowAlreadyStartedError as error:
-        raise CommandError(
-            f"{spec.target} has an open rollout: {spec.target.workflow_id}",
-            todo=f"Follow it: rollwright watch {spec.target.workflow_id}\n"
-            f"End it, then start again: rollwright abort {spec.target.workflow_id} --reason ...",
-        ) from error
+        raise OpenRolloutError(spec.target) from error
     return Run(client, spec.target.workflow_id, str(handle.first_execution_run_id))
 
 

@@ -1,71 +1,74 @@
-"""Pause, resume and abort: a signal that says who and why, and a look at whether it took effect."""
+"""What all steering verbs share: a message to the open rollout of a target, by whom and why, and what comes of it."""
 
 import asyncio
-import getpass
-import socket
-import time
-from typing import Annotated
+import inspect
+from collections.abc import Awaitable, Callable
 
 import typer
-from pydantic import ValidationError
 
-from rollwright.cli import options, temporal, views
-from rollwright.cli.failure import CommandError, ExitCode
-from rollwright.cli.outputs import Status
-from rollwright.cli.temporal import NoAnswerError, Run
+from rollwright.cli import interventions, options, temporal
+from rollwright.cli.failure import CommandError
+from rollwright.cli.temporal import NoAnswerError, RefusedError, Run
 from rollwright.rollout.spec import Target
-from rollwright.workflows.contract import ABORT, PAUSE, RESUME, Intervention, Phase, RolloutStatus
+from rollwright.workflows.contract import Message, Steering
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; the rollout keeps it.")]
-Actor = Annotated[str, typer.Option("--actor", help="Who; the rollout keeps it. Without it, your login name and host.")]
-
-EFFECT = {
-    PAUSE: (Phase.PAUSED,),
-    RESUME: tuple(phase for phase in Phase if phase is not Phase.PAUSED),
-    ABORT: (Phase.ABORTING, Phase.RESTORING, Phase.ABORTED),
-}
-"""The phases that show that a signal took effect."""
-_EFFECT_SECONDS = 3.0
+IfEnded = Callable[[Run, Steering], Awaitable[str]]
+"""What a verb does with a rollout that has ended; its words. Raises CommandError."""
 
 
-def steer(signal: str, target: str, namespace: str | None, reason: str, actor: str) -> None:
-    """Send a signal to the open rollout of a target, and tell what came of it. Raises CommandError."""
-    named = options.read_target(target, namespace)
-    try:
-        by = Intervention(actor=actor or _login_name(), reason=reason)
-    except ValidationError as refused:
-        what = "; ".join(f"--{error['loc'][0]}: {error['msg']}" for error in refused.errors())
-        raise CommandError(what, code=ExitCode.BAD_INPUT) from refused
-    typer.echo(asyncio.run(_steer(signal, named, by)))
+async def _refuse_ended(run: Run, steering: Steering) -> str:
+    raise CommandError(
+        f"{run.rollout} has ended: there is nothing to {steering.message}",
+        todo=f"`rollwright status {run.rollout}` shows how the last one ended.",
+    )
 
 
-async def _steer(signal: str, target: Target, by: Intervention) -> str:
+def verb(message: Callable[..., Steering], if_ended: IfEnded = _refuse_ended) -> typer.Typer:
+    """Make a verb of a function that makes the message of the verb's own options, and whose docstring is its help.
+
+    The target, who it is and why are options of every such verb.
+    """
+
+    def send(
+        target: options.TargetText,
+        namespace: options.Namespace = None,
+        *,
+        reason: interventions.Reason = "",
+        actor: interventions.Actor = "",
+        **own: object,
+    ) -> None:
+        named = options.read_target(target, namespace)
+        by = interventions.read_intervention(actor, reason)
+        steering = message(**own).model_copy(update={"actor": by.actor, "reason": by.reason})
+        typer.echo(asyncio.run(_steer(named, steering, if_ended)))
+
+    app = typer.Typer()
+    app.command(help=inspect.getdoc(message))(_with_options_of(message, send))
+    return app
+
+
+def _with_options_of(message: Callable[..., Steering], send: Callable[..., None]) -> Callable[..., None]:
+    """Show typer, which reads signatures, the options of both in place of `send`'s open ones."""
+    shared = list(inspect.signature(send).parameters.values())[:-1]
+    parameters = [*shared, *inspect.signature(message).parameters.values()]
+    send.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # where `inspect` looks first
+    send.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return send
+
+
+async def _steer(target: Target, steering: Steering, if_ended: IfEnded) -> str:
     run = await temporal.find(await temporal.connect(), target)
-    if not await run.signal(signal, by):
-        raise CommandError(
-            f"{target} has no open rollout: there is nothing to {signal}",
-            todo=f"`rollwright status {run.rollout}` shows how the last one ended.",
-        )
-    sent = f"sent {signal} to {run.rollout}, by {by.actor}"
     try:
-        status = await _effect(run, EFFECT[signal])
+        if steering.message is Message.PROMOTE:
+            # The gate that is seen waiting: sent twice, it doesn't pass the one behind it too.
+            steering = steering.model_copy(update={"gate": (await run.answer()).gate})
+        answer = await run.steer(steering)
     except NoAnswerError as error:
-        return f"{sent}; it takes effect later: {error}"
-    return f"{sent}\n{views.now(Status.of(status))}"
-
-
-async def _effect(run: Run, phases: tuple[Phase, ...]) -> RolloutStatus:
-    """The status once the signal took effect, or as it is when that takes longer than a moment."""
-    deadline = time.monotonic() + _EFFECT_SECONDS
-    while True:
-        status = await run.answer()
-        if status.phase in phases or time.monotonic() >= deadline:
-            return status
-        await asyncio.sleep(0.2)
-
-
-def _login_name() -> str:
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (OSError, KeyError):  # a container's user may have no name
-        return f"unknown@{socket.gethostname()}"
+        # The update may have arrived all the same: every message is safe to take twice.
+        left = await run.signal(steering)
+        answer = f"accepted; it takes effect once a worker is there ({error})" if left else ""
+    except RefusedError as refused:
+        raise CommandError(f"{run.rollout} does not {steering.message}: {refused}") from refused
+    if not answer:
+        return await if_ended(run, steering)
+    return f"sent {steering.message} to {run.rollout}, by {steering.actor}\n{answer}"

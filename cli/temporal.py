@@ -12,6 +12,8 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, FailureError
@@ -23,15 +25,31 @@ from rollwright.cli.failure import CommandError
 from rollwright.rollout.spec import Target
 from rollwright.rollout.stages import Stage
 from rollwright.worker.temporal import connect as connect_to_temporal
-from rollwright.workflows.contract import STAGES, STATUS, Intervention, RolloutStatus, StageTable
+from rollwright.workflows.contract import (
+    RETARGET,
+    STAGES,
+    STATUS,
+    STEER,
+    Retarget,
+    RolloutStatus,
+    StageTable,
+    Steering,
+)
 
 ANSWER = timedelta(seconds=5)
 """How long a call may take: a server that is away, or a rollout whose worker is away, is told of after that."""
+
+_KEEPING = timedelta(seconds=40)
+"""How long a new change may take to be tried and kept; a worker that is there has done it by then, or given up."""
 
 _LOCAL_UI = "http://localhost:8233"
 _LOCAL_HOSTS = ("localhost", "127.", "[::1]")
 # Nobody answers a query: the call times out, or the server knows already that no worker polls.
 _NO_WORKER = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+_START_A_WORKER = "no worker answers; start one: rollwright worker"
+_PATIENCE = timedelta(seconds=3)
+# What the server says of an update that was taken by a rollout that then ended.
+_ENDED_BEFORE_THE_ANSWER = "AcceptedUpdateCompletedWorkflow"
 _AWAY = (
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -65,6 +83,10 @@ def unreachable(error: Exception) -> CommandError:
         todo="Set TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_API_KEY (or a profile of temporal.toml), "
         "or start a server for yourself: temporal server start-dev",
     )
+
+
+class RefusedError(Exception):
+    """The rollout does not take a message; says why, and what to do instead."""
 
 
 @contextmanager
@@ -104,6 +126,11 @@ class Run:
         known = base or (_LOCAL_UI if self.is_local else "")
         return views.ui_link(known, self.client.namespace, self.rollout, self.first_run_id)
 
+    async def task_queue(self) -> str:
+        """Where it takes its tasks from. Raises CommandError."""
+        with explained(f"{self.rollout} can't be looked up"):
+            return (await self._latest.describe(rpc_timeout=ANSWER)).task_queue
+
     async def is_open(self) -> bool:
         """Whether it still runs. Raises NoAnswerError."""
         with _answered():
@@ -136,15 +163,44 @@ class Run:
         """Where it stands, or how it ended. Raises NoAnswerError, CommandError if it ended without a result."""
         return await (self.status() if await self.is_open() else self.result())
 
-    async def signal(self, name: str, by: Intervention) -> bool:
-        """Steer it; False if it has ended. Raises CommandError."""
+    async def steer(self, steering: Steering) -> str:
+        """Send a message and have it answered, in words; empty if the rollout has ended.
+
+        Raises NoAnswerError (it may have arrived all the same), RefusedError, CommandError.
+        """
+        return await self._update(STEER, steering, _PATIENCE)
+
+    async def retarget(self, retarget: Retarget) -> str:
+        """Set it another target; the name of the new template, empty if the rollout has ended. Raises as `steer`."""
+        return await self._update(RETARGET, retarget, _KEEPING)
+
+    async def _update(self, name: str, message: Steering | Retarget, patience: timedelta) -> str:
         try:
-            await self._latest.signal(name, by, rpc_timeout=ANSWER)
+            answer: str = await self._latest.execute_update(name, message, result_type=str, rpc_timeout=patience)
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            raise NoAnswerError(_START_A_WORKER) from error
+        except WorkflowUpdateFailedError as failed:
+            if isinstance(failed.cause, ApplicationError) and failed.cause.type == _ENDED_BEFORE_THE_ANSWER:
+                return ""
+            raise RefusedError(getattr(failed.cause, "message", str(failed.cause))) from failed
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return False
-            raise CommandError(f"{self.rollout} can't be reached: {error.message}", todo=_todo(error)) from error
+            return self._ended(error)
+        return answer
+
+    async def signal(self, steering: Steering) -> bool:
+        """Leave a message for whenever a worker is there; False if the rollout has ended. Raises CommandError."""
+        try:
+            await self._latest.signal(str(steering.message), steering, rpc_timeout=ANSWER)
+        except RPCError as error:
+            self._ended(error)
+            return False
         return True
+
+    def _ended(self, error: RPCError) -> str:
+        """Nothing, if the error says that the rollout has ended. Raises CommandError if it says anything else."""
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise CommandError(f"{self.rollout} can't be reached: {error.message}", todo=_todo(error)) from error
+        return ""
 
     @property
     def _latest(self) -> WorkflowHandle[object, object]:
@@ -158,8 +214,8 @@ def _without_result(rollout: str, cause: BaseException) -> CommandError:
     why = cause.message if isinstance(cause, FailureError) else str(cause)
     return CommandError(
         f"{rollout} ended without a result: {why}",
-        todo="Its target may stand half-way, with a surge or a partition. Start another rollout of it: that goes on "
-        "from what it finds.",
+        todo="Its target may stand half way, with a surge or a partition: `rollwright doctor` says so, and mends it. "
+        "Or start another rollout of it: that goes on from what it finds.",
     )
 
 
@@ -168,18 +224,24 @@ def first_run_id(description: WorkflowExecutionDescription) -> str:
     return description.raw_description.workflow_execution_info.first_run_id or description.run_id
 
 
+async def look_up(client: Client, target: Target) -> WorkflowExecutionDescription | None:
+    """What Temporal knows of the latest rollout of a target; None if there is none. Raises CommandError."""
+    with explained(f"{target.workflow_id} can't be looked up"):
+        try:
+            return await client.get_workflow_handle(target.workflow_id).describe(rpc_timeout=ANSWER)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+
+
 async def find(client: Client, target: Target) -> Run:
     """The latest rollout of a target. Raises CommandError if there is none."""
-    handle = client.get_workflow_handle(target.workflow_id)
-    try:
-        with explained(f"{target.workflow_id} can't be looked up"):
-            description = await handle.describe(rpc_timeout=ANSWER)
-    except CommandError as error:
-        if isinstance(error.__cause__, RPCError) and error.__cause__.status is RPCStatusCode.NOT_FOUND:
-            raise CommandError(
-                f"there is no rollout of {target}", todo="`rollwright list --all` shows the rollouts there are."
-            ) from error
-        raise
+    description = await look_up(client, target)
+    if description is None:
+        raise CommandError(
+            f"there is no rollout of {target}", todo="`rollwright list --all` shows the rollouts there are."
+        )
     return Run(client, target.workflow_id, first_run_id(description))
 
 
@@ -190,7 +252,7 @@ def _answered(*, by_worker: bool = False) -> Iterator[None]:
         yield
     except RPCError as error:
         if by_worker and error.status in _NO_WORKER:
-            raise NoAnswerError("no worker answers; start one: rollwright worker") from error
+            raise NoAnswerError(_START_A_WORKER) from error
         if error.status in _AWAY:
             raise NoAnswerError(f"Temporal is away ({error.message})") from error
         raise CommandError(f"Temporal refuses: {error.message}", todo=_todo(error)) from error

@@ -7,14 +7,18 @@ from itertools import groupby
 from urllib.parse import quote
 
 from rollwright.cli.difference import Difference
-from rollwright.cli.outputs import Listed, Status
+from rollwright.cli.outputs import Diff, History, Listed, Revision, Status
 from rollwright.cli.text import one_line
+from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Group
-from rollwright.rollout.spec import Change, Target
+from rollwright.rollout.spec import Change, Strategy, Target
 from rollwright.rollout.stages import Mark, Stage
+from rollwright.workflows.contract import Intervention, Phase
 
 MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
 LEGEND = "✅ updated  ❎ not yet  ⏳ rolling"
+_GOING = {Course.BACK: Phase.ROLLING_BACK, Course.STOP: Phase.ABORTING}
+"""What a rollout that stands would be doing on its course."""
 _FIXED_CELLS = 50
 """What Stage, Partition, Replicas and a short Note take."""
 _GROUP_CELLS = 4
@@ -80,7 +84,7 @@ def now(status: Status) -> str:
 
 
 def _unready(groups: Sequence[Group]) -> str:
-    unready = [group for group in groups if not group.available]
+    unready = [group for group in groups if not group.available and not group.failed]
     shown = [
         f"{group.ordinal} ({'leaving' if group.terminating else _short(group.reason) or 'not ready'})"
         for group in unready[:_MOST_UNREADY]
@@ -88,6 +92,39 @@ def _unready(groups: Sequence[Group]) -> str:
     if more := len(unready) - len(shown):
         shown.append(f"{more} more")
     return f"waiting for {'group' if len(unready) == 1 else 'groups'} {', '.join(shown)}" if unready else ""
+
+
+def facts_now(status: Status) -> list[tuple[str, str]]:
+    """Where it stands, and what somebody should know or do about it: names and values."""
+    rows = [
+        ("now", now(status)),
+        ("course", _course(status)),
+        ("gate", f"{status.gate} of {status.gates} waits to be promoted" if status.gate else ""),
+        *(("failed", line) for line in _failed(status.groups)),
+        ("dispute", one_line(status.dispute)),
+        ("step", "one step unconfirmed: it may still take effect" if status.unconfirmed else ""),
+        *(("next", one_line(command)) for command in status.next),
+        ("budget", budget(status)),
+        ("seen", extremes(status)),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _course(status: Status) -> str:
+    if status.phase.is_final:
+        return ""
+    back = f"back to {one_line(status.before)}" if status.before else "back"
+    return {Course.FORWARD: "", Course.BACK: back, Course.STOP: "to a stop: nothing further is updated"}[status.course]
+
+
+def _failed(groups: Sequence[Group]) -> list[str]:
+    failed = [group for group in groups if group.failed]
+    lines = [
+        f"group {group.ordinal}: {one_line(f'{group.cause}: {group.reason}' if group.cause else group.reason)}"
+        for group in failed[:_MOST_UNREADY]
+    ]
+    more = len(failed) - len(lines)
+    return [*lines, f"and {more} more"] if more else lines
 
 
 def _short(reason: str) -> str:
@@ -141,13 +178,18 @@ def facts(status: Status) -> list[tuple[str, str]]:
         ("rollout", one_line(status.rollout)),
         ("target", str(status.spec.target)),
         ("change", change(status.spec.change)),
-        ("now", now(status)),
-        ("budget", budget(status)),
-        ("seen", extremes(status)),
+        ("by", by(status.by)),
+        ("request", one_line(status.request_id)),
+        *facts_now(status),
         ("started", moment(status.started_at)),
         ("finished", moment(status.finished_at)),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def by(who: Intervention) -> str:
+    """Who asked for something, and why."""
+    return one_line(f"{who.actor}: {who.reason}" if who.reason else who.actor)
 
 
 def events(status: Status) -> list[str]:
@@ -173,15 +215,92 @@ def changes(found: Iterable[Difference]) -> list[str]:
 def listing(rollouts: Iterable[Listed]) -> Table:
     """The table of `list`."""
     return Table(
-        ("TARGET", "PHASE", "STAGE", "STARTED", "ID"),
+        ("TARGET", "PHASE", "STAGE", "BY", "STARTED", "ID"),
         tuple(
             tuple(
                 one_line(cell) or "-"
-                for cell in (listed.target, listed.phase, listed.stage, moment(listed.started_at), listed.rollout)
+                for cell in (
+                    listed.target,
+                    _phase(listed),
+                    listed.stage,
+                    listed.by.actor if listed.by else "",
+                    moment(listed.started_at),
+                    listed.rollout,
+                )
             )
             for listed in rollouts
         ),
     )
+
+
+def _phase(listed: Listed) -> str:
+    """The phase, with what about it somebody should look at."""
+    going = _GOING.get(listed.course) if listed.course else None
+    parts = [
+        f"{listed.phase} {listed.gate} of {listed.gates}" if listed.gate else listed.phase,
+        going if going and going != listed.phase else "",
+        f"{listed.failed} failed" if listed.failed else "",
+        "disputed" if listed.dispute else "",
+        "one step unconfirmed" if listed.unconfirmed else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def history(revisions: Iterable[Revision]) -> Table:
+    """The table of `history`."""
+    return Table(
+        ("REVISION", "STATE", "KEPT", "BY", "IMAGES", "OUTCOME", "WHY"),
+        tuple(
+            tuple(
+                one_line(cell) or "-"
+                for cell in (
+                    str(kept.revision),
+                    ", ".join(filter(None, ("stands" if kept.stands else "", "rejected" if kept.rejected else ""))),
+                    moment(kept.kept_at),
+                    kept.actor,
+                    ", ".join(kept.images),
+                    kept.outcome,
+                    kept.reason,
+                )
+            )
+            for kept in revisions
+        ),
+    )
+
+
+def history_notes(shown: History) -> list[str]:
+    """What there is to say besides, a line each."""
+    lines = [
+        one_line(
+            f"revision {kept.revision} was rejected by {kept.rejected.actor} {moment(kept.rejected.at)}: "
+            f"{kept.rejected.reason}"
+        )
+        for kept in shown.revisions
+        if kept.rejected
+    ]
+    if not any(kept.stands for kept in shown.revisions):
+        lines.append(
+            "What stands now is none of them: somebody has changed it past rollwright. The next rollout keeps it."
+        )
+    return lines
+
+
+def difference_of(shown: Diff) -> str:
+    """What a diff is of."""
+    before = "what stands" if shown.before is None else f"revision {shown.before}"
+    return f"from {before} to revision {shown.after}"
+
+
+def strategy(wanted: Strategy) -> str:
+    """A strategy on one line, as far as it shows."""
+    parts = [
+        f"at most {wanted.max_unavailable} missing, at most {wanted.max_surge} surplus",
+        wanted.pacing.value,
+        wanted.reclaim.value,
+        f"ordinals below {wanted.partition} stay" if wanted.partition else "",
+        f"{len(wanted.steps)} gates" if wanted.steps else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def ui_link(base: str, namespace: str, workflow_id: str, run_id: str) -> str:

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.text import Text
 
 from rollwright.cli import following, options, render, temporal
-from rollwright.cli.following import Look
+from rollwright.cli.following import Look, Patience
 from rollwright.cli.outputs import Snapshot
 from rollwright.cli.temporal import Run
 from rollwright.rollout.spec import Target
@@ -21,13 +21,18 @@ def watch(
     target: options.TargetText,
     namespace: options.Namespace = None,
     *,
+    wait_timeout: options.WaitTimeout = "",
     as_json: options.AsJson = False,
     svg: options.Svg = "",
     ui: options.UiUrl = "",
 ) -> None:
     """Follow the latest rollout of a target live until it ends; a line a stage if the output is no terminal.
 
-    Exit codes: 0 completed, 1 could not, 2 bad input, 4 aborted.
+    It is followed however long it stands, unless --wait-timeout is given.
+
+    Exit codes: 0 completed, 1 could not or the target was deleted, 2 bad input,
+    3 rolled back, 4 aborted, 5 paused, stalled, at a gate or unanswered for
+    longer than --wait-timeout.
 
     Examples:
       rollwright watch lws/llm -n inference
@@ -35,27 +40,30 @@ def watch(
       rollwright watch rollout/lws/inference/llm --svg rollout.svg
 
     """
-    end = asyncio.run(_watch(options.read_target(target, namespace), ui, as_json=as_json))
+    patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout)) if wait_timeout else None
+    end = asyncio.run(_watch(options.read_target(target, namespace), ui, patience, as_json=as_json))
     if svg:
         render.save_picture(svg, f"rollwright watch {target}", render.snapshot(end, render.PICTURE_WIDTH))
     raise typer.Exit(following.exit_code(end))
 
 
-async def _watch(target: Target, ui: str, *, as_json: bool) -> Snapshot:
+async def _watch(target: Target, ui: str, patience: Patience | None, *, as_json: bool) -> Snapshot:
     run = await temporal.find(await temporal.connect(), target)
-    return await show(run, run.ui_link(ui), as_json=as_json)
+    return await show(run, run.ui_link(ui), patience, as_json=as_json)
 
 
-async def show(run: Run, link: str, *, as_json: bool = False) -> Snapshot:
+async def show(run: Run, link: str, patience: Patience | None = None, *, as_json: bool = False) -> Snapshot:
     """Follow a rollout until it has ended: live on a terminal, else by lines. Raises CommandError."""
     console = render.console()
     if as_json or not console.is_terminal:
-        return await following.print_lines(run, link, as_json=as_json)
+        return await following.print_lines(run, link, as_json=as_json, patience=patience)
     with Live(console=console, auto_refresh=False) as live:
         async for look in following.follow(run, link):
             live.update(_screen(look, console), refresh=True)
             if look.ended and look.snapshot:
                 return look.snapshot
+            if patience:
+                patience.check(look)
     raise AssertionError("following ends with the result")
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio import workflow
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -20,120 +19,13 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from typer.testing import CliRunner
 
 from rollwright.cli.main import app
-from rollwright.rollout.observation import Group, Observation
-from rollwright.rollout.planner import Action, Done, Step
-from rollwright.rollout.stages import extend, first_stage
 from rollwright.workflows.contract import (
-    ABORT,
     DEFAULT_TASK_QUEUE,
-    PAUSE,
     PHASE_ATTRIBUTE,
-    RESUME,
     REVISION_ATTRIBUTE,
-    STAGES,
-    STATUS,
     TARGET_ATTRIBUTE,
-    WORKFLOW_TYPE,
-    Event,
-    Intervention,
-    Phase,
-    RolloutInput,
-    RolloutStatus,
-    StageTable,
 )
-
-BEFORE = Observation(
-    replicas=4,
-    groups_asked=4,
-    partition=0,
-    groups=tuple(Group(ordinal=i, updated=False, ready=True) for i in range(4)),
-    on_target=False,
-)
-SURGED = Observation(
-    replicas=4,
-    groups_asked=6,
-    partition=4,
-    groups=(
-        *BEFORE.groups,
-        Group(ordinal=4, updated=True, ready=False, reason="pulling the image"),
-        Group(ordinal=5, updated=True, ready=False, reason="pulling the image"),
-    ),
-)
-AFTER = Observation(
-    replicas=4,
-    groups_asked=4,
-    partition=0,
-    groups=tuple(Group(ordinal=i, updated=True, ready=True) for i in range(4)),
-)
-PREPARED = extend((first_stage(BEFORE),), BEFORE, Step(action=Action.PREPARE, partition=4, groups=6))
-COMPLETED = extend(PREPARED, AFTER, Done())
-
-
-@workflow.defn(name=WORKFLOW_TYPE)
-class FakeRollout:
-    """Stands at stage 2 until it is told to `go_on`, which completes it, or is aborted."""
-
-    @workflow.init
-    def __init__(self, started: RolloutInput) -> None:
-        self._status = RolloutStatus(
-            rollout=workflow.info().workflow_id,
-            phase=Phase.PROGRESSING,
-            spec=started.spec,
-            observation=SURGED,
-            stage=PREPARED[-1],
-            steps=1,
-            available_min=4,
-            groups_max=6,
-            started_at="2026-01-02T03:04:05Z",
-        )
-        self._stages = PREPARED
-        self._renewed = False
-
-    @workflow.run
-    async def run(self, started: RolloutInput) -> RolloutStatus:
-        await workflow.wait_condition(lambda: self._status.phase.is_final or self._renewed)
-        if self._renewed:
-            workflow.continue_as_new(started)
-        return self._status
-
-    @workflow.signal(name=PAUSE)
-    def pause(self, by: Intervention) -> None:
-        self._steer("paused", by, Phase.PAUSED)
-
-    @workflow.signal(name=RESUME)
-    def resume(self, by: Intervention) -> None:
-        self._steer("resumed", by, Phase.PROGRESSING)
-
-    @workflow.signal(name=ABORT)
-    def abort(self, by: Intervention) -> None:
-        self._steer("aborted", by, Phase.ABORTED)
-
-    @workflow.signal
-    def go_on(self) -> None:
-        self._stages = COMPLETED
-        self._set(
-            phase=Phase.COMPLETED, observation=AFTER, stage=COMPLETED[-1], steps=5, finished_at="2026-01-02T05:04:05Z"
-        )
-
-    @workflow.signal
-    def renew(self) -> None:
-        self._renewed = True
-
-    @workflow.query(name=STATUS)
-    def status(self) -> RolloutStatus:
-        return self._status
-
-    @workflow.query(name=STAGES)
-    def stages(self) -> StageTable:
-        return StageTable(stages=self._stages)
-
-    def _steer(self, what: str, by: Intervention, phase: Phase) -> None:
-        event = Event(at="2026-01-02T04:00:00Z", what=what, actor=by.actor, reason=by.reason)
-        self._set(phase=phase, events=(*self._status.events, event))
-
-    def _set(self, **update: object) -> None:
-        self._status = self._status.model_copy(update=update)
-
+from tests.cli.played import FakeRollout
 
 StartServer = Callable[..., Awaitable[WorkflowEnvironment]]
 Attributes = Sequence[SearchAttributeKey[Any]]

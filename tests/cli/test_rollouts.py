@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from temporalio.client import Client
 
-from rollwright.rollout.spec import Target
 from rollwright.workflows.contract import PHASE_ATTRIBUTE, TARGET_ATTRIBUTE
+from tests.cli.played import flags, go_on, rollout
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command, MakeWorker, Run, Start, StartServer
@@ -25,26 +25,12 @@ NOW_LINES = [
 LAST_LINES = ["stage 3   partition 0   replicas 4   ✅✅✅✅  Rolling update completed", "completed"]
 
 
-def flags(name: str) -> list[str]:
-    """A rollout of lws/NAME by flags."""
-    return ["start", "--target", f"lws/{name}", "-n", "inference", "--image", "model=llm:v2", "--max-surge", "2"]
-
-
-def rollout(name: str) -> str:
-    return Target(name=name, namespace="inference").workflow_id
-
-
-async def go_on(server: Client, name: str) -> None:
-    """Let the played rollout complete."""
-    await server.get_workflow_handle(rollout(name)).signal("go_on")
-
-
 async def lines(command: "Command", number: int) -> list[str]:
     return [await command.line() for _ in range(number)]
 
 
 async def test_start_starts_a_searchable_workflow_and_prints_its_id_and_link(server: Client, run: "Run") -> None:
-    ran = await run(*flags("started"), "--no-check")
+    ran = await run(*flags("started"))
     handle = server.get_workflow_handle(rollout("started"))
     described = await handle.describe()
     assert (ran.code, ran.stderr) == (0, "")
@@ -60,18 +46,19 @@ async def test_start_starts_a_searchable_workflow_and_prints_its_id_and_link(ser
 
 
 async def test_a_second_rollout_of_an_open_target_is_refused_with_what_can_be_done(run: "Run") -> None:
-    await run(*flags("twice"), "--no-check")
-    ran = await run(*flags("twice"), "--no-check")
+    await run(*flags("twice"))
+    ran = await run(*flags("twice"))
     assert (ran.code, ran.stdout) == (1, "")
     assert ran.stderr.splitlines() == [
         "error: lws/twice in namespace inference has an open rollout: rollout/lws/inference/twice",
         "Follow it: rollwright watch rollout/lws/inference/twice",
         "End it, then start again: rollwright abort rollout/lws/inference/twice --reason ...",
+        "Or start with --on-conflict retarget, which sets it the new target, or with --on-conflict queue.",
     ]
 
 
 async def test_start_prints_json(server: Client, run: "Run") -> None:
-    ran = await run(*flags("json"), "--no-check", "--json", "--ui", "https://temporal.example.com")
+    ran = await run(*flags("json"), "--json", "--ui", "https://temporal.example.com")
     run_id = (await server.get_workflow_handle(rollout("json")).describe()).run_id
     assert json.loads(ran.stdout) == {
         "rollout": "rollout/lws/inference/json",
@@ -81,31 +68,55 @@ async def test_start_prints_json(server: Client, run: "Run") -> None:
 
 
 async def test_start_without_a_cluster_in_reach_leaves_the_check_to_the_worker(run: "Run") -> None:
-    ran = await run(*flags("unchecked"))
+    ran = await run(*flags("unchecked")[:-1])
     assert ran.code == 0
     assert ran.stderr.startswith("note: not checked beforehand, the worker will: no kubeconfig")
 
 
 async def test_waiting_prints_a_line_a_stage_and_exits_0_when_completed(server: Client, start: "Start") -> None:
-    command = await start(*flags("waited"), "--no-check", "--wait")
+    command = await start(*flags("waited"), "--wait")
     assert (await lines(command, 4))[2:] == NOW_LINES
     await go_on(server, "waited")
     ran = await command.end()
     assert (ran.stdout.splitlines(), ran.stderr, ran.code) == (LAST_LINES, "", 0)
 
 
-async def test_waiting_for_a_rollout_that_is_aborted_exits_4(start: "Start", run: "Run") -> None:
-    command = await start(*flags("aborted"), "--no-check", "--wait")
+@pytest.mark.parametrize(("verb", "phase", "code"), [("rollback", "rolled back", 3), ("abort", "aborted", 4)])
+async def test_waiting_for_a_rollout_that_does_not_complete_says_so_by_its_exit_code(
+    start: "Start", run: "Run", verb: str, phase: str, code: int
+) -> None:
+    command = await start(*flags(f"ends-{verb}"), "--wait")
     await lines(command, 4)
-    await run("abort", "lws/aborted", "-n", "inference", "--reason", "wrong image")
+    await run(verb, f"lws/ends-{verb}", "-n", "inference", "--reason", "wrong image")
     ran = await command.end()
-    assert (ran.stdout.splitlines(), ran.code) == (["aborted"], 4)
+    assert (ran.stdout.splitlines(), ran.code) == ([phase], code)
+    assert (await run("watch", f"lws/ends-{verb}", "-n", "inference")).code == code
+
+
+async def test_watching_a_rollout_whose_target_was_deleted_exits_1(server: Client, run: "Run") -> None:
+    await run(*flags("gone"))
+    await server.get_workflow_handle(rollout("gone")).signal("lose_target")
+    ran = await run("watch", "lws/gone", "-n", "inference")
+    assert (ran.stdout.splitlines()[-1], ran.code) == ("target deleted", 1)
+
+
+async def test_a_gate_that_waits_too_long_ends_the_wait_with_what_goes_on(run: "Run", tmp_path: Path) -> None:
+    (tmp_path / "rollout.yaml").write_text(
+        "apiVersion: rollwright/v1\nkind: Rollout\ntarget: {name: gate, namespace: inference}\n"
+        "strategy: {steps: [{until: 1}]}\n"
+    )
+    for command in (["start", "-f", str(tmp_path / "rollout.yaml"), "--no-check", "--wait"], ["watch", "lws/gate"]):
+        ran = await run(*command, "-n", "inference", "--wait-timeout", "0")
+        assert ran.code == 5
+        assert ran.stdout.splitlines()[-2].startswith("gated")
+        assert ran.stdout.splitlines()[-1] == "  rollwright promote lws/gate -n inference"
+        assert "the rollout stands (gated) for longer than --wait-timeout" in ran.stderr
 
 
 async def test_waiting_for_a_rollout_that_stands_too_long_exits_5_and_leaves_it_open(
     server: Client, start: "Start", run: "Run"
 ) -> None:
-    command = await start(*flags("standing"), "--no-check", "--wait", "--wait-timeout", "1s")
+    command = await start(*flags("standing"), "--wait", "--wait-timeout", "1s")
     await lines(command, 4)
     await run("pause", "lws/standing", "-n", "inference")
     ran = await command.end()
@@ -115,7 +126,7 @@ async def test_waiting_for_a_rollout_that_stands_too_long_exits_5_and_leaves_it_
 
 
 async def test_interrupting_the_wait_leaves_the_rollout_running(server: Client, start: "Start") -> None:
-    command = await start(*flags("left"), "--no-check", "--wait")
+    command = await start(*flags("left"), "--wait")
     await lines(command, 4)
     command.process.send_signal(signal.SIGINT)
     ran = await command.end()
@@ -131,7 +142,7 @@ async def test_waiting_goes_on_over_a_restart_of_the_server(
     first = await start_server(**settings)
     address = first.client.service_client.config.target_host
     async with make_worker(first.client):
-        command = await start(*flags("restarted"), "--no-check", "--wait", address=address)
+        command = await start(*flags("restarted"), "--wait", address=address)
         assert (await lines(command, 4))[2:] == NOW_LINES
         await first.shutdown()
         assert command.process.stderr
@@ -147,7 +158,7 @@ async def test_waiting_goes_on_over_a_restart_of_the_server(
 async def test_waiting_follows_its_own_rollout_over_continue_as_new_and_not_the_next_one(
     server: Client, start: "Start", run: "Run"
 ) -> None:
-    command = await start(*flags("renewed"), "--no-check", "--wait")
+    command = await start(*flags("renewed"), "--wait")
     await lines(command, 4)
     handle = server.get_workflow_handle(rollout("renewed"))
     first_run_id = (await handle.describe()).run_id
@@ -157,23 +168,23 @@ async def test_waiting_follows_its_own_rollout_over_continue_as_new_and_not_the_
             pass
     await go_on(server, "renewed")
     await handle.result()
-    await run(*flags("renewed"), "--no-check")
+    await run(*flags("renewed"))
     ran = await command.end()
     assert (ran.stdout.splitlines(), ran.code) == (LAST_LINES, 0)
 
 
 async def test_a_rollout_that_was_terminated_is_told_of_as_an_error(server: Client, start: "Start", run: "Run") -> None:
-    command = await start(*flags("killed"), "--no-check", "--wait")
+    command = await start(*flags("killed"), "--wait")
     await lines(command, 4)
     await server.get_workflow_handle(rollout("killed")).terminate()
     for ran in (await command.end(), await run("status", "lws/killed", "-n", "inference")):
         assert ran.code == 1
         assert ran.stderr.startswith("error: rollout/lws/inference/killed ended without a result: terminated")
-        assert "Start another rollout of it" in ran.stderr
+        assert "`rollwright doctor` says so, and mends it" in ran.stderr
 
 
 async def test_status_of_an_open_and_of_an_ended_rollout(server: Client, run: "Run") -> None:
-    await run(*flags("asked"), "--no-check")
+    await run(*flags("asked"))
     while_open = await run("status", "rollout/lws/inference/asked")
     assert "now      progressing: waiting for groups 4 (pulling the image), 5 (pulling the image)" in while_open.stdout
     await go_on(server, "asked")
@@ -193,7 +204,7 @@ async def test_there_is_no_status_of_a_target_never_rolled_out(run: "Run") -> No
 
 
 async def test_watch_prints_objects_until_the_end(server: Client, start: "Start", run: "Run") -> None:
-    await run(*flags("watched"), "--no-check")
+    await run(*flags("watched"))
     command = await start("watch", "lws/watched", "-n", "inference", "--json")
     first = json.loads(await command.line())
     await go_on(server, "watched")
@@ -205,15 +216,14 @@ async def test_watch_prints_objects_until_the_end(server: Client, start: "Start"
 
 
 async def test_watching_a_rollout_that_has_ended_shows_how_it_went(server: Client, run: "Run") -> None:
-    await run(*flags("past"), "--no-check")
+    await run(*flags("past"))
     await go_on(server, "past")
-    await server.get_workflow_handle(rollout("past")).result()
     ran = await run("watch", "lws/past", "-n", "inference")
     assert (ran.stdout.splitlines(), ran.code) == (NOW_LINES + LAST_LINES, 0)
 
 
 async def test_watch_draws_its_last_screen_as_a_picture(server: Client, run: "Run", tmp_path: Path) -> None:
-    await run(*flags("drawn"), "--no-check")
+    await run(*flags("drawn"))
     await go_on(server, "drawn")
     ran = await run("watch", "lws/drawn", "-n", "inference", "--svg", str(tmp_path / "watch.svg"))
     assert ran.code == 0
@@ -221,10 +231,9 @@ async def test_watch_draws_its_last_screen_as_a_picture(server: Client, run: "Ru
 
 
 async def test_list_shows_open_rollouts_and_with_all_the_ended_ones(server: Client, run: "Run") -> None:
-    await run(*flags("listed"), "--no-check")
-    await run(*flags("ended"), "--no-check")
+    await run(*flags("listed"))
+    await run(*flags("ended"))
     await go_on(server, "ended")
-    await server.get_workflow_handle(rollout("ended")).result()
 
     async def names(*arguments: str) -> dict[str, dict[str, Any]]:
         shown = json.loads((await run("list", "--json", *arguments)).stdout)
@@ -240,48 +249,13 @@ async def test_list_shows_open_rollouts_and_with_all_the_ended_ones(server: Clie
     assert "lws/inference/ended" in await names("--all")
 
 
-@pytest.mark.parametrize(("verb", "phase"), [("pause", "paused"), ("resume", "progressing"), ("abort", "aborted")])
-async def test_steering_says_what_it_did_and_who_and_why(run: "Run", verb: str, phase: str) -> None:
-    await run(*flags(f"to-{verb}"), "--no-check")
-    ran = await run(verb, f"lws/to-{verb}", "-n", "inference", "--actor", "ann@ops", "--reason", "error rate")
-    assert (ran.code, ran.stderr) == (0, "")
-    first, second = ran.stdout.splitlines()
-    assert first == f"sent {verb} to rollout/lws/inference/to-{verb}, by ann@ops"
-    assert second.startswith(phase)
-    (event,) = json.loads((await run("status", f"lws/to-{verb}", "-n", "inference", "--json")).stdout)["events"]
-    assert (event["actor"], event["reason"]) == ("ann@ops", "error rate")
-
-
-async def test_the_actor_is_whoever_is_logged_in(run: "Run") -> None:
-    await run(*flags("mine"), "--no-check")
-    ran = await run("pause", "lws/mine", "-n", "inference", LOGNAME="ann")
-    assert ran.stdout.splitlines()[0] == f"sent pause to rollout/lws/inference/mine, by ann@{socket.gethostname()}"
-
-
-@pytest.mark.parametrize("verb", ["pause", "resume", "abort"])
-async def test_steering_a_rollout_that_has_ended_is_refused(server: Client, run: "Run", verb: str) -> None:
-    await run(*flags(f"over-{verb}"), "--no-check")
-    await go_on(server, f"over-{verb}")
-    await server.get_workflow_handle(rollout(f"over-{verb}")).result()
-    ran = await run(verb, f"lws/over-{verb}", "-n", "inference")
-    assert (ran.code, ran.stdout) == (1, "")
-    assert ran.stderr.splitlines()[0] == (
-        f"error: lws/over-{verb} in namespace inference has no open rollout: there is nothing to {verb}"
-    )
-
-
-async def test_an_overlong_reason_is_bad_input(run: "Run") -> None:
-    ran = await run("pause", "lws/any", "--reason", "x" * 1001)
-    assert (ran.code, ran.stderr) == (2, "error: --reason: String should have at most 1000 characters\n")
-
-
 async def test_without_search_attributes_rollouts_start_and_are_listed_all_the_same(
     start_server: "StartServer", make_worker: "MakeWorker", run: "Run"
 ) -> None:
     bare = await start_server(attributes=())
     address = bare.client.service_client.config.target_host
     async with make_worker(bare.client):
-        started = await run(*flags("bare"), "--no-check", address=address)
+        started = await run(*flags("bare"), address=address)
         listed = await run("list", "--json", address=address)
     await bare.shutdown()
     assert started.code == 0
@@ -294,7 +268,7 @@ async def test_without_search_attributes_rollouts_start_and_are_listed_all_the_s
 async def test_without_a_worker_status_says_so_and_list_still_lists(start_server: "StartServer", run: "Run") -> None:
     idle = await start_server()
     address = idle.client.service_client.config.target_host
-    await run(*flags("idle"), "--no-check", address=address)
+    await run(*flags("idle"), address=address)
     asked = await run("status", "lws/idle", "-n", "inference", address=address)
     listed = await run("list", "--json", address=address)
     await idle.shutdown()

@@ -7,10 +7,11 @@ from rich.console import Console, RenderableType
 from rollwright.cli import render, views
 from rollwright.cli.difference import Difference
 from rollwright.cli.outputs import Listed, Plan, Snapshot, Status
-from rollwright.rollout.observation import Group, Observation
+from rollwright.rollout.aim import Course
+from rollwright.rollout.observation import Cause, Group, Observation
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
 from rollwright.rollout.stages import Mark, Stage
-from rollwright.workflows.contract import Event, Phase, RolloutStatus
+from rollwright.workflows.contract import Event, Intervention, Phase, RolloutStatus
 
 UPDATED, OUTDATED, ROLLING = Mark.UPDATED, Mark.OUTDATED, Mark.ROLLING
 STAGES = (
@@ -59,6 +60,8 @@ def answer(**changes: object) -> RolloutStatus:
         available_min=2,
         groups_max=6,
         started_at="2026-01-02T03:04:05Z",
+        by=Intervention(actor="ci", reason="nightly release"),
+        request_id="build-7",
         events=(Event(at="2026-01-02T03:30:00Z", what="paused", actor="ann@ops", reason="error rate"),),
     )
     return status.model_copy(update=changes)
@@ -77,6 +80,8 @@ def test_status() -> None:
         "rollout  rollout/lws/inference/llm",
         "target   lws/llm in namespace inference",
         "change   model=llm:v2",
+        "by       ci: nightly release",
+        "request  build-7",
         "now      progressing: Since the last replica is not ready, partition does not change; waiting for groups 2",
         "         (pod llm-2-1 is pulling its image), 3 (leaving), 5 (starting)",
         "budget   3 available (at least 2), 6 groups (at most 6)",
@@ -120,37 +125,105 @@ def test_before_the_target_was_seen() -> None:
     fresh = answer(
         phase=Phase.PREPARING, reason="", observation=None, stage=None, available_min=None, groups_max=None, events=()
     )
-    assert screen(render.status(Status.of(fresh), 110))[3:] == [
+    assert screen(render.status(Status.of(fresh), 110))[5:] == [
         "now      preparing",
         "budget   the target was not looked at yet",
         "started  2026-01-02 03:04:05 UTC",
     ]
 
 
+def test_status_of_a_rollout_that_needs_somebody() -> None:
+    groups = (
+        group(0, updated=False),
+        group(1, updated=True, reason="starting"),
+        Group(
+            ordinal=2,
+            updated=True,
+            ready=False,
+            failed=True,
+            cause=Cause.IMAGE,
+            reason="llm-2: ErrImagePull: not found, for more than 5 min",
+        ),
+    )
+    stalled = answer(
+        phase=Phase.STALLED,
+        reason="",
+        course=Course.BACK,
+        before="llm-rw-1",
+        gate=1,
+        gates=2,
+        unconfirmed=True,
+        observation=Observation(
+            replicas=3, groups_asked=3, partition=1, groups=groups, dispute="partition 4 -> 0, the template"
+        ),
+        next=("rollwright resume lws/llm -n inference --ours", "rollwright abort lws/llm -n inference"),
+        stage=None,
+        events=(),
+    )
+    assert screen(render.status(Status.of(stalled), 110))[5:] == [
+        "now      stalled: waiting for group 1 (starting)",
+        "course   back to llm-rw-1",
+        "gate     1 of 2 waits to be promoted",
+        "failed   group 2: image pull: llm-2: ErrImagePull: not found, for more than 5 min",
+        "dispute  partition 4 -> 0, the template",
+        "step     one step unconfirmed: it may still take effect",
+        "next     rollwright resume lws/llm -n inference --ours",
+        "next     rollwright abort lws/llm -n inference",
+        "budget   1 available (at least 1), 3 groups (at most 5)",
+        "seen     fewest available 2, most groups 6",
+        "started  2026-01-02 03:04:05 UTC",
+    ]
+
+
+def test_watch_of_a_rollout_that_was_aborted_says_what_runs_what_and_how_to_go_on() -> None:
+    aborted = answer(
+        phase=Phase.ABORTED,
+        course=Course.STOP,
+        reason="new revision on groups 2-3; older one on groups 0-1",
+        next=("rollwright start --target lws/llm -n inference", "rollwright rollback lws/llm -n inference"),
+    )
+    assert screen(render.snapshot(Snapshot(status=Status.of(aborted), stages=STAGES), 110))[-5:] == [
+        "now     aborted: new revision on groups 2-3; older one on groups 0-1",
+        "next    rollwright start --target lws/llm -n inference",
+        "next    rollwright rollback lws/llm -n inference",
+        "budget  3 available (at least 2), 6 groups (at most 6)",
+        "seen    fewest available 2, most groups 6",
+    ]
+
+
+def listed(**told: object) -> Listed:
+    known = Listed(
+        rollout="rollout/lws/inference/llm",
+        target="lws/inference/llm",
+        phase="terminated",
+        started_at="2026-01-02T03:04:05+00:00",
+    )
+    return known.told_by(answer(**told)) if told else known
+
+
 def test_list() -> None:
+    view = views.listing([listed(phase=Phase.GATED, gate=1, gates=3), listed()])
+    assert screen(render.table(view), 150) == [
+        "TARGET             PHASE         STAGE                            BY  STARTED                  ID",
+        "lws/inference/llm  gated 1 of 3  3 Partition changes from 4 to 2  ci  2026-01-02 03:04:05 UTC  "
+        "rollout/lws/inference/llm",
+        "lws/inference/llm  terminated    -                                -   2026-01-02 03:04:05 UTC  "
+        "rollout/lws/inference/llm",
+    ]
+
+
+def test_list_shows_what_of_a_rollout_somebody_should_look_at() -> None:
+    groups = (Group(ordinal=0, updated=True, ready=False, failed=True, reason="ErrImagePull"),)
+    seen = Observation(replicas=1, groups_asked=1, partition=0, groups=groups, dispute="the template")
     view = views.listing(
         [
-            Listed(
-                rollout="rollout/lws/inference/llm",
-                target="lws/inference/llm",
-                phase="progressing",
-                stage="3 Partition changes from 4 to 2",
-                started_at="2026-01-02T03:04:05+00:00",
-            ),
-            Listed(
-                rollout="rollout/lws/a/b",
-                target="lws/a/b",
-                phase="terminated",
-                stage="",
-                started_at="2026-01-01T03:04:05+00:00",
-            ),
+            listed(phase=Phase.STALLED, course=Course.BACK, observation=seen),
+            listed(phase=Phase.ROLLING_BACK, course=Course.BACK, unconfirmed=True),
         ]
     )
-    assert screen(render.table(view), 140) == [
-        "TARGET             PHASE        STAGE                            STARTED                  ID",
-        "lws/inference/llm  progressing  3 Partition changes from 4 to 2  2026-01-02 03:04:05 UTC  "
-        "rollout/lws/inference/llm",
-        "lws/a/b            terminated   -                                2026-01-01 03:04:05 UTC  rollout/lws/a/b",
+    assert [row[1] for row in view.rows] == [
+        "stalled, rolling back, 1 failed, disputed",
+        "rolling back, one step unconfirmed",
     ]
 
 
