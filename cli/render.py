@@ -20,8 +20,7 @@ from rollwright.rollout.stages import Stage
 
 PIPE_WIDTH = 120
 PICTURE_WIDTH = 110
-_RIGHT = ("Stage", "Partition", "Replicas", "REVISION")
-_FOLDING = ("Groups", "IMAGES", "OUTCOME")
+_RIGHT = ("Stage", "Partition", "Replicas")
 _COLOURS = {"  - ": "red", "  + ": "green"}
 
 
@@ -44,11 +43,11 @@ def show(draw: Callable[[int], RenderableType]) -> None:
 
 
 def table(view: views.Table) -> RichTable:
-    """A plain table without lines; only the last column folds, and those that may be long."""
+    """A plain table without lines; only the last column folds."""
     last = view.columns[-1]
     columns = [
         Column(
-            name, justify="right" if name in _RIGHT else "left", no_wrap=name not in (last, *_FOLDING), overflow="fold"
+            name, justify="right" if name in _RIGHT else "left", no_wrap=name not in (last, "Groups"), overflow="fold"
         )
         for name in view.columns
     ]
@@ -84,9 +83,14 @@ def _changes(found: Iterable[Difference], none: str) -> RenderableType:
 
 def history(shown: History) -> RenderableType:
     """The screen of `history`."""
-    parts: list[RenderableType] = [table(views.history(shown.revisions))]
-    if notes := views.history_notes(shown):
-        parts += ["", *notes]
+    parts: list[RenderableType] = []
+    for kept in shown.revisions:
+        facts = RichTable.grid(padding=(0, 2))
+        for name, value in views.revision_facts(kept):
+            facts.add_row("", Text(name, style="dim"), value)
+        parts += [Text(views.revision(kept), style="bold"), facts]
+    if not any(kept.stands for kept in shown.revisions):
+        parts += ["", "What stands is none of these: somebody changed it past rollwright. The next rollout keeps it."]
     return Group(*parts)
 
 

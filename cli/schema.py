@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from rollwright.cli.outputs import Demonstrated, Listing, Plan, Snapshot, Started, Status
+from rollwright.cli.outputs import Demonstrated, Diff, History, Listing, Plan, Snapshot, Started, Status
 from rollwright.rollout.spec import RolloutSpec
 
 app = typer.Typer()
@@ -22,6 +22,9 @@ class Subject(StrEnum):
     STATUS = "status"
     WATCH = "watch"
     LIST = "list"
+    HISTORY = "history"
+    DIFF = "diff"
+    UNDO = "undo"
     DEMO = "demo"
 
 
@@ -32,6 +35,9 @@ MODELS: dict[Subject, type[BaseModel]] = {
     Subject.STATUS: Status,
     Subject.WATCH: Snapshot,
     Subject.LIST: Listing,
+    Subject.HISTORY: History,
+    Subject.DIFF: Diff,
+    Subject.UNDO: Started,
     Subject.DEMO: Demonstrated,
 }
 
@@ -44,8 +50,8 @@ def schema(
 ) -> None:
     """Print the JSON Schema of the rollout file, or of what a verb prints with --json.
 
-    With --json, start, plan, status, list and demo print one object on one line;
-    watch and start --wait print one more whenever something changes.
+    With --json, each of these verbs prints one object on one line; watch, start --wait
+    and undo --wait print one more whenever something changes.
 
     Examples:
       rollwright schema > rollout.schema.json

@@ -7,7 +7,7 @@ from itertools import groupby
 from urllib.parse import quote
 
 from rollwright.cli.difference import Difference
-from rollwright.cli.outputs import Diff, History, Listed, Revision, Status
+from rollwright.cli.outputs import Diff, Listed, Revision, Status
 from rollwright.cli.text import one_line
 from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Group
@@ -246,43 +246,28 @@ def _phase(listed: Listed) -> str:
     return ", ".join(filter(None, parts))
 
 
-def history(revisions: Iterable[Revision]) -> Table:
-    """The table of `history`."""
-    return Table(
-        ("REVISION", "STATE", "KEPT", "BY", "IMAGES", "OUTCOME", "WHY"),
-        tuple(
-            tuple(
-                one_line(cell) or "-"
-                for cell in (
-                    str(kept.revision),
-                    ", ".join(filter(None, ("stands" if kept.stands else "", "rejected" if kept.rejected else ""))),
-                    moment(kept.kept_at),
-                    kept.actor,
-                    ", ".join(kept.images),
-                    kept.outcome,
-                    kept.reason,
-                )
-            )
-            for kept in revisions
-        ),
-    )
+def revision(kept: Revision) -> str:
+    """The heading of a revision in `history`."""
+    marks = ("stands" if kept.stands else "", "rejected" if kept.rejected else "")
+    return "  ".join(filter(None, (f"revision {kept.revision}", *marks)))
 
 
-def history_notes(shown: History) -> list[str]:
-    """What there is to say besides, a line each."""
-    lines = [
-        one_line(
-            f"revision {kept.revision} was rejected by {kept.rejected.actor} {moment(kept.rejected.at)}: "
-            f"{kept.rejected.reason}"
-        )
-        for kept in shown.revisions
-        if kept.rejected
+def revision_facts(kept: Revision) -> list[tuple[str, str]]:
+    """What `history` says of a revision: names and values."""
+    no = kept.rejected
+    ending, _, at = kept.outcome.rpartition(" ")
+    rows = [
+        ("images", ", ".join(kept.images)),
+        ("kept", _signed(kept.kept_at, kept.actor, kept.reason)),
+        ("outcome", f"{ending} {moment(at)}"),
+        ("rejected", _signed(no.at, no.actor, no.reason) if no else ""),
     ]
-    if not any(kept.stands for kept in shown.revisions):
-        lines.append(
-            "What stands now is none of them: somebody has changed it past rollwright. The next rollout keeps it."
-        )
-    return lines
+    return [(name, one_line(value)) for name, value in rows if value.strip()]
+
+
+def _signed(at: str, actor: str, reason: str) -> str:
+    signed = f"{moment(at)} by {actor}" if actor else moment(at)
+    return f"{signed}: {reason}" if reason else signed
 
 
 def difference_of(shown: Diff) -> str:

@@ -1,0 +1,48 @@
+"""`rollwright history`: the templates a target had."""
+
+import asyncio
+
+import typer
+
+from rollwright.cli import kept, options, render
+from rollwright.cli.outputs import History
+from rollwright.rollout.spec import Target
+
+app = typer.Typer()
+
+
+@app.command()
+def history(
+    target: options.TargetText,
+    namespace: options.Namespace = None,
+    *,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show the templates that are kept of a target, the newest last: who asked for each and why, and what came of it.
+
+    They are kept in the cluster, beside the target, and outlive what Temporal knows of its rollouts: the last 10, or
+    as many as the target's annotation rollwright.io/history-limit says; those that are in use, and rejected ones,
+    besides. A template that is rolled out again gets a new number.
+
+    Examples:
+      rollwright history lws/llm -n inference
+      rollwright history lws/llm -n inference --json | jq '.revisions[] | select(.stands)'
+
+    """
+    named = options.read_target(target, namespace)
+    shown = asyncio.run(_read(named, kubeconfig, context))
+    if as_json:
+        typer.echo(shown.model_dump_json())
+    elif shown.revisions:
+        render.show(lambda _: render.history(shown))
+    else:
+        typer.echo(
+            f"nothing is kept of {named} yet: its first rollout keeps what it finds, and what it brings", err=True
+        )
+
+
+async def _read(target: Target, kubeconfig: str | None, context: str | None) -> History:
+    async with kept.opened(target, kubeconfig, context) as ledger:
+        return History(target=target.workflow_id.removeprefix("rollout/"), revisions=ledger.revisions())

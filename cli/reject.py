@@ -1,0 +1,63 @@
+"""`rollwright reject`: have a template refused."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from rollwright.cli import interventions, kept, options
+from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.text import one_line
+from rollwright.cluster.ledger import Rejection
+from rollwright.rollout.spec import Target
+
+app = typer.Typer()
+
+
+@app.command()
+def reject(
+    target: options.TargetText,
+    revision: kept.Number,
+    namespace: options.Namespace = None,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; whoever asks for it next is told.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Allow it again.")] = False,
+    actor: Annotated[str, typer.Option("--actor", help="Who. Without it, your login name and host.")] = "",
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+) -> None:
+    """Have a template of a target refused from now on: no rollout of it starts, and `undo` passes it over.
+
+    A rollout of it that is open goes on: `rollwright rollback` takes that back.
+
+    Examples:
+      rollwright reject lws/llm 4 -n inference --reason "breaks the tokenizer"
+      rollwright reject lws/llm 4 -n inference --undo
+
+    """
+    named = options.read_target(target, namespace)
+    if not undo and not reason.strip():
+        raise CommandError("--reason is missing; whoever asks for it next should know", code=ExitCode.BAD_INPUT)
+    if undo and reason:
+        raise CommandError("--reason is not kept with --undo; leave it away", code=ExitCode.BAD_INPUT)
+    by = interventions.read_intervention(actor, reason)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    rejection = None if undo else Rejection(actor=by.actor, reason=by.reason, at=now)
+    typer.echo("\n".join(map(one_line, asyncio.run(_reject(named, revision, rejection, kubeconfig, context)))))
+
+
+async def _reject(
+    target: Target, number: int, rejection: Rejection | None, kubeconfig: str | None, context: str | None
+) -> list[str]:
+    """What to say of it."""
+    async with kept.opened(target, kubeconfig, context) as ledger:
+        chosen = ledger.numbered(number)
+        await ledger.ledger.reject(chosen, rejection)
+        what = f"revision {number} of {target} ({', '.join(chosen.images)})"
+        if rejection is None:
+            return [f"{what} {'may be rolled out again' if chosen.rejection else 'was not rejected'}"]
+        lines = [f"{what} is refused from now on, by {rejection.actor}: {rejection.reason}"]
+        if chosen == ledger.standing:
+            lines.append(f"It stands on the target; to go to the one before: rollwright undo {target.workflow_id}")
+        return lines

@@ -1,0 +1,142 @@
+"""`rollwright undo`: a rollout to a template that a target had."""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+
+from rollwright.cli import files, following, interventions, kept, options, preflight, temporal, views
+from rollwright.cli.conflicts import OnConflict
+from rollwright.cli.failure import CommandError
+from rollwright.cli.start import launch
+from rollwright.cli.starting import OpenRolloutError
+from rollwright.cli.temporal import NoAnswerError, Run
+from rollwright.cli.text import one_line, plain
+from rollwright.cluster.ledger import KeptTemplate
+from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec, Strategy, Target
+from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, RolloutInput
+
+app = typer.Typer()
+
+_OVER = "In place of the last rollout's"
+
+
+@app.command()
+def undo(
+    target: options.TargetText,
+    namespace: options.Namespace = None,
+    *,
+    to_revision: Annotated[
+        int | None, typer.Option(metavar="REV", min=1, help="Number of a revision, from `rollwright history`.")
+    ] = None,
+    max_surge: Annotated[
+        str | None, typer.Option(help="Groups, or a percentage of replicas.", rich_help_panel=_OVER)
+    ] = None,
+    max_unavailable: Annotated[
+        str | None, typer.Option(help="Groups, or a percentage of replicas.", rich_help_panel=_OVER)
+    ] = None,
+    pacing: Annotated[Pacing | None, typer.Option(rich_help_panel=_OVER)] = None,
+    reclaim: Annotated[Reclaim | None, typer.Option(rich_help_panel=_OVER)] = None,
+    partition: Annotated[
+        int | None, typer.Option(help="Ordinals below it keep their revision.", rich_help_panel=_OVER)
+    ] = None,
+    actor: interventions.Actor = "",
+    reason: interventions.Reason = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Print a line a stage until the rollout has ended.")] = False,
+    wait_timeout: options.WaitTimeout = "1h",
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    task_queue: options.TaskQueue = DEFAULT_TASK_QUEUE,
+    as_json: options.AsJson = False,
+    ui: options.UiUrl = "",
+) -> None:
+    """Start a rollout, with all its stages, to a template that the target had.
+
+    Without --to-revision: to the newest one before the one that stands that isn't rejected. The strategy is that of
+    the target's last rollout, if Temporal still knows it, else the default one; what is given by flags is put over it.
+    To take back a rollout that is open, `rollwright rollback` it.
+
+    Exit codes: 0 started (with --wait: completed), 1 could not, 2 bad input,
+    3 rolled back, 4 aborted, 5 paused, stalled, at a gate or unanswered for
+    longer than --wait-timeout.
+
+    Examples:
+      rollwright undo lws/llm -n inference --reason "error rate is up" --wait
+      rollwright undo lws/llm -n inference --to-revision 3 --max-unavailable 2 --pacing eager
+
+    """
+    named = options.read_target(target, namespace)
+    by = interventions.read_intervention(actor, reason)
+    patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout)) if wait else None
+    flags = {
+        "maxSurge": max_surge,
+        "maxUnavailable": max_unavailable,
+        "pacing": pacing,
+        "reclaim": reclaim,
+        "partition": partition,
+    }
+    spec = asyncio.run(_spec(named, to_revision, flags, kubeconfig, context))
+    given = RolloutInput(spec=spec, task_queue=task_queue, by=by)
+    try:
+        code = asyncio.run(launch(given, OnConflict.FAIL, ui, patience, as_json=as_json))
+    except OpenRolloutError as error:
+        raise CommandError(
+            error.what,
+            todo=f"Follow it: rollwright watch {named.workflow_id}\n"
+            f"Take it back to where it started from: rollwright rollback {named.workflow_id} --reason ...",
+        ) from error
+    raise typer.Exit(code)
+
+
+async def _spec(
+    target: Target, number: int | None, flags: dict[str, Any], kubeconfig: str | None, context: str | None
+) -> RolloutSpec:
+    """What to roll out, checked against the cluster as far as that can be done from here. Raises CommandError."""
+    async with kept.opened(target, kubeconfig, context) as ledger:
+        chosen = ledger.before_standing() if number is None else ledger.numbered(number)
+    last = await _last_strategy(await temporal.connect(), target)
+    spec = _made_of(target, chosen, last or Strategy(), flags)
+    source = "of the last rollout" if last else "by default"
+    typer.echo(one_line(f"to revision {chosen.number} ({', '.join(chosen.images)})"), err=True)
+    typer.echo(f"strategy {source}: {views.strategy(spec.strategy)}", err=True)
+    try:
+        await preflight.look(spec, kubeconfig, context)
+    except preflight.UncheckedError as error:
+        typer.echo(f"note: not checked beforehand, the worker will: {plain(str(error))}", err=True)
+    return spec
+
+
+def _made_of(target: Target, chosen: KeptTemplate, strategy: Strategy, flags: dict[str, Any]) -> RolloutSpec:
+    given = {field: value for field, value in flags.items() if value is not None}
+    content = {
+        "target": target.model_dump(mode="json", by_alias=True),
+        "change": {"revision": chosen.name},
+        "strategy": {**strategy.model_dump(mode="json", by_alias=True), **given},
+    }
+    return files.to_spec(files.Document("flags", content))
+
+
+async def _last_strategy(client: Client, target: Target) -> Strategy | None:
+    """That of the latest rollout of a target; None if Temporal knows of none. Raises CommandError."""
+    described = await temporal.look_up(client, target)
+    if described is None:
+        return None
+    if described.status is not WorkflowExecutionStatus.COMPLETED:
+        return await _started_with(client, described)
+    try:
+        return (await Run(client, described.id, temporal.first_run_id(described)).result()).spec.strategy
+    except NoAnswerError as error:
+        raise CommandError(f"the last rollout of {target} can't be asked: {error}") from error
+
+
+async def _started_with(client: Client, described: WorkflowExecutionDescription) -> Strategy | None:
+    """The strategy that a rollout which has no result was started with, or begun anew with: its first event."""
+    handle = client.get_workflow_handle(described.id, run_id=described.run_id)
+    with temporal.explained(f"{described.id} can't be looked up"):
+        async for event in handle.fetch_history_events(page_size=1):
+            payloads = event.workflow_execution_started_event_attributes.input.payloads
+            (given,) = await client.data_converter.decode(payloads, [RolloutInput])
+            started: RolloutInput = given
+            return started.spec.strategy
+    return None
