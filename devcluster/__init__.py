@@ -17,11 +17,19 @@ What a pod does is said by annotations on it (or on the template it is made from
 - `ready-after-by-group`: a JSON object from group ordinal to the same, e.g. `{"3": "20s"}`; wins over `ready-after` for
   the groups it names. A pod's group is its label leaderworkerset.sigs.k8s.io/group-index, or, in a plain StatefulSet,
   apps.kubernetes.io/pod-index.
-- `fail`: `crash-loop` (the container waits in CrashLoopBackOff, its restarts go up every 5 s) or `image-pull` (it waits
-  in ImagePullBackOff). The pod is not Ready for as long as the annotation is there: set it on a live pod to make it
-  fail, remove it to let it start again.
+- `fail`: how the pod fails, for as long as the annotation is there: in a template, or set on a live pod and removed to
+  let it start again. It is not Ready then, and its status says what real parts would write:
+  `image-pull` (its containers wait in ImagePullBackOff), `config` (in CreateContainerConfigError), `crash-loop` (they
+  exit soon after each start; from the second time on they wait in CrashLoopBackOff for 5 s), `volume` (its sandbox
+  doesn't come up), `not-ready` (it runs, and its readiness probe fails), `node-lost` (it ran, and the node lifecycle
+  controller has taken its readiness back).
 - `fail-groups`: a JSON list of the group ordinals that `fail` is limited to, e.g. `[2, 3]`.
+- `crash-after`: a pod that crashes becomes Ready each time, and crashes so long after that.
 - `gone-after`: how long a deleted pod takes to go, whatever its grace period. Default: 200ms.
+
+What the scheduler says is real: a pod that asks for more GPUs than are free, for a claim that doesn't exist, or that
+carries scheduling gates, stays without a node. Under LWS's RecreateGroupOnPodRestart a container that crashes takes its
+group along as soon as it is started again, so a crash loop shows as ever new leaders.
 """
 
 

@@ -134,15 +134,39 @@ async def test_an_image_that_cannot_be_pulled_is_named_in_the_reason(namespace: 
     assert pod["status"]["phase"] == "Pending"
 
 
-async def test_a_live_pod_fails_when_it_is_told_to_and_recovers_when_it_is_told_no_more(namespace: Namespace) -> None:
+@pytest.mark.parametrize("mode", ["crash-loop", "image-pull", "config", "volume", "not-ready", "node-lost"])
+async def test_a_live_pod_fails_when_it_is_told_to_and_recovers_when_it_is_told_no_more(
+    namespace: Namespace, mode: str
+) -> None:
     await namespace.stateful_set("s", replicas=1, annotations={"ready-after": "0s"})
     await namespace.wait("condition=Ready", "pod/s-0")
 
-    await namespace.kubectl("annotate", "pod", "s-0", f"{PREFIX}fail=crash-loop")
+    await namespace.kubectl("annotate", "pod", "s-0", f"{PREFIX}fail={mode}")
     await namespace.wait("condition=Ready=False", "pod/s-0")
 
     await namespace.kubectl("annotate", "pod", "s-0", f"{PREFIX}fail-")
     await namespace.wait("condition=Ready", "pod/s-0")
+
+
+async def test_a_crash_is_followed_by_a_restart_and_the_next_one_by_a_back_off(namespace: Namespace) -> None:
+    await namespace.stateful_set("s", replicas=1, annotations={"ready-after": "0s", "fail": "crash-loop"})
+
+    await namespace.wait("jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff", "pod/s-0")
+    waiting = await namespace.get("pod", "s-0")
+    await namespace.wait("jsonpath={.status.containerStatuses[0].restartCount}=2", "pod/s-0")
+
+    assert waiting["status"]["containerStatuses"][0]["restartCount"] == 1
+    assert waiting["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 1
+    assert condition_of(await namespace.get("pod", "s-0"), "Ready") == condition_of(waiting, "Ready")
+
+
+async def test_a_pod_that_is_told_when_to_crash_is_ready_until_then(namespace: Namespace) -> None:
+    annotations = {"ready-after": "0s", "fail": "crash-loop", "crash-after": "1s"}
+    await namespace.stateful_set("s", replicas=1, annotations=annotations)
+
+    for restarts in range(2):
+        await namespace.wait("condition=Ready", "pod/s-0")
+        await namespace.wait(f"jsonpath={{.status.containerStatuses[0].restartCount}}={restarts + 1}", "pod/s-0")
 
 
 async def test_changes_of_a_pod_do_not_put_off_its_readiness(namespace: Namespace) -> None:
