@@ -16,6 +16,8 @@ from rollwright.activities.messages import (
     Outcome,
     RecordOutcome,
     Restore,
+    SettleDispute,
+    Side,
     Sight,
     TakeStep,
     WaitReadiness,
@@ -49,12 +51,14 @@ class RolloutActivities:
         return [
             self.keep_template,
             self.wait_readiness,
+            self.freeze,
             self.prepare,
             self.scale_surge,
             self.lower_partition,
             self.replace_groups,
             self.unblock_groups,
             self.reclaim_replicas,
+            self.settle_dispute,
             self.restore,
             self.record_outcome,
         ]
@@ -69,7 +73,12 @@ class RolloutActivities:
     async def wait_readiness(self, request: WaitReadiness) -> Sight:
         """Wait until the planner would act, or there is something to show."""
         with told_apart():
-            return await Waiter(self._target(request.target), request).wait()
+            return await Waiter(self._target(request.target, record=request.record), request).wait()
+
+    @activity.defn(name=ActivityName.FREEZE)
+    async def freeze(self, request: TakeStep) -> Outcome:
+        """Stop what somebody else's change of the target has set going."""
+        return await self._carry_out(request, steps.freeze)
 
     @activity.defn(name=ActivityName.PREPARE)
     async def prepare(self, request: TakeStep) -> Outcome:
@@ -103,11 +112,19 @@ class RolloutActivities:
         """Give surge groups back."""
         return await self._carry_out(request, steps.scale)
 
+    @activity.defn(name=ActivityName.SETTLE_DISPUTE)
+    async def settle_dispute(self, request: SettleDispute) -> str:
+        """End a freeze; return the name of the template that stands if theirs holds."""
+        target = self._target(request.target, request.uid, request.record)
+        with told_apart():
+            return await _heartbeating(steps.settle(target, _fence(), theirs=request.side is Side.THEIRS))
+
     @activity.defn(name=ActivityName.RESTORE)
     async def restore(self, request: Restore) -> str:
         """Put the user's own settings back; return what could not be put back as it was."""
+        target = self._target(request.target, request.uid, request.record)
         with told_apart():
-            return await _heartbeating(steps.restore(self._target(request.target), _fence()))
+            return await _heartbeating(steps.restore(target, _fence()))
 
     @activity.defn(name=ActivityName.RECORD_OUTCOME)
     async def record_outcome(self, request: RecordOutcome) -> None:
@@ -125,7 +142,7 @@ class RolloutActivities:
         return Kept(template=names.template, before=names.before, standing=names.standing)
 
     async def _carry_out(self, request: TakeStep, step: _StepFunction) -> Outcome:
-        target = self._target(request.target, request.uid)
+        target = self._target(request.target, request.uid, request.record)
         with told_apart():
             try:
                 await _heartbeating(step(target, request.step, request.generation, _fence()))
@@ -134,8 +151,8 @@ class RolloutActivities:
                 return Outcome.OUTDATED
         return Outcome.DONE
 
-    def _target(self, target: Target, uid: str = "") -> LeaderWorkerSet:
-        return LeaderWorkerSet(self._api, self._watches, target.namespace, target.name, uid=uid)
+    def _target(self, target: Target, uid: str = "", record: str = "") -> LeaderWorkerSet:
+        return LeaderWorkerSet(self._api, self._watches, target.namespace, target.name, uid=uid, record=record)
 
 
 def _fence() -> Fence:

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.record import Fence, Record
-from rollwright.cluster.snapshot import configuration
+from rollwright.cluster.record import Asked, Fence, Record, configuration
 from rollwright.cluster.templates import template_of
 
 
-def guarded(item: Manifest, fence: Fence, changes: list[Manifest], record: Record | None = None) -> list[Manifest]:
+def guarded(item: Manifest, fence: Fence, changes: list[Manifest]) -> list[Manifest]:
     """A patch that applies only to the spec and the fence that were read, and leaves the new fence.
 
     The generation stands for the whole spec: unlike resourceVersion it doesn't change with the status. A `test` for
@@ -27,10 +26,21 @@ def guarded(item: Manifest, fence: Fence, changes: list[Manifest], record: Recor
         ]
     patch.append({"op": "test", "path": _annotation(names.FENCE), "value": (annotations or {}).get(names.FENCE)})
     patch.append({"op": "add", "path": _annotation(names.FENCE), "value": str(fence)})
-    if record:
-        text = json.dumps(record.model_dump(by_alias=True), sort_keys=True)
-        patch.append({"op": "add", "path": _annotation(names.RECORD), "value": text})
     return patch + changes
+
+
+def hold(lws: Manifest, record: Record, asked: Asked) -> list[Manifest]:
+    """Ask for what a rollout holds of the spec, and write down that it was asked for: never the one without the other.
+
+    The template apart, which `template` puts in place in the same patch.
+    """
+    record = record.model_copy(update={"asked": asked})
+    text = json.dumps(record.model_dump(by_alias=True, exclude_none=True), sort_keys=True)
+    return [
+        *scale(record.groups),
+        *pace(lws, partition=asked.partition, max_unavailable=asked.max_unavailable, max_surge=asked.max_surge),
+        *annotate({names.RECORD: text}),
+    ]
 
 
 def template(content: Manifest, lws: Manifest) -> list[Manifest]:
@@ -48,7 +58,7 @@ def scale(groups: int) -> list[Manifest]:
 
 
 def pace(lws: Manifest, *, partition: int, max_unavailable: int | str, max_surge: int | str = 0) -> list[Manifest]:
-    """LWS's own rolling update settings. While rollwright drives, LWS must not surge by itself: maxSurge is 0."""
+    """LWS's own rolling update settings. While replicas carry the surge, LWS must not surge by itself: it is 0."""
     settings = configuration(lws) | {
         "partition": partition,
         "maxUnavailable": max_unavailable,
@@ -58,9 +68,9 @@ def pace(lws: Manifest, *, partition: int, max_unavailable: int | str, max_surge
     return [{"op": "add", "path": "/spec/rolloutStrategy", "value": value}]
 
 
-def forget() -> list[Manifest]:
-    """Remove the record: the user's settings stand again."""
-    return erase(names.RECORD)
+def forget(lws: Manifest) -> list[Manifest]:
+    """Remove the record, if it is there: the user's settings stand again."""
+    return erase(names.RECORD) if names.RECORD in lws["metadata"].get("annotations", {}) else []
 
 
 def annotate(notes: Mapping[str, str]) -> list[Manifest]:

@@ -1,19 +1,88 @@
-"""What is written on the target beside its spec: the user's own settings, and the fence against late steps."""
+"""What is written on the target beside its spec: the user's own settings, what is asked for, the fence."""
 
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import ValidationError
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.errors import RefusedError
+from rollwright.cluster.templates import digest_of_kept, kept_name, template_of
 from rollwright.rollout.quantities import resolve
 from rollwright.rollout.spec import Model
 
 
+class Asked(Model):
+    """What a rollout holds of the spec, as it last wrote it. Whatever differs from it, somebody else has written."""
+
+    partition: int
+    max_unavailable: int
+    max_surge: int = 0
+    template: str
+    """Name of the kept template."""
+
+    def edited(self, lws: Manifest) -> "Found | None":
+        """What of it somebody else has changed, if anything. Percentages count as the number they come to."""
+        settings, replicas = configuration(lws), lws["spec"]["replicas"]
+        partition = settings.get("partition", 0)
+        max_unavailable, max_surge = settings.get("maxUnavailable", 1), settings.get("maxSurge", 0)
+        template = kept_name(lws, template_of(lws))
+        same = {
+            "partition": partition == self.partition,
+            "max_unavailable": resolve(max_unavailable, replicas, round_up=False) == self.max_unavailable,
+            "max_surge": resolve(max_surge, replicas, round_up=True) == self.max_surge,
+            "template": digest_of_kept(template) == digest_of_kept(self.template),
+        }
+        standing = {
+            "partition": partition,
+            "max_unavailable": max_unavailable,
+            "max_surge": max_surge,
+            "template": template,
+        }
+        others: dict[str, Any] = {part: value for part, value in standing.items() if not same[part]}
+        return Found(asked=self, **others) if others else None
+
+
+class Found(Model):
+    """What somebody else has set of what a rollout holds; None where it was as asked for."""
+
+    asked: Asked
+    """In place of what."""
+    partition: int | None = None
+    max_unavailable: int | str | None = None
+    max_surge: int | str | None = None
+    template: str | None = None
+
+    def __str__(self) -> str:
+        """As in "partition 4 -> 0, maxUnavailable 1 -> 10, the template"."""
+        numbers = (
+            ("partition", self.asked.partition, self.partition),
+            ("maxUnavailable", self.asked.max_unavailable, self.max_unavailable),
+            ("maxSurge", self.asked.max_surge, self.max_surge),
+        )
+        changes = [f"{name} {asked} -> {found}" for name, asked, found in numbers if found is not None]
+        return ", ".join([*changes, "the template"] if self.template else changes)
+
+    @property
+    def settings(self) -> dict[str, int | str]:
+        """Those of them that are settings of the user, by their names in a record."""
+        values = {
+            "partition": self.partition,
+            "max_unavailable": self.max_unavailable,
+            "max_surge": self.max_surge,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    def with_later(self, later: "Found") -> "Found | None":
+        """Together with what was found once this was frozen; None if nothing differs any more."""
+        together = {part: value for found in (self, later) for part, value in found if value is not None}
+        asked = dict(self.asked)
+        others = {part: value for part, value in together.items() if part != "asked" and value != asked[part]}
+        return Found(asked=self.asked, **others) if others else None
+
+
 class Record(Model):
-    """The user's settings, to be put back, and the number of groups we asked for.
+    """The user's settings, to be put back, and what we asked for.
 
     A spec.replicas other than `groups` was written by somebody else: that is what the user wants now.
     """
@@ -24,15 +93,42 @@ class Record(Model):
     max_unavailable: int | str
     max_surge: int | str
     partition: int
+    template: str = ""
+    """Name of the kept template that stood when the first step came: what a rollback goes to. Empty: not known."""
+    asked: Asked | None = None
+    """None in records that were written before there was such a thing."""
+    found: Found | None = None
+    """What somebody else has set, once that is frozen and until people say whose version holds."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """A record from its text; None if it can't be read."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            return None
 
     @classmethod
     def of(cls, lws: Manifest) -> Self | None:
-        """The record on a target, if a rollout is under way or was left half way."""
-        text = lws["metadata"].get("annotations", {}).get(names.RECORD)
-        try:
-            return cls.model_validate_json(text) if text else None
-        except ValidationError as error:
-            raise _unreadable(lws, names.RECORD) from error
+        """The record on a target, if a rollout is under way or was left half way, and if it can be read."""
+        return cls.parse(record_text(lws))
+
+    @classmethod
+    def first(cls, lws: Manifest) -> Self:
+        """The record of an object as it stands."""
+        settings, replicas = configuration(lws), lws["spec"]["replicas"]
+        return cls(
+            replicas=replicas,
+            groups=replicas,
+            max_unavailable=settings.get("maxUnavailable", 1),
+            max_surge=settings.get("maxSurge", 0),
+            partition=settings.get("partition", 0),
+            template=kept_name(lws, template_of(lws)),
+        )
+
+    def edited(self, lws: Manifest) -> Found | None:
+        """What somebody else has changed on the target of what a rollout holds, if anything."""
+        return self.asked.edited(lws) if self.asked else None
 
     def replicas_wanted(self, asked: int) -> int:
         """How many groups the user wants, given that spec.replicas asks for so many."""
@@ -57,17 +153,31 @@ class Fence(NamedTuple):
 
     @classmethod
     def of(cls, item: Manifest) -> Self | None:
-        """The fence written on an object, if any."""
-        text = item["metadata"].get("annotations", {}).get(names.FENCE)
-        if not text:
-            return None
-        scheduled, _, workflow_id = text.partition(" ")
+        """The fence written on an object, if any.
+
+        One that can't be read counts as none: what a step assumes of the object's generation and uid still protects.
+        """
+        scheduled, _, workflow_id = _annotation(item, names.FENCE).partition(" ")
         try:
-            return cls(datetime.fromisoformat(scheduled), workflow_id)
-        except ValueError as error:
-            raise _unreadable(item, names.FENCE) from error
+            moment = datetime.fromisoformat(scheduled)
+        except ValueError:
+            return None
+        return cls(moment, workflow_id) if moment.tzinfo else None
 
 
-def _unreadable(item: Manifest, annotation: str) -> RefusedError:
-    name = item["metadata"]["name"]
-    return RefusedError(f"the annotation {annotation} of {name} can't be read; mend it, or remove it")
+def record_text(lws: Manifest) -> str:
+    """The record on a target as it is written; empty if there is none, or none that can be read."""
+    text = _annotation(lws, names.RECORD)
+    return text if text and Record.parse(text) else ""
+
+
+def configuration(lws: Manifest) -> Manifest:
+    """LWS's own rolling update settings; empty where nothing is set."""
+    strategy = lws["spec"].get("rolloutStrategy") or {}
+    settings: Manifest = strategy.get("rollingUpdateConfiguration") or {}
+    return settings
+
+
+def _annotation(item: Manifest, name: str) -> str:
+    text: str = item["metadata"].get("annotations", {}).get(name, "")
+    return text

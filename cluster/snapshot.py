@@ -8,10 +8,11 @@ from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
 from rollwright.cluster.causes import STARTING, is_unscheduled
 from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled_for
-from rollwright.cluster.record import Record
+from rollwright.cluster.record import Record, configuration, record_text
 from rollwright.cluster.templates import digest, template_of
 from rollwright.rollout.observation import Cause, Group, Observation
 from rollwright.rollout.ordeals import Start
+from rollwright.rollout.spec import SurgeBy
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Snapshot:
     lws: Manifest
     sets: list[Manifest]
     pods: list[Manifest]
+    last_record: str = ""
+    """The text of the record as it was last read, which counts where somebody has removed or spoilt it."""
 
     @property
     def name(self) -> str:
@@ -37,6 +40,16 @@ class Snapshot:
     def leaders(self) -> dict[int, Manifest]:
         """Leader pods by ordinal."""
         return {_ordinal(pod): pod for pod in self.pods if _label(pod, names.WORKER_INDEX) == "0"}
+
+    @cached_property
+    def record(self) -> Record | None:
+        """What is written down of the user's settings and of what was asked for; None if nothing was begun."""
+        return Record.parse(self.record_text) if self.record_text else None
+
+    @property
+    def record_text(self) -> str:
+        """The same as text, to be carried on."""
+        return record_text(self.lws) or self.last_record
 
     @property
     def target_revision(self) -> str:
@@ -99,13 +112,20 @@ class Snapshot:
         ]
         return min(waiting) - replicas if waiting else None
 
-    def observe(self, target_digest: str | None, unready_grace_seconds: int, now: datetime) -> Observation:
+    def observe(
+        self,
+        target_digest: str | None,
+        unready_grace_seconds: int,
+        now: datetime,
+        surge_by: SurgeBy = SurgeBy.REPLICAS,
+    ) -> Observation:
         """What the planner needs to know. Without a `target_digest` the template that stands is the target's.
 
         The partition is the one in force: LWS takes the higher of ours and its own, so ours may be held back.
         """
         asked: int = self.lws["spec"]["replicas"]
-        record = Record.of(self.lws)
+        record = self.record
+        edited = record.edited(self.lws) if record else None
         settled = self.is_settled
         on_target = target_digest in (None, digest(template_of(self.lws)))
         revision = self.target_revision if on_target else None
@@ -121,6 +141,9 @@ class Snapshot:
             uid=self.lws["metadata"]["uid"],
             generation=self.lws["metadata"]["generation"],
             unheld=on_target and self._is_unheld(record),
+            template=digest(template_of(self.lws)),
+            edited=str(edited or ""),
+            dispute=str((record and record.found) or ""),
             widened=record is not None and configuration(self.lws).get("maxUnavailable") != record.narrow(asked),
         )
 
@@ -137,12 +160,11 @@ class Snapshot:
         ]
 
     def _is_unheld(self, record: Record | None) -> bool:
-        """Whether LWS may surge by itself while it is held back, or the record tells another number of groups."""
-        settings = configuration(self.lws)
-        surges = settings.get("maxSurge", 0) not in (0, "0%")
+        """Whether LWS may surge by itself while it is held back, or the record lacks or no longer tells what holds."""
+        settings, asked = configuration(self.lws), self.lws["spec"]["replicas"]
         if record is None:
-            return surges and settings.get("partition", 0) > 0
-        return surges or record.groups != self.lws["spec"]["replicas"]
+            return settings.get("maxSurge", 0) not in (0, "0%") and settings.get("partition", 0) > 0
+        return not record_text(self.lws) or record.asked is None or record.groups != asked
 
     def _group(self, ordinal: int, partition: int, revision: str | None, grace: timedelta, now: datetime) -> Group:
         """One group; `revision` is the target's as LWS names it, None while the target's template isn't in place."""
@@ -186,13 +208,6 @@ class Snapshot:
         status = (self.leader_set or {}).get("status", {})
         revision: str = status.get("currentRevision", "")
         return revision
-
-
-def configuration(lws: Manifest) -> Manifest:
-    """LWS's own rolling update settings; empty where nothing is set."""
-    strategy = lws["spec"].get("rolloutStrategy") or {}
-    settings: Manifest = strategy.get("rollingUpdateConfiguration") or {}
-    return settings
 
 
 def now() -> datetime:

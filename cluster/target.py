@@ -8,7 +8,7 @@ from rollwright.cluster import names, patches
 from rollwright.cluster.api import LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Manifest
 from rollwright.cluster.errors import ConflictError, MissingError, RefusedError, SupersededError
 from rollwright.cluster.ledger import Ledger
-from rollwright.cluster.record import Fence, Record
+from rollwright.cluster.record import Fence, Record, record_text
 from rollwright.cluster.snapshot import Snapshot
 from rollwright.cluster.watching import Watches
 
@@ -16,10 +16,16 @@ from rollwright.cluster.watching import Watches
 class LeaderWorkerSet:
     """One target in one cluster. Every method raises a ClusterError for what goes wrong."""
 
-    def __init__(self, api: Api, watches: Watches, namespace: str, name: str, *, uid: str = "") -> None:
-        """`uid`: of the very object to write to; one made anew under its name is another. Empty: whichever is there."""
+    def __init__(
+        self, api: Api, watches: Watches, namespace: str, name: str, *, uid: str = "", record: str = ""
+    ) -> None:
+        """`uid`: of the very object to write to; one made anew under its name is another. Empty: whichever is there.
+
+        `record`: the text of the record as last read, which counts where somebody has removed or spoilt it.
+        """
         self._api = api
         self._uid = uid
+        self._record = record
         self._watches = watches
         self._namespace = namespace
         self._name = name
@@ -34,7 +40,7 @@ class LeaderWorkerSet:
         lws = await self.read_object()
         sets = await self._api.list_all(STATEFUL_SETS, self._namespace, selector)
         pods = await self._api.list_all(PODS, self._namespace, selector)
-        return Snapshot(lws, sets["items"], pods["items"])
+        return Snapshot(lws, sets["items"], pods["items"], self._last_record(lws))
 
     async def read_object(self) -> Manifest:
         """Read the LWS itself."""
@@ -50,7 +56,7 @@ class LeaderWorkerSet:
             return None
         sets = await self._watches.of(STATEFUL_SETS, self._namespace, names.NAME)
         pods = await self._watches.of(PODS, self._namespace, names.NAME)
-        return Snapshot(lws[0], sets.owned_by(self._name), pods.owned_by(self._name))
+        return Snapshot(lws[0], sets.owned_by(self._name), pods.owned_by(self._name), self._last_record(lws[0]))
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[asyncio.Event]:
@@ -62,9 +68,21 @@ class LeaderWorkerSet:
                 stack.enter_context(watch.waking(self._name, changed))
             yield changed
 
-    async def write(
-        self, lws: Manifest, generation: int, fence: Fence, changes: list[Manifest], record: Record | None = None
-    ) -> None:
+    def record_of(self, lws: Manifest) -> Record | None:
+        """The record on the target, or the last one that was; None if nothing was begun on it.
+
+        Raises RefusedError if there is one that can't be read, and none is known from before.
+        """
+        text = self._last_record(lws)
+        if not text and lws["metadata"].get("annotations", {}).get(names.RECORD):
+            raise RefusedError(f"{self}: its annotation {names.RECORD} can't be read; mend it, or remove it")
+        return Record.parse(text) if text else None
+
+    def _last_record(self, lws: Manifest) -> str:
+        self._record = record_text(lws) or self._record
+        return self._record
+
+    async def write(self, lws: Manifest, generation: int, fence: Fence, changes: list[Manifest]) -> None:
         """Change the LWS, if its spec is still the one planned on and no newer step has acted.
 
         Does nothing if an earlier attempt of this very step has written. Raises ConflictError or SupersededError.
@@ -74,16 +92,20 @@ class LeaderWorkerSet:
             return
         if found and found.scheduled > fence.scheduled:
             raise SupersededError(f"{self}: a newer step ({found}) has acted; this one ({fence}) does nothing")
-        if self._uid not in ("", lws["metadata"]["uid"]):
-            raise ConflictError(f"{self}: it was deleted and made anew since the step was planned")
+        self.check_uid(lws)
         if lws["metadata"]["generation"] != generation:
             raise ConflictError(f"{self}: its spec has changed since the step was planned")
-        await self._patch(lws, patches.guarded(lws, fence, changes, record))
+        await self._patch(lws, patches.guarded(lws, fence, changes))
 
     async def amend(self, lws: Manifest, fence: Fence, changes: list[Manifest]) -> None:
         """Change the LWS again within the same step. Raises SupersededError if another has acted meanwhile."""
         self.check_fence(lws, fence)
         await self._patch(lws, patches.guarded(lws, fence, changes))
+
+    def check_uid(self, lws: Manifest) -> None:
+        """Raise ConflictError if this is another object than the one to write to."""
+        if self._uid not in ("", lws["metadata"]["uid"]):
+            raise ConflictError(f"{self}: it was deleted and made anew since the step was planned")
 
     def check_fence(self, lws: Manifest, fence: Fence) -> None:
         """Raise SupersededError if another step has acted since this one wrote its fence."""
@@ -108,7 +130,7 @@ class LeaderWorkerSet:
 
     async def _patch(self, lws: Manifest, patch: list[Manifest]) -> None:
         try:
-            await self._api.patch(LEADER_WORKER_SETS, self._namespace, self._name, patch)
+            self._last_record(await self._api.patch(LEADER_WORKER_SETS, self._namespace, self._name, patch))
         except RefusedError as error:
             # The API server answers a failed test like bad input, without details: look which it was.
             if _assumed(await self.read_object()) == _assumed(lws):
@@ -119,4 +141,5 @@ class LeaderWorkerSet:
 def _assumed(lws: Manifest) -> tuple[object, ...]:
     """What the tests of a guarded patch are about."""
     metadata = lws["metadata"]
-    return metadata["uid"], metadata["generation"], "annotations" in metadata, Fence.of(lws)
+    fence = metadata.get("annotations", {}).get(names.FENCE)
+    return metadata["uid"], metadata["generation"], "annotations" in metadata, fence

@@ -3,8 +3,10 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 from rollwright.cluster import names, patches
-from rollwright.cluster.record import Fence, Record
+from rollwright.cluster.record import Asked, Fence, Record
 from tests.cluster.objects import TEMPLATE, Json, lws, pod
 
 FENCE = Fence(datetime(2026, 1, 1, tzinfo=UTC), "w")
@@ -39,13 +41,19 @@ def test_an_object_without_a_generation_is_known_by_its_uid() -> None:
     assert "/metadata/generation" not in assumed(patches.guarded(pod(0), FENCE, []))
 
 
-def test_the_record_is_written_under_the_names_of_kubernetes() -> None:
-    record = Record(replicas=4, groups=6, max_unavailable="25%", max_surge=1, partition=0)
-    (written,) = [op for op in patches.guarded(lws(), FENCE, [], record) if op["path"] == RECORD_PATH]
+def test_what_is_asked_for_is_written_down_in_the_same_patch() -> None:
+    record = Record(replicas=4, groups=6, max_unavailable="25%", max_surge=1, partition=0, template="llm-rw-old")
+    asked = Asked(partition=6, max_unavailable=2, template="llm-rw-new")
+    scaled, paced, written = patches.hold(lws(annotations={}), record, asked)
+    assert scaled["value"] == 6
+    assert paced["value"]["rollingUpdateConfiguration"] == {"partition": 6, "maxUnavailable": 2, "maxSurge": 0}
+    assert written["path"] == RECORD_PATH
     assert json.loads(written["value"]) == {
         "version": 1, "replicas": 4, "groups": 6, "maxUnavailable": "25%", "maxSurge": 1, "partition": 0,
+        "template": "llm-rw-old",
+        "asked": {"partition": 6, "maxUnavailable": 2, "maxSurge": 0, "template": "llm-rw-new"},
     }  # fmt: skip
-    assert Record.model_validate_json(written["value"]) == record
+    assert Record.parse(written["value"]) == record.model_copy(update={"asked": asked})
 
 
 def test_changes_come_after_what_they_assume() -> None:
@@ -84,4 +92,10 @@ def test_a_part_that_the_new_template_lacks_is_removed() -> None:
 
 
 def test_the_record_is_forgotten_in_the_end() -> None:
-    assert patches.forget() == [{"op": "remove", "path": RECORD_PATH}]
+    assert patches.forget(lws(annotations={names.RECORD: "{}"})) == [{"op": "remove", "path": RECORD_PATH}]
+
+
+@pytest.mark.parametrize("annotations", [None, {}, {"theirs": "x"}])
+def test_a_record_that_is_gone_needs_no_forgetting(annotations: dict[str, str] | None) -> None:
+    """To remove what isn't there is an error, which would hold up the end of a rollout."""
+    assert patches.forget(lws(annotations=annotations)) == []

@@ -4,10 +4,10 @@ import pytest
 
 from rollwright.cluster import names, patches, steps
 from rollwright.cluster.errors import ConflictError, NotYetError, SupersededError
-from rollwright.cluster.record import Record
+from rollwright.cluster.record import Asked, Record
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
-from rollwright.cluster.templates import template_of
+from rollwright.cluster.templates import kept_name, template_of
 from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.spec import Change
 from tests.cluster.conftest import NAME, USERS, Real, fence
@@ -36,14 +36,17 @@ async def lower(real: Real, number: int, *, partition: int, groups: int = 3) -> 
 async def test_prepare_puts_the_template_in_place_and_moves_nothing_but_the_surge(real: Real) -> None:
     await real.is_ready(3)
     before = await real.uids()
+    old = kept_name(lws := await real.target.read_object(), template_of(lws))
     await prepare(real, groups=5)
     spec, after = await real.spec(), await real.uids()
     assert spec["replicas"] == 5
     assert spec["leaderWorkerTemplate"]["workerTemplate"]["spec"]["containers"][0]["image"] == "m:2"
     assert await real.settings() == {"partition": 3, "maxUnavailable": 1, "maxSurge": 0}
     assert {name: after[name] for name in before} == before
-    assert Record.of(await real.target.read_object()) == Record(
-        replicas=3, groups=5, max_unavailable="50%", max_surge=1, partition=0
+    new = kept_name(lws := await real.target.read_object(), template_of(lws))
+    asked = Asked(partition=3, max_unavailable=1, template=new)
+    assert Record.of(lws) == Record(
+        replicas=3, groups=5, max_unavailable="50%", max_surge=1, partition=0, template=old, asked=asked
     )
 
 
@@ -141,8 +144,9 @@ async def test_a_rollback_puts_the_kept_template_back(real: Real) -> None:
     step = Step(action=Action.PREPARE, partition=3, groups=3)
     await steps.prepare(real.target, step, await real.generation(), fence(2), name)
     assert template_of(await real.target.read_object()) == old
+    asked = Asked(partition=3, max_unavailable=1, template=name)
     assert Record.of(await real.target.read_object()) == Record(
-        replicas=3, groups=3, max_unavailable="50%", max_surge=1, partition=0
+        replicas=3, groups=3, max_unavailable="50%", max_surge=1, partition=0, template=name, asked=asked
     ), "the settings are the user's, not those of the rollout before"
 
 
@@ -159,20 +163,6 @@ async def test_a_group_that_serves_again_is_not_restarted(real: Real) -> None:
     step = Step(action=Action.UNBLOCK, partition=3, groups=3, delete=(0, 1))
     await steps.unblock(real.target, step, await real.generation(), fence(2))
     assert await real.uids() == before
-
-
-async def test_a_surge_of_lwss_own_is_taken_in_hand_and_the_wish_kept(real: Real) -> None:
-    """As after somebody has applied a manifest with maxSurge in the middle."""
-    await prepare(real)
-    await real.namespace.patch_set(
-        NAME, {"spec": {"rolloutStrategy": {"rollingUpdateConfiguration": {"maxSurge": 2, "partition": 3}}}}
-    )
-    assert (await real.target.read()).observe(None, 0, now()).unheld
-    await steps.take_in_hand(real.target, await real.generation(), fence(2))
-    assert await real.settings() == {"partition": 3, "maxUnavailable": 1, "maxSurge": 0}
-    record = Record.of(await real.target.read_object())
-    assert record is not None
-    assert record.max_surge == 2
 
 
 async def test_a_second_wish_of_the_user_is_not_taken_for_the_surge(real: Real) -> None:
