@@ -162,6 +162,7 @@ async def test_a_change_by_somebody_else_waits_for_people_to_say_whose_holds(
     async with rollout(server, cluster) as handle:
         await steps(cluster, 2)
         cluster.world.spec = cluster.world.spec._replace(revision="theirs", partition=6)
+        cluster.world.reflect()
         cluster.dispute = "the template"
         await until_phase(handle, Phase.STALLED)
         assert "--ours or --theirs" in await refusal(handle, "resume")
