@@ -134,7 +134,10 @@ async def test_there_is_no_dispute_any_more_once_they_have_taken_it_back(real: R
 
 async def replace(real: Real, spec: Json) -> None:
     """As `kubectl replace` does with a manifest that has no annotations."""
-    whole = [{"op": "replace", "path": "/spec", "value": spec}, {"op": "remove", "path": "/metadata/annotations"}]
+    whole: list[Json] = [
+        {"op": "replace", "path": "/spec", "value": spec},
+        {"op": "remove", "path": "/metadata/annotations"},
+    ]
     await real.namespace.patch_set(NAME, whole)
 
 
