@@ -57,7 +57,13 @@ class FakeCluster:
 
     def activities(self) -> list[Callable[..., object]]:
         """Everything to register with a worker."""
-        others = [self.keep_template, self.wait_readiness, self.restore, self.settle_dispute, self.record_outcome]
+        others: list[Callable[..., object]] = [
+            self.keep_template,
+            self.wait_readiness,
+            self.restore,
+            self.settle_dispute,
+            self.record_outcome,
+        ]
         return [*others, *(self._mutation(name) for name in ACTIVITY_OF.values())]
 
     @activity.defn(name=ActivityName.KEEP_TEMPLATE)

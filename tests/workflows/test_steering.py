@@ -8,10 +8,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from rollwright.activities.messages import Side
+from rollwright.rollout.aim import Course
 from rollwright.rollout.planner import Action
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import GatedStep, OnStall, Strategy
-from rollwright.workflows.contract import RETARGET, STEER, Course, Phase
+from rollwright.workflows.contract import RETARGET, STEER, Phase
 from tests.support.fakes import FakeCluster
 from tests.support.skipped_time import Handle, rollout, status, steps, until, until_phase
 
