@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from rollwright.cluster import names, patches
 from rollwright.cluster.api import CONTROLLER_REVISIONS, LEADER_WORKER_SETS, Api, Manifest
 from rollwright.cluster.errors import ConflictError, MissingError, RefusedError
-from rollwright.cluster.record import Fence
+from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.templates import controller_revision, images_of, kept_name, render, template_of
 from rollwright.rollout.spec import Change, Model
 
@@ -88,7 +88,7 @@ class KeptTemplate:
         try:
             return Rejection.model_validate_json(text) if text else None
         except ValidationError:
-            return Rejection(actor="somebody", reason=text, at="")
+            return Rejection(actor="somebody", reason=text, at="at some time")
 
     def is_as_new_as(self, fence: Fence) -> bool:
         """Whether this step, or a newer one, has written to it."""
@@ -166,7 +166,8 @@ class Ledger:
             if standing != name:
                 await self.keep_standing(lws, fence)
             await self._put(lws, after, fence, {names.ACTOR: actor, names.REASON: reason})
-        before = standing
+        record = Record.of(lws)
+        before = (record.template if record else "") or standing
         await self._prune(lws, {name, standing, before})
         return Keeping(name, before, standing)
 
@@ -203,10 +204,10 @@ class Ledger:
     def _check(self, kept: KeptTemplate) -> None:
         """Raise RefusedError if it was rejected."""
         if rejection := kept.rejection:
+            by = " ".join(f"{rejection.actor} has rejected ({rejection.at}): {rejection.reason}".split())
             raise RefusedError(
-                f"{self}: this template is revision {kept.number}, which {rejection.actor} has rejected"
-                f"{f' ({rejection.at})' if rejection.at else ''}: {rejection.reason or 'no reason given'}. To allow it "
-                f"again: rollwright reject lws/{self._name} {kept.number} -n {self._namespace} --undo"
+                f"{self}: this template is revision {kept.number}, which {by}. To allow it again: "
+                f"rollwright reject lws/{self._name} {kept.number} -n {self._namespace} --undo"
             )
 
     async def _put(self, lws: Manifest, template: Manifest, fence: Fence, asked: Mapping[str, str] | None) -> str:

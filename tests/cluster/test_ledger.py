@@ -174,6 +174,19 @@ async def test_templates_in_use_are_kept_however_old_they_are_and_rejected_ones_
     assert list((await kept(real)).values()) == [f"model=m:{image}" for image in (2, 3, 1, 6)]
 
 
+async def test_the_template_to_go_back_to_is_the_one_that_stood_before_anything_was_begun(real: Real) -> None:
+    lws = await real.target.read_object()
+    first = await real.target.ledger.keep(lws, to(2), "", fence(1), actor="ann", reason="")
+    old = kept_name(lws, template_of(lws))
+    assert (first.before, first.standing) == (old, old)
+
+    await put_in_place(real, first.template)
+    begun = {"metadata": {"annotations": {names.RECORD: _record(await entry(real, 1))}}}
+    await real.namespace.patch_set(NAME, begun)
+    second = await real.target.ledger.keep(await real.target.read_object(), to(3), "", fence(2), actor="ann", reason="")
+    assert (second.before, second.standing) == (old, first.template)
+
+
 def _record(before: KeptTemplate) -> str:
     return f'{{"replicas":3,"groups":3,"maxUnavailable":1,"maxSurge":0,"partition":0,"template":"{before.name}"}}'
 
@@ -206,7 +219,7 @@ async def test_a_rejection_that_somebody_has_damaged_still_rejects(real: Real) -
     await real.keep(to(2))
     damaged = patches.annotate({names.REJECTED: "not JSON"})
     await real.api.patch(CONTROLLER_REVISIONS, real.namespace.name, (await entry(real, 2)).name, damaged)
-    with pytest.raises(RefusedError, match="somebody has rejected: not JSON"):
+    with pytest.raises(RefusedError, match=r"somebody has rejected \(at some time\): not JSON"):
         await preview(real, to(2))
 
 
