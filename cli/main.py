@@ -26,6 +26,7 @@ VERBS = {
     "diff": "Show how templates of a target differ.",
     "undo": "Start a rollout back to a template that a target had.",
     "reject": "Have a template of a target refused from now on.",
+    "doctor": "Find what rollouts have left behind, and mend it.",
     "schema": "Print the JSON Schema of the rollout file, or of what --json prints.",
     "worker": "Run a worker: it carries rollouts out.",
     "demo": "See a rollout on an embedded Kubernetes, from nothing.",

@@ -1,10 +1,12 @@
 """What --json prints: one model each, on one line. `rollwright schema --of` prints their JSON Schemas."""
 
+from enum import StrEnum
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rollwright.cli.difference import Difference
+from rollwright.cluster.left import Left
 from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import RolloutSpec
@@ -188,6 +190,37 @@ class Diff(Output):
     before: int | None = Field(description="Number of a revision; null for what stands, if that is not kept.")
     after: int = Field(description="Number of a revision.")
     changes: tuple[Difference, ...]
+
+
+class Trouble(StrEnum):
+    """What `doctor` looks for."""
+
+    LEFT = "left half way"
+    """A rollout has left its record on the target, and none is open."""
+    GONE = "target gone"
+    """The rollout is open, and the cluster has no such target."""
+    FAILING = "workflow task fails"
+    """The rollout is open and can't go on: its workflow code fails."""
+    UNSERVED = "no worker"
+    """The rollout is open, and no worker takes tasks from its queue."""
+
+
+class Finding(Output):
+    """One thing that `doctor` has found."""
+
+    trouble: Trouble
+    rollout: str = Field(description="The workflow id, made of the target.")
+    what: str = Field(description="In words.")
+    left: Left | None = Field(default=None, description="How the target was left, if its record can be read.")
+    next: tuple[str, ...] = Field(description="Commands that mend it.")
+
+
+class Diagnosis(Output):
+    """What `doctor` prints."""
+
+    findings: tuple[Finding, ...]
+    mended: bool = Field(default=False, description="Whether --repair has mended it, or started a rollout that will.")
+    repaired: str = Field(default="", description="What --repair has done, in words.")
 
 
 class Demonstrated(Output):

@@ -15,7 +15,7 @@ from rich.text import Text
 from rollwright.cli import views
 from rollwright.cli.difference import Difference
 from rollwright.cli.failure import CommandError
-from rollwright.cli.outputs import Diff, History, Plan, Snapshot, Status
+from rollwright.cli.outputs import Diagnosis, Diff, History, Plan, Snapshot, Status
 from rollwright.rollout.stages import Stage
 
 PIPE_WIDTH = 120
@@ -121,6 +121,17 @@ def snapshot(seen: Snapshot, width: int, height: int | None = None) -> Renderabl
         "",
         facts,
     )
+
+
+def diagnosis(seen: Diagnosis) -> RenderableType:
+    """The screen of `doctor`."""
+    parts: list[RenderableType] = []
+    for finding in seen.findings:
+        facts = RichTable.grid(padding=(0, 2))
+        for name, value in views.finding(finding):
+            facts.add_row(Text(f"  {name}", style="bold"), value)
+        parts += [Text(f"{finding.rollout}: {finding.trouble}", style="bold"), facts]
+    return Group(*parts) if parts else "nothing found"
 
 
 def save_picture(path: str, title: str, drawn: RenderableType) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from rollwright.cli.outputs import Demonstrated, Diff, History, Listing, Plan, Snapshot, Started, Status
+from rollwright.cli.outputs import Demonstrated, Diagnosis, Diff, History, Listing, Plan, Snapshot, Started, Status
 from rollwright.rollout.spec import RolloutSpec
 
 app = typer.Typer()
@@ -25,6 +25,7 @@ class Subject(StrEnum):
     HISTORY = "history"
     DIFF = "diff"
     UNDO = "undo"
+    DOCTOR = "doctor"
     DEMO = "demo"
 
 
@@ -38,6 +39,7 @@ MODELS: dict[Subject, type[BaseModel]] = {
     Subject.HISTORY: History,
     Subject.DIFF: Diff,
     Subject.UNDO: Started,
+    Subject.DOCTOR: Diagnosis,
     Subject.DEMO: Demonstrated,
 }
 

@@ -4,14 +4,13 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
 from rollwright.cli import files, following, interventions, kept, options, preflight, temporal, views
 from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError
+from rollwright.cli.last import last_strategy
 from rollwright.cli.start import launch
 from rollwright.cli.starting import OpenRolloutError
-from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.cli.text import one_line, plain
 from rollwright.cluster.ledger import KeptTemplate
 from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec, Strategy, Target
@@ -95,7 +94,7 @@ async def _spec(
     """What to roll out, checked against the cluster as far as that can be done from here. Raises CommandError."""
     async with kept.opened(target, kubeconfig, context) as ledger:
         chosen = ledger.before_standing() if number is None else ledger.numbered(number)
-    last = await _last_strategy(await temporal.connect(), target)
+    last = await last_strategy(await temporal.connect(), target)
     spec = _made_of(target, chosen, last or Strategy(), flags)
     source = "of the last rollout" if last else "by default"
     typer.echo(one_line(f"to revision {chosen.number} ({', '.join(chosen.images)})"), err=True)
@@ -115,28 +114,3 @@ def _made_of(target: Target, chosen: KeptTemplate, strategy: Strategy, flags: di
         "strategy": {**strategy.model_dump(mode="json", by_alias=True), **given},
     }
     return files.to_spec(files.Document("flags", content))
-
-
-async def _last_strategy(client: Client, target: Target) -> Strategy | None:
-    """That of the latest rollout of a target; None if Temporal knows of none. Raises CommandError."""
-    described = await temporal.look_up(client, target)
-    if described is None:
-        return None
-    if described.status is not WorkflowExecutionStatus.COMPLETED:
-        return await _started_with(client, described)
-    try:
-        return (await Run(client, described.id, temporal.first_run_id(described)).result()).spec.strategy
-    except NoAnswerError as error:
-        raise CommandError(f"the last rollout of {target} can't be asked: {error}") from error
-
-
-async def _started_with(client: Client, described: WorkflowExecutionDescription) -> Strategy | None:
-    """The strategy that a rollout which has no result was started with, or begun anew with: its first event."""
-    handle = client.get_workflow_handle(described.id, run_id=described.run_id)
-    with temporal.explained(f"{described.id} can't be looked up"):
-        async for event in handle.fetch_history_events(page_size=1):
-            payloads = event.workflow_execution_started_event_attributes.input.payloads
-            (given,) = await client.data_converter.decode(payloads, [RolloutInput])
-            started: RolloutInput = given
-            return started.spec.strategy
-    return None

@@ -34,8 +34,9 @@ class Kind(NamedTuple):
     plural: str
 
     def url(self, namespace: str, name: str = "") -> str:
-        """The path of one object, or of all in a namespace."""
-        return f"{self.path}/namespaces/{namespace}/{self.plural}" + (f"/{name}" if name else "")
+        """The path of one object, of all in a namespace, or, without one, of all there are."""
+        scope = f"{self.path}/namespaces/{namespace}" if namespace else self.path
+        return f"{scope}/{self.plural}" + (f"/{name}" if name else "")
 
 
 LEADER_WORKER_SETS = Kind("/apis/leaderworkerset.x-k8s.io/v1", "leaderworkersets")

@@ -1,0 +1,160 @@
+"""What `doctor` finds: targets left half way, and open rollouts that can't go on."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey
+
+from rollwright.cli import options, temporal
+from rollwright.cli.outputs import Finding, Trouble
+from rollwright.cli.temporal import ANSWER, NoAnswerError, Run, explained
+from rollwright.cluster import doctor
+from rollwright.cluster.api import Api
+from rollwright.cluster.errors import MissingError
+from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.watching import Watches
+from rollwright.rollout.spec import Target
+from rollwright.workflows.contract import WORKFLOW_TYPE
+
+_PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
+"""Set by the server once workflow tasks of a run have failed a few times one after the other."""
+_POLLS_AGAIN_WITHIN = timedelta(minutes=2)
+"""A worker asks anew for tasks each minute; the server goes on naming one that is gone for five."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where to look."""
+
+    namespace: str
+    """Empty: everywhere."""
+    name: str
+    """Empty: all targets."""
+    task_queue: str
+    """Rollouts on other queues have their targets in other clusters."""
+
+    def covers(self, target: Target) -> bool:
+        """Whether a target is to be looked at."""
+        return self.namespace in ("", target.namespace) and self.name in ("", target.name)
+
+
+async def examine(client: Client, api: Api, scope: Scope) -> tuple[Finding, ...]:
+    """All that is found. Raises CommandError, ClusterError."""
+    with explained("rollouts can't be listed"):
+        running = client.list_workflows(f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'")
+        listed = [execution async for execution in running]
+    open_rollouts = {execution: options.read_target(execution.id, None) for execution in listed}
+    covered = {execution: target for execution, target in open_rollouts.items() if scope.covers(target)}
+    return (
+        *await _left(client, api, scope),
+        *await _gone(api, {target for run, target in covered.items() if run.task_queue == scope.task_queue}),
+        *(_failing(run) for run in covered if run.typed_search_attributes.get(_PROBLEMS)),
+        *await _unserved(client, list(covered)),
+    )
+
+
+def lws(api: Api, target: Target) -> LeaderWorkerSet:
+    """The target in the cluster."""
+    return LeaderWorkerSet(api, Watches(api), target.namespace, target.name)
+
+
+async def _left(client: Client, api: Api, scope: Scope) -> list[Finding]:
+    recorded = [
+        Target(namespace=namespace, name=name) for namespace, name in await doctor.list_recorded(api, scope.namespace)
+    ]
+    findings = []
+    for target in filter(scope.covers, recorded):
+        described = await temporal.look_up(client, target)
+        if described is None or described.status is not WorkflowExecutionStatus.RUNNING:
+            findings.append(await _left_behind(client, api, target, described))
+    return findings
+
+
+async def _left_behind(
+    client: Client, api: Api, target: Target, described: WorkflowExecutionDescription | None
+) -> Finding:
+    left = await doctor.examine(lws(api, target))
+    repair = f"rollwright doctor lws/{target.name} -n {target.namespace} --repair"
+    edit = f"kubectl annotate leaderworkerset {target.name} -n {target.namespace} rollwright.io/record-"
+    ways = ["settings", "resume", *(["rollback"] if left and left.before else [])]
+    unreadable = "" if left else "; its annotation rollwright.io/record can't be read: mend it, or remove it"
+    return Finding(
+        trouble=Trouble.LEFT,
+        rollout=target.workflow_id,
+        what=f"{await _last(client, described)}{unreadable}",
+        left=left,
+        next=tuple(f"{repair} {way}" for way in ways) if left else (edit,),
+    )
+
+
+async def _last(client: Client, described: WorkflowExecutionDescription | None) -> str:
+    """How the last rollout ended."""
+    if described is None or described.status is None:
+        return "Temporal knows of no rollout of it"
+    how = described.status.name.lower().replace("_", " ")
+    if described.status is WorkflowExecutionStatus.COMPLETED:
+        try:
+            how = (await Run(client, described.id, temporal.first_run_id(described)).result()).phase.value
+        except NoAnswerError:
+            how = "ended"
+    return f"its last rollout: {how}"
+
+
+async def _gone(api: Api, targets: set[Target]) -> list[Finding]:
+    findings = []
+    for target in sorted(targets, key=str):
+        try:
+            await lws(api, target).read_object()
+        except MissingError:
+            findings.append(
+                Finding(
+                    trouble=Trouble.GONE,
+                    rollout=target.workflow_id,
+                    what="the rollout is open, and this cluster has no such target",
+                    next=(f"rollwright abort {target.workflow_id}",),
+                )
+            )
+    return findings
+
+
+def _failing(run: WorkflowExecution) -> Finding:
+    problems = run.typed_search_attributes.get(_PROBLEMS) or ()
+    return Finding(
+        trouble=Trouble.FAILING,
+        rollout=run.id,
+        what=f"the rollout is open, and its workflow code fails: {', '.join(problems)}",
+        next=(
+            f"temporal workflow show --workflow-id {run.id}",
+            f"temporal workflow reset --workflow-id {run.id} --type LastWorkflowTask --reason ...",
+        ),
+    )
+
+
+async def _unserved(client: Client, runs: list[WorkflowExecution]) -> list[Finding]:
+    served = {queue: await _is_served(client, queue) for queue in sorted({run.task_queue for run in runs})}
+    return [
+        Finding(
+            trouble=Trouble.UNSERVED,
+            rollout=run.id,
+            what=f"the rollout is open, and no worker takes tasks from its queue {run.task_queue}",
+            next=(f"rollwright worker --task-queue {run.task_queue}",),
+        )
+        for run in runs
+        if not served[run.task_queue]
+    ]
+
+
+async def _is_served(client: Client, queue: str) -> bool:
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    with explained(f"the task queue {queue} can't be looked up"):
+        answer = await client.workflow_service.describe_task_queue(request, timeout=ANSWER)
+    oldest = datetime.now(UTC) - _POLLS_AGAIN_WITHIN
+    return any(poller.last_access_time.ToDatetime(UTC) >= oldest for poller in answer.pollers)

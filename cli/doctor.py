@@ -1,0 +1,97 @@
+"""`rollwright doctor`: what rollouts have left behind, and mending it."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from rollwright.cli import diagnosis, interventions, options, render, repairing, temporal
+from rollwright.cli.diagnosis import Scope
+from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.outputs import Diagnosis
+from rollwright.cli.repairing import Repair
+from rollwright.cluster.api import connect
+from rollwright.cluster.errors import ClusterError, ConflictError, SupersededError, TemporaryError, UnconfiguredError
+from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, Intervention
+
+app = typer.Typer()
+
+
+@app.command()
+def doctor(
+    target: Annotated[
+        str, typer.Argument(metavar="[TARGET]", help="As for every verb; all targets in the namespace without it.")
+    ] = "",
+    namespace: options.Namespace = None,
+    *,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look in all namespaces.")] = False,
+    repair: Annotated[Repair | None, typer.Option(help="Mend the target, if it was left half way.")] = None,
+    reason: interventions.Reason = "",
+    actor: interventions.Actor = "",
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    task_queue: options.TaskQueue = DEFAULT_TASK_QUEUE,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find what rollouts have left behind and what keeps them from going on; mend a target with --repair.
+
+    Found are targets that a rollout has left half way and that no rollout is
+    open on (it was aborted, or somebody has terminated its workflow), and open
+    rollouts whose target is gone, whose workflow code fails, or whose queue no
+    worker takes tasks from. Rollouts of other clusters are those on other queues.
+
+    --repair settings puts the user's own settings back, if no group is replaced, started or taken down by
+    that: all groups run the template that stands, and there is no surge.
+    Otherwise it has LWS stand still, says why the settings wait, and exits 1.
+    --repair resume starts a rollout to the template that stands, --repair rollback one to the template before it;
+    both by the strategy of the last rollout, if Temporal still knows it, else the default one.
+
+    Exit codes: 0 nothing found, or mended; 1 something found, or not mended; 2 bad input.
+
+    Examples:
+      rollwright doctor -A
+      rollwright doctor lws/llm -n inference
+      rollwright doctor lws/llm -n inference --repair settings
+      rollwright doctor lws/llm -n inference --repair rollback --reason "the rollout was terminated"
+
+    """
+    by = interventions.read_intervention(actor, reason)
+    scope = _scope(target, namespace, task_queue, everywhere=everywhere)
+    if repair and not scope.name:
+        raise CommandError("--repair mends one target: name it", code=ExitCode.BAD_INPUT)
+    seen = asyncio.run(_visit(scope, repair, by, kubeconfig, context))
+    if as_json:
+        typer.echo(seen.model_dump_json(by_alias=True))
+    elif repair:
+        typer.echo(seen.repaired)
+    else:
+        render.show(lambda _: render.diagnosis(seen))
+    raise typer.Exit(ExitCode.DONE if seen.mended or not seen.findings else ExitCode.COULD_NOT)
+
+
+def _scope(target: str, namespace: str | None, task_queue: str, *, everywhere: bool) -> Scope:
+    if not target:
+        return Scope("" if everywhere else namespace or "default", "", task_queue)
+    if everywhere:
+        raise CommandError(f"{target} is one target: leave -A away", code=ExitCode.BAD_INPUT)
+    named = options.read_target(target, namespace)
+    return Scope(named.namespace, named.name, task_queue)
+
+
+async def _visit(
+    scope: Scope, repair: Repair | None, by: Intervention, kubeconfig: str | None, context: str | None
+) -> Diagnosis:
+    client = await temporal.connect()
+    try:
+        async with connect(kubeconfig, context) as api:
+            findings = await diagnosis.examine(client, api, scope)
+            if repair is None:
+                return Diagnosis(findings=findings)
+            mended, words = await repairing.mend(client, api, scope, findings, repair=repair, by=by)
+            return Diagnosis(findings=findings, mended=mended, repaired=words)
+    except (ConflictError, SupersededError) as error:
+        raise CommandError(f"something else acts on it at this very moment: {error}", todo="Look again.") from error
+    except (OSError, UnconfiguredError, TemporaryError) as error:
+        raise CommandError(f"the cluster can't be asked: {error}", todo="Give --kubeconfig or --context.") from error
+    except ClusterError as error:
+        raise CommandError(str(error), todo="If this is the wrong cluster: --kubeconfig, --context.") from error

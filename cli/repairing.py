@@ -1,0 +1,82 @@
+"""Mending a target that a rollout has left half way."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from temporalio.client import Client
+
+from rollwright.cli import diagnosis, last, starting, views
+from rollwright.cli.diagnosis import Scope
+from rollwright.cli.failure import CommandError
+from rollwright.cli.outputs import Finding, Trouble
+from rollwright.cluster import doctor
+from rollwright.cluster.api import Api
+from rollwright.cluster.left import Left
+from rollwright.cluster.record import Fence
+from rollwright.cluster.snapshot import now
+from rollwright.rollout.aim import Aim, Course
+from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
+from rollwright.workflows.contract import Intervention, RolloutInput
+
+
+class Repair(StrEnum):
+    """How to mend it."""
+
+    SETTINGS = "settings"
+    RESUME = "resume"
+    ROLLBACK = "rollback"
+
+
+async def mend(
+    client: Client, api: Api, scope: Scope, findings: Iterable[Finding], *, repair: Repair, by: Intervention
+) -> tuple[bool, str]:
+    """Whether it is mended, or will be by a rollout; and what was done. Raises CommandError, ClusterError."""
+    target = Target(namespace=scope.namespace, name=scope.name)
+    left = _left(target, findings)
+    if repair is Repair.SETTINGS:
+        return await _put_settings_back(api, target)
+    change, course = Change(), Course.FORWARD
+    if repair is Repair.ROLLBACK:
+        if not left.before:
+            raise CommandError(
+                f"the record of {target} doesn't say which template it had before",
+                todo=f"`rollwright history {target.workflow_id}` shows which it had; `rollwright undo` goes to one.",
+            )
+        change, course = Change(revision=left.before), Course.BACK
+    known = await last.last_strategy(client, target)
+    strategy = Aim(strategy=known or Strategy(), course=course).effective
+    given = RolloutInput(
+        spec=RolloutSpec(target=target, change=change, strategy=strategy), task_queue=scope.task_queue, by=by
+    )
+    run = await starting.start_rollout(client, given)
+    whose = "of the last rollout" if known else "by default"
+    return True, f"started {run.rollout}: {views.change(change)}\nstrategy {whose}: {views.strategy(strategy)}"
+
+
+def _left(target: Target, findings: Iterable[Finding]) -> Left:
+    for finding in findings:
+        if finding.trouble is Trouble.LEFT:
+            if finding.left:
+                return finding.left
+            raise CommandError(f"{target}: {finding.what}", todo="\n".join(finding.next))
+    raise CommandError(
+        f"{target} was not left half way: it has no record of a rollout, or its rollout is open",
+        todo=f"`rollwright status {target.workflow_id}` shows where the rollout stands.",
+    )
+
+
+async def _put_settings_back(api: Api, target: Target) -> tuple[bool, str]:
+    fence = Fence(now(), "rollwright doctor")
+    found = await doctor.put_settings_back(diagnosis.lws(api, target), fence)
+    if found is None:
+        raise CommandError(f"{target} has no record any more: somebody else has mended it")
+    settings = views.settings(found.settings)
+    if not found.obstacles:
+        return True, f"put back on {target}: {settings}"
+    why = "; ".join(found.obstacles)
+    stands = (
+        f"what somebody else has set since is left alone ({found.edited})"
+        if found.edited
+        else "LWS stands still until then"
+    )
+    return False, f"{settings} go on waiting to be put back on {target}: {why}; {stands}"
