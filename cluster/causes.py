@@ -62,9 +62,8 @@ def unreadiness_of(pod: Manifest, now: datetime) -> Unreadiness | None:
         return _lost(pod) or _overdue(pod, now) or _crashed(pod) or LEAVING
     if condition(pod, "Ready").get("status") == "True":
         return None
-    return (
-        _lost(pod) or _unscheduled(pod) or _failing_container(pod, now) or _without_sandbox(pod, now) or _unready(pod)
-    )
+    found = _lost(pod) or _unheard(pod) or _unscheduled(pod) or _failing_container(pod, now)
+    return found or _without_sandbox(pod, now) or _unready(pod)
 
 
 def condition(pod: Manifest, kind: str) -> Manifest:
@@ -79,10 +78,9 @@ def is_unscheduled(pod: Manifest) -> bool:
 
 
 def _lost(pod: Manifest) -> Unreadiness | None:
-    """It has lost its node, or its place there: evicted, preempted, refused, or the node is away.
+    """It has lost its node or its place there: evicted, preempted, refused by the kubelet, or the node is gone.
 
-    A pod is a disruption target also while an eviction is only tried. The node lifecycle controller takes back a
-    pod's readiness, and nothing else: its containers stay ready in its status.
+    A pod may be a disruption target without consequence: an eviction that was only tried leaves the condition behind.
     """
     status = pod.get("status", {})
     if "reason" in status:
@@ -91,14 +89,18 @@ def _lost(pod: Manifest) -> Unreadiness | None:
     failed = status.get("phase") == "Failed"
     if target.get("status") == "True" and (failed or "deletionTimestamp" in pod["metadata"]):
         return Unreadiness(Cause.NODE, _sentence(target.get("reason", "DisruptionTarget"), target.get("message", "")))
-    if failed:
-        return Unreadiness(Cause.NODE, "the pod has failed")
-    ready = condition(pod, "Ready")
-    of_node = ready.get("status") == "False" and ready.get("reason") != "ReadinessGatesNotReady"
-    if of_node and condition(pod, "ContainersReady").get("status") == "True":
-        since = ready.get("lastTransitionTime", "a while ago")
-        return Unreadiness(Cause.NODE, f"nothing is heard of its node {pod['spec'].get('nodeName', '')} since {since}")
-    return None
+    return Unreadiness(Cause.NODE, "the pod has failed") if failed else None
+
+
+def _unheard(pod: Manifest) -> Unreadiness | None:
+    """Its node is away: the node lifecycle controller takes back readiness, and leaves that of the containers."""
+    ready, containers = condition(pod, "Ready"), condition(pod, "ContainersReady")
+    if (ready.get("status"), containers.get("status")) != ("False", "True"):
+        return None
+    if ready.get("reason") == "ReadinessGatesNotReady":
+        return None
+    since = ready.get("lastTransitionTime", "a while ago")
+    return Unreadiness(Cause.NODE, f"nothing is heard of its node {pod['spec'].get('nodeName', '')} since {since}")
 
 
 def _overdue(pod: Manifest, now: datetime) -> Unreadiness | None:
@@ -206,15 +208,18 @@ def _unready(pod: Manifest) -> Unreadiness:
     """Nothing is wrong with it: it isn't there yet, or it runs, and its readiness probe fails."""
     initialized, ready = condition(pod, "Initialized"), condition(pod, "Ready")
     if initialized.get("status") == "False" and initialized.get("message"):
-        return Unreadiness(Cause.STARTING, _sentence(initialized.get("reason", "Starting"), initialized["message"]))
+        return Unreadiness(Cause.STARTING, _line(initialized["message"]))
     containers = pod.get("status", {}).get("containerStatuses", [])
     if not containers or not all(one.get("state", {}).get("running") for one in containers):
         return STARTING
     cause = Cause.UNREADY if all(one.get("started", True) for one in containers) else Cause.STARTING
-    return Unreadiness(cause, _sentence(ready.get("reason", "running, not ready"), ready.get("message", "")))
+    return Unreadiness(cause, _line(ready.get("message") or "running, not ready"))
 
 
 def _sentence(reason: str, message: str) -> str:
+    return _line(f"{reason}: {message}" if message else reason)
+
+
+def _line(text: str) -> str:
     """On one line, without what a terminal would obey."""
-    told = f"{reason}: {message}" if message else reason
-    return " ".join("".join(one if one.isprintable() else " " for one in told).split())
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())

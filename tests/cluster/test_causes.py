@@ -184,7 +184,7 @@ NODE_AWAY = with_conditions(
         pytest.param(
             INITIALIZING,
             Cause.STARTING,
-            "ContainersNotInitialized: containers with incomplete status: [fetch]",
+            "containers with incomplete status: [fetch]",
             id="an init container works",
         ),
         pytest.param(
@@ -207,13 +207,17 @@ NODE_AWAY = with_conditions(
         pytest.param(placed(waiting("ContainerCreating")), Cause.STARTING, "starting", id="the image is pulled"),
         pytest.param({"phase": "Pending"}, Cause.STARTING, "starting", id="nothing known yet"),
         pytest.param(placed(waiting("Novelty", "x")), Cause.STARTING, "Novelty: x", id="a reason nobody knows"),
+        pytest.param(placed(running(), phase="Running"), Cause.UNREADY, UNREADY, id="readiness probe"),
         pytest.param(
-            placed(running(), phase="Running"), Cause.UNREADY, f"ContainersNotReady: {UNREADY}", id="readiness probe"
+            placed(running(), init=[container({"terminated": ended(0, "Completed")}, ready=True)], phase="Running"),
+            Cause.UNREADY,
+            UNREADY,
+            id="an init container has done its work",
         ),
         pytest.param(
             placed(running(started=False), phase="Running"),
             Cause.STARTING,
-            f"ContainersNotReady: {UNREADY}",
+            UNREADY,
             id="startup probe",
         ),
         pytest.param(
@@ -223,7 +227,7 @@ NODE_AWAY = with_conditions(
                 condition("ContainersReady", "True"),
             ),
             Cause.UNREADY,
-            'ReadinessGatesNotReady: gate "lb" does not exist',
+            'gate "lb" does not exist',
             id="readiness gate",
         ),
         pytest.param(NODE_AWAY, Cause.NODE, f"nothing is heard of its node gpu-03 since {at(-60)}", id="node away"),
@@ -262,7 +266,7 @@ NODE_AWAY = with_conditions(
                 placed(running(), phase="Running"), condition("DisruptionTarget", "True", "EvictionByEvictionAPI")
             ),
             Cause.UNREADY,
-            f"ContainersNotReady: {UNREADY}",
+            UNREADY,
             id="an eviction that was only tried",
         ),
     ],
@@ -307,6 +311,7 @@ LEAVING = {"deletionTimestamp": at(10), "deletionGracePeriodSeconds": 30}
     ("status", "leaving", "cause", "words"),
     [
         pytest.param(placed(running(ready=True)), LEAVING, Cause.STARTING, "leaving", id="told to"),
+        pytest.param(NODE_AWAY, LEAVING, Cause.STARTING, "leaving", id="the kubelet may still confirm it"),
         pytest.param(
             placed(container({"terminated": ended(143, until=-5)})), LEAVING, Cause.STARTING, "leaving", id="obeyed"
         ),

@@ -103,9 +103,7 @@ def test_the_size_is_the_groups_own() -> None:
         pytest.param(EVICTED, NO_NODE, Unreadiness(Cause.NODE, "llm-0: Evicted: disk"), id="evicted"),
         pytest.param(GATED, NO_NODE, Unreadiness(Cause.UNSCHEDULABLE, "llm-0-1: Full: 0/8"), id="gated"),
         pytest.param(LOADING, CREATING, Unreadiness(Cause.STARTING, "starting"), id="for one that starts"),
-        pytest.param(
-            LOADING, None, Unreadiness(Cause.UNREADY, "llm-0: ContainersNotReady: [model]"), id="only the probe fails"
-        ),
+        pytest.param(LOADING, None, Unreadiness(Cause.UNREADY, "llm-0: [model]"), id="only the probe fails"),
     ],
 )
 def test_of_a_group_the_pod_that_tells_most_is_heard(

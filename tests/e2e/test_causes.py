@@ -169,7 +169,7 @@ async def target(devcluster: DevCluster) -> AsyncIterator[Target]:
             LEADER,
             failing("not-ready"),
             Cause.UNREADY,
-            "llm-2: ContainersNotReady: containers with unready status: [model]",
+            "llm-2: containers with unready status: [model]",
             id="readiness probe",
         ),
     ],
