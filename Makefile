@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check bench lock clean
+.PHONY: setup demo test chaos check bench lock clean
 
 setup: $(READY)
 
@@ -26,6 +26,10 @@ check: setup
 test: setup
 	$(BIN)/python -m rollwright.devcluster.build
 	$(BIN)/pytest
+
+chaos: setup ## For example: make chaos ROUNDS=200; make chaos SEED=7 ROUNDS=1; make chaos PLAN=plan.json
+	@$(BIN)/python -m rollwright.devcluster.build >&2
+	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(PLAN),--plan $(PLAN))
 
 bench: setup
 	@$(BIN)/python -m rollwright.devcluster.build >&2

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -24,6 +25,12 @@ class Spec(NamedTuple):
 
     partition: int
     replicas: int
+    image: str = ""
+    generation: int = 0
+    observed: int = 0
+    """The generation that the LWS controller has acted on."""
+    max_surge: int | str = 0
+    annotations: Mapping[str, str] = MappingProxyType({})
 
 
 class GroupSet(NamedTuple):
@@ -32,6 +39,9 @@ class GroupSet(NamedTuple):
     uid: str
     owner: str
     replicas: int
+    generation: int = 0
+    observed: int = 0
+    """The generation that the StatefulSet controller has acted on."""
 
 
 class Pod(NamedTuple):
@@ -46,6 +56,11 @@ class Pod(NamedTuple):
     """Pods of its group, the leader included."""
     serves: bool
     """Ready, and nobody has asked for its deletion."""
+    image: str = ""
+    scheduled: bool = True
+    terminating: bool = False
+    restarted: bool = False
+    """A container of it was: LWS starts such a group anew."""
 
 
 class Change(NamedTuple):
@@ -189,20 +204,36 @@ def _owner(item: Manifest) -> str:
 
 
 def _read_spec(item: Manifest) -> Spec:
-    spec = item["spec"]
-    return Spec(spec["rolloutStrategy"]["rollingUpdateConfiguration"].get("partition", 0), spec["replicas"])
+    metadata, spec = item["metadata"], item["spec"]
+    update = spec["rolloutStrategy"]["rollingUpdateConfiguration"]
+    return Spec(
+        partition=update.get("partition", 0),
+        replicas=spec["replicas"],
+        image=_image(spec["leaderWorkerTemplate"]["workerTemplate"]["spec"]),
+        generation=metadata["generation"],
+        observed=item.get("status", {}).get("observedGeneration", 0),
+        max_surge=update.get("maxSurge", 0),
+        annotations=metadata.get("annotations", {}),
+    )
 
 
 def _read_set(item: Manifest) -> GroupSet:
-    return GroupSet(item["metadata"]["uid"], _owner(item), item["spec"]["replicas"])
+    metadata = item["metadata"]
+    return GroupSet(
+        uid=metadata["uid"],
+        owner=_owner(item),
+        replicas=item["spec"]["replicas"],
+        generation=metadata["generation"],
+        observed=item.get("status", {}).get("observedGeneration", 0),
+    )
 
 
 def _read_pod(item: Manifest) -> Pod:
-    metadata = item["metadata"]
+    metadata, status = item["metadata"], item.get("status", {})
     labels, annotations = metadata["labels"], metadata.get("annotations", {})
+    terminating = "deletionTimestamp" in metadata
     ready = any(
-        condition["type"] == "Ready" and condition["status"] == "True"
-        for condition in item.get("status", {}).get("conditions", [])
+        condition["type"] == "Ready" and condition["status"] == "True" for condition in status.get("conditions", [])
     )
     return Pod(
         uid=metadata["uid"],
@@ -211,5 +242,14 @@ def _read_pod(item: Manifest) -> Pod:
         is_leader=labels.get(f"{_LWS}/worker-index") == "0",
         revision=labels.get(f"{_LWS}/template-revision-hash", ""),
         size=int(annotations.get(f"{_LWS}/size", "1")),
-        serves=ready and "deletionTimestamp" not in metadata,
+        serves=ready and not terminating,
+        image=_image(item["spec"]),
+        scheduled="nodeName" in item["spec"],
+        terminating=terminating,
+        restarted=any(container["restartCount"] > 0 for container in status.get("containerStatuses", [])),
     )
+
+
+def _image(pod: Manifest) -> str:
+    image: str = pod["containers"][0]["image"]
+    return image

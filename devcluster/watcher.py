@@ -38,6 +38,36 @@ class Moment(NamedTuple):
     """Groups asked for: by spec.replicas, or by the leader StatefulSet where that asks for more."""
 
 
+class Frame(NamedTuple):
+    """All objects, by name, as they were from a change until the next one."""
+
+    change: Change
+    known: bool
+    """False where what came before or after it was missed: it may have been otherwise for a moment."""
+    spec: Spec | None
+    leader_set: GroupSet | None
+    sets: Mapping[str, GroupSet | None]
+    pods: Mapping[str, Pod | None]
+
+    @property
+    def leaders(self) -> dict[int, Pod]:
+        """Leader pods by ordinal."""
+        return {pod.ordinal: pod for pod in self.pods.values() if pod and pod.is_leader}
+
+    @property
+    def leader_of_set(self) -> dict[str, str]:
+        """The uid of the leader that owns each StatefulSet of workers, by the uid of that."""
+        return {item.uid: item.owner for item in self.sets.values() if item}
+
+    @property
+    def serving(self) -> frozenset[int]:
+        """Ordinals of the groups that serve, on whichever revision."""
+        owners = self.leader_of_set
+        pods = [pod for pod in self.pods.values() if pod and pod.serves]
+        workers = Counter(owners.get(pod.owner) for pod in pods if not pod.is_leader)
+        return frozenset(pod.ordinal for pod in pods if pod.is_leader and workers[pod.uid] >= pod.size - 1)
+
+
 class Watcher:
     """Records a LeaderWorkerSet, its StatefulSets and its pods while its context is open.
 
@@ -102,7 +132,7 @@ class Watcher:
     @property
     def partition_replicas(self) -> list[tuple[int, int]]:
         """The partition and replicas of the LeaderWorkerSet's spec, one entry for every change of the two."""
-        specs = [(*change.item,) for change in self._histories[0].changes if isinstance(change.item, Spec)]
+        specs = [change.item[:2] for change in self._histories[0].changes if isinstance(change.item, Spec)]
         return [spec for spec, _ in groupby(specs)]
 
     @property
@@ -138,25 +168,23 @@ class Watcher:
     def _knows(self, version: int) -> bool:
         return all(history.knows(version) for history in self._histories)
 
-    def _replayed(self) -> Iterator[Moment]:
-        """Every state that is known completely."""
+    def frames(self) -> Iterator[Frame]:
+        """Every state in order, as far as all three watches have come."""
         changes = self._changes()
         complete = min(history.complete for history in self._histories)
         ends = [*(change.version - 1 for change in changes), complete][1:]
         state: dict[str, dict[str, Any]] = {history.kind: {} for history in self._histories}
         for change, end in zip(changes, ends, strict=True):
-            state[change.kind][change.name] = change.item
-            known = change.version <= complete and (self._knows(change.version) or self._knows(min(end, complete)))
-            spec: Spec | None = state["LeaderWorkerSet"].get(self._name)
-            if spec and known:
-                leader_set: GroupSet | None = state["StatefulSet"].get(self._name)
-                asked = max(spec.replicas, leader_set.replicas if leader_set else 0)
-                available = _available(state["StatefulSet"], state["Pod"])
-                yield Moment(change.at, spec.partition, spec.replicas, available, asked)
+            state[change.kind] = {**state[change.kind], change.name: change.item}
+            if change.version <= complete:
+                known = self._knows(change.version) or self._knows(min(end, complete))
+                sets, pods = state["StatefulSet"], state["Pod"]
+                yield Frame(change, known, state["LeaderWorkerSet"].get(self._name), sets.get(self._name), sets, pods)
 
-
-def _available(sets: Mapping[str, GroupSet | None], pods: Mapping[str, Pod | None]) -> int:
-    owners = {item.uid: item.owner for item in sets.values() if item}
-    workers = Counter(owners.get(pod.owner) for pod in pods.values() if pod and pod.serves and not pod.is_leader)
-    leaders = [pod for pod in pods.values() if pod and pod.serves and pod.is_leader]
-    return sum(1 for leader in leaders if workers[leader.uid] >= leader.size - 1)
+    def _replayed(self) -> Iterator[Moment]:
+        """Every state that is known completely."""
+        for frame in self.frames():
+            if frame.spec and frame.known:
+                spec, leaders = frame.spec, frame.leader_set
+                asked = max(spec.replicas, leaders.replicas if leaders else 0)
+                yield Moment(frame.change.at, spec.partition, spec.replicas, len(frame.serving), asked)

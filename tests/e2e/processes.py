@@ -53,6 +53,14 @@ class Process:
                 assert self._process.returncode is None, f"it ended: {self.log.read_text()[-2000:]}"
                 await asyncio.sleep(0.02)
 
+    def freeze(self) -> None:
+        """Stop it from running: its connections stay open and nothing answers."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     async def kill(self) -> None:
         """End it as a crash would."""
         if self._process.returncode is None:

@@ -1,0 +1,75 @@
+"""Which ends of a round are right, given its plan and the messages that were accepted. Pure."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from rollwright.rollout.spec import OnStall
+from rollwright.workflows.contract import Phase
+from tests.chaos.plan import Happening, Kind, Plan
+
+
+class Answer(StrEnum):
+    """What became of a message."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"
+    """A signal: it may have come too late."""
+
+
+class Told(NamedTuple):
+    """A message that was sent."""
+
+    what: Happening
+    answer: Answer
+    words: str = ""
+
+
+class End(NamedTuple):
+    """How a rollout may end: in this phase, with this version, or with a split up to it."""
+
+    phase: Phase
+    version: int
+
+
+FINAL_COURSES = (Kind.ROLLBACK, Kind.ABORT, Kind.RETARGET)
+
+
+def ends(plan: Plan, told: Iterable[Told], most_groups: int) -> set[End]:
+    """All that are right. `most_groups`: so many there ever were: on which of them a version fails matters."""
+    courses = [End(Phase.COMPLETED, 1)]
+    for message in told:
+        if message.what.kind not in FINAL_COURSES or message.answer is Answer.REFUSED:
+            continue
+        if message.answer is Answer.ACCEPTED:
+            courses = []
+        courses.append(_after(message.what, courses))
+    return {end for course in courses for end in _by_itself(plan, course, most_groups)}
+
+
+def _after(message: Happening, courses: list[End]) -> End:
+    match message.kind:
+        case Kind.ROLLBACK:
+            return End(Phase.ROLLED_BACK, 0)
+        case Kind.RETARGET:
+            return End(Phase.COMPLETED, message.version)
+        case _:
+            return End(Phase.ABORTED, 0)
+
+
+def _by_itself(plan: Plan, course: End, most_groups: int) -> set[End]:
+    """What may come of it where groups fail."""
+    version = plan.versions[course.version]
+    if course.phase is not Phase.COMPLETED or version.works(most_groups):
+        return {course}
+    match plan.strategy.on_stall:
+        case OnStall.ROLLBACK:
+            automatic = {End(Phase.ROLLED_BACK, 0)}
+        case OnStall.ABORT:
+            automatic = {End(Phase.ABORTED, 0)}
+        case OnStall.PAUSE:
+            automatic = set()
+    # Failed groups may be tolerated, lie below the partition, or be scaled away.
+    may_complete = plan.strategy.max_failed_groups > 0 or plan.strategy.partition > 0 or version.on
+    return {*automatic, course} if may_complete else automatic

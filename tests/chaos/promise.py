@@ -1,0 +1,143 @@
+"""The promise, judged at every event that the API server made, by what was asked of the controllers until then.
+
+Groups are certain as long as no write takes them down, whichever of the writes still in flight the controllers act on.
+Nothing may lower their number below the floor, or below what it was if that was less, except what rollwright has no
+part in: a pod that somebody else deletes or that dies, and what users do to the number of replicas.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from rollwright.devcluster.history import GroupSet, Spec
+from rollwright.devcluster.watcher import Frame
+from rollwright.rollout.invariants import Running, Written, certain
+from tests.chaos.losses import Losses
+
+WISH = "chaos.rollwright.io/wish"
+"""On the target: the replicas the user wants, and the number of that wish. Written together with spec.replicas."""
+_FENCE = "rollwright.io/fence"
+"""Which step wrote last: when it was scheduled, and by which workflow."""
+
+
+class Limits(NamedTuple):
+    """How many groups must serve and how many may be asked for, for so many replicas wanted."""
+
+    floor: int
+    ceiling: int
+
+
+class _Loss(NamedTuple):
+    at: float
+    ordinal: int
+    was: Running
+
+
+def wanted(spec: Spec) -> int:
+    """The replicas the user wants."""
+    return int(spec.annotations[WISH].partition("/")[0])
+
+
+def running(frame: Frame) -> dict[int, Running]:
+    """Each group as it is."""
+    return {ordinal: Running(pod.image, ordinal in frame.serving) for ordinal, pod in frame.leaders.items()}
+
+
+def written(spec: Spec) -> Written:
+    """What a spec asks for. What LWS's own maxSurge adds counts as asked for while the partition holds groups back."""
+    surge = spec.max_surge if isinstance(spec.max_surge, int) and spec.partition > 0 else 0
+    return Written(spec.image, spec.partition, spec.replicas + surge)
+
+
+class InFlight:
+    """The writes that the controllers may still act on, the last of them being in force."""
+
+    def __init__(self) -> None:
+        self._writes: dict[int, Written] = {}
+
+    @property
+    def writes(self) -> list[Written]:
+        """All of them, oldest first."""
+        return list(self._writes.values())
+
+    def take(self, spec: Spec, leaders: GroupSet | None) -> None:
+        """A generation is settled once LWS has passed it on, and the StatefulSet controller has seen that."""
+        self._writes[spec.generation] = written(spec)
+        if leaders and leaders.observed == leaders.generation:
+            self._writes = {
+                generation: write for generation, write in self._writes.items() if generation >= spec.observed
+            }
+
+
+class Judge:
+    """Takes the frames of a watcher in their order."""
+
+    def __init__(
+        self,
+        limits: Callable[[int], Limits],
+        losses: Losses,
+        looked_since: Callable[[float], float] = lambda scheduled: scheduled,
+    ) -> None:
+        """`looked_since`: when that may have been read at the earliest what a step scheduled then was decided on."""
+        self._limits, self._own_losses, self._looked_since = limits, losses, looked_since
+        self._in_flight = InFlight()
+        self._before: Frame | None = None
+        self._losses: list[_Loss] = []
+        self.broken: list[str] = []
+        """What broke the promise, in words."""
+        self.excused = 0
+        """Steps that would have, but for a group that was lost by itself after they were decided on."""
+        self.spare_min = 1000
+        """The fewest groups certain beyond those that must be: 0 where the budget was used to the full."""
+
+    @property
+    def losses(self) -> int:
+        """Groups that were lost by themselves."""
+        return len(self._losses)
+
+    def take(self, frame: Frame) -> None:
+        """Judge what has changed."""
+        before, spec = self._before, frame.spec
+        if before and before.spec and spec:
+            lost = self._is_lost_by_itself(before, frame)
+            wished = spec.annotations[WISH] != before.spec.annotations[WISH]
+            if frame.known and not lost and not wished:
+                self._judge(before, before.spec, frame, spec)
+        if spec:
+            self._in_flight.take(spec, frame.leader_set)
+        self._before = frame
+
+    def _judge(self, before: Frame, spec_before: Spec, frame: Frame, spec: Spec) -> None:
+        writes = self._in_flight.writes
+        is_write = spec.generation != spec_before.generation
+        after = [*writes, written(spec)] if is_write else writes
+        limits = self._limits(wanted(spec))
+        kept_before, kept = certain(running(before), writes), certain(running(frame), after)
+        self.spare_min = min(self.spare_min, kept - min(limits.floor, kept_before))
+        if kept < min(limits.floor, kept_before):
+            if is_write and self._is_excused(spec, running(frame), after, limits.floor):
+                self.excused += 1
+            else:
+                self.broken.append(
+                    f"{frame.change.at:.2f} {frame.change.kind} {frame.change.name}: the certain groups fall from "
+                    f"{kept_before} to {kept}, floor {limits.floor}; in flight {after}; before {running(before)}; "
+                    f"after {running(frame)}"
+                )
+        if is_write and after[-1].groups > max(limits.ceiling, written(spec_before).groups):
+            self.broken.append(
+                f"{frame.change.at:.2f} asks for {after[-1].groups} groups, of which {limits.ceiling} are allowed"
+            )
+
+    def _is_lost_by_itself(self, before: Frame, frame: Frame) -> bool:
+        if not self._own_losses.take(before, frame):
+            return False
+        at, groups = frame.change.at, running(before)
+        self._losses += [_Loss(at, ordinal, groups[ordinal]) for ordinal in before.serving - frame.serving]
+        return True
+
+    def _is_excused(self, spec: Spec, groups: dict[int, Running], after: list[Written], floor: int) -> bool:
+        """Whether it would be fine if the groups lost since it was decided on still served."""
+        scheduled = datetime.fromisoformat(spec.annotations[_FENCE].partition(" ")[0]).timestamp()
+        since = self._looked_since(scheduled)
+        believed = groups | {loss.ordinal: loss.was for loss in self._losses if loss.at >= since}
+        return certain(believed, after) >= min(floor, certain(believed, after[:-1]))

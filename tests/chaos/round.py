@@ -1,0 +1,227 @@
+"""One round: a rollout is started, its plan happens to it, and what became of it is judged."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from rollwright.devcluster.watcher import Watcher
+from rollwright.rollout.spec import Target as Address
+from rollwright.workflows.contract import RolloutStatus
+from tests.chaos.expectation import Answer, Told
+from tests.chaos.plan import MESSAGES, SHARED, Happening, Kind, Plan
+from tests.chaos.site import Site, persistently
+from tests.chaos.target import Target
+from tests.devcluster.standin.namespace import Namespace
+from tests.e2e.processes import Process
+from tests.e2e.scene import NAME, Scene
+
+PATIENCE_SECONDS = 75.0
+"""So long may a rollout take after the last thing that happened to it."""
+_ANSWER_SECONDS = 40.0
+_WORKER_ATTEMPTS = 20
+
+
+class Happened(NamedTuple):
+    """What has happened; times in seconds since the start of the rollout."""
+
+    kind: Kind
+    began: float
+    ended: float
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.began:.2f} to {self.ended:.2f} s: {self.kind} {self.words}".rstrip()
+
+
+class StuckError(Exception):
+    """It has not ended in time."""
+
+
+class BrokenError(Exception):
+    """It has ended as no rollout may."""
+
+
+class Round:
+    """What happens to one rollout."""
+
+    def __init__(self, plan: Plan, site: Site, folder: Path, cleanup: AsyncExitStack) -> None:
+        self.plan = plan
+        self.site = site
+        namespace = Namespace(site.api, f"chaos-{plan.seed}-{int(time.time() * 1000) % 100_000}")
+        self.target = Target(site.api, namespace, plan)
+        self.scene = Scene(site.cluster, site.server, site.client, namespace, folder, cleanup)
+        self.seen = Watcher(site.cluster.kubeconfig, namespace.name, NAME)
+        self.happened: list[Happened] = []
+        self.told: list[Told] = []
+        self.frozen: list[tuple[float, float]] = []
+        """When workers were frozen, from and until."""
+        self.began = self.ended_at = 0.0
+        self._last = 0.0
+        self._workers: list[Process] = []
+        self._ended = asyncio.Event()
+
+    @property
+    def handle(self) -> WorkflowHandle[Any, RolloutStatus]:
+        """The rollout's workflow."""
+        return self._handle
+
+    async def play(self) -> RolloutStatus:
+        """Start the rollout and let the plan happen to it; how it ended. Raises StuckError or BrokenError."""
+        for _ in range(self.plan.workers):
+            await self._start_worker()
+        await self._start()
+        self.began = self._last = time.time()
+        watching = asyncio.ensure_future(self._result())
+        watching.add_done_callback(lambda _: self._ended.set())
+        messages = [happening for happening in self.plan.happenings if happening.kind in MESSAGES]
+        others = [happening for happening in self.plan.happenings if happening.kind not in MESSAGES]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._happen(*messages))
+                for happening in others:
+                    tasks.create_task(self._happen(happening))
+            while not self._ended.is_set():
+                if time.time() > self._deadline:
+                    raise StuckError
+                await self._wait_for_end(0.5)
+        except BaseException:
+            watching.cancel()
+            raise
+        self.ended_at = time.time()
+        return await watching
+
+    @property
+    def _deadline(self) -> float:
+        outages = [outage.ended for outage in self.site.outages]
+        return max([self._last, *outages]) + PATIENCE_SECONDS
+
+    async def _happen(self, *happenings: Happening) -> None:
+        """One after the other, each at its time, until the rollout has ended."""
+        for happening in happenings:
+            await self._wait_for_end(self.began + happening.at - time.time())
+            if self._ended.is_set():
+                return
+            began = time.time()
+            words = await self._DOES[happening.kind](self, happening)
+            self._last = max(self._last, time.time())
+            self.happened.append(Happened(happening.kind, began - self.began, time.time() - self.began, words))
+
+    async def _wait_for_end(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), max(0.0, seconds))
+
+    async def _start(self) -> None:
+        self._handle = self.site.client.get_workflow_handle(
+            Address(namespace=self.scene.namespace.name, name=NAME).workflow_id, result_type=RolloutStatus
+        )
+        start = partial(self.scene.start, self.plan.strategy, self.target.change(self.plan.versions[1]))
+        with suppress(WorkflowAlreadyStartedError):
+            await persistently(start)
+
+    async def _result(self) -> RolloutStatus:
+        while True:
+            try:
+                result: RolloutStatus = await self._handle.result()
+                return result
+            except WorkflowFailureError as error:
+                raise BrokenError(f"the workflow has failed: {error.cause}") from error
+            except RPCError:
+                await asyncio.sleep(0.2)
+
+    async def _start_worker(self) -> None:
+        for _ in range(_WORKER_ATTEMPTS):
+            with suppress(AssertionError):  # Temporal is away
+                self._workers.append(await self.scene.start_worker())
+                return
+            await asyncio.sleep(0.5)
+        raise TimeoutError("no worker could be started")
+
+    # -- what happens -------------------------------------------------------------------------------------------------
+
+    async def _kill_worker(self, happening: Happening) -> str:
+        worker = self._picked(happening)
+        if worker:
+            self._workers.remove(worker)
+            await worker.kill()
+        await asyncio.sleep(happening.seconds)
+        await self._start_worker()
+        return f"{worker.pid}, another after {happening.seconds} s" if worker else "none; one more is started"
+
+    async def _freeze_worker(self, happening: Happening) -> str:
+        worker = self._picked(happening)
+        if worker is None:
+            return "none"
+        began = time.time()
+        with suppress(ProcessLookupError):
+            worker.freeze()
+            await asyncio.sleep(happening.seconds)
+            worker.thaw()
+        self.frozen.append((began, time.time()))
+        return f"{worker.pid}"
+
+    def _picked(self, happening: Happening) -> Process | None:
+        return self._workers[int(happening.pick * len(self._workers))] if self._workers else None
+
+    async def _take_away(self, happening: Happening) -> str:
+        await self.site.take_away(happening.kind, happening.seconds, self.plan.seed)
+        return ""
+
+    async def _delete_leader(self, happening: Happening) -> str:
+        return await self.target.delete_pod(happening.pick, leader=True)
+
+    async def _delete_worker_pod(self, happening: Happening) -> str:
+        return await self.target.delete_pod(happening.pick, leader=False)
+
+    async def _scale(self, happening: Happening) -> str:
+        return await self.target.scale(happening.by)
+
+    async def _tell(self, happening: Happening) -> str:
+        actor = f"chaos {len(self.told)}"
+        given: dict[str, Any] = {"actor": actor, "reason": "chaos"}
+        if happening.kind is Kind.ROLLBACK:
+            given["fast"] = happening.fast
+        told = Told(happening, Answer.REFUSED, "it has ended")
+        try:
+            if happening.signal:
+                await persistently(lambda: self._handle.signal(happening.kind.value, given))
+                told = Told(happening, Answer.UNANSWERED, actor)
+            else:
+                told = Told(happening, Answer.ACCEPTED, await self._ask(happening, given))
+        except WorkflowUpdateFailedError as refusal:
+            told = Told(happening, Answer.REFUSED, str(refusal.cause))
+        except RPCError as error:
+            if error.status.name != "NOT_FOUND":
+                raise
+        self.told.append(told)
+        return f"{told.answer}: {told.words}"
+
+    async def _ask(self, happening: Happening, given: dict[str, Any]) -> str:
+        if happening.kind is Kind.RETARGET:
+            change = self.target.change(self.plan.versions[happening.version])
+            name, given = "retarget", given | {"change": change.model_dump(mode="json", by_alias=True)}
+        else:
+            name, given = "steer", given | {"message": happening.kind.value}
+        update = f"{self.plan.seed}-{len(self.told)}"
+        return await persistently(
+            lambda: asyncio.wait_for(
+                self._handle.execute_update(name, given, id=update, result_type=str), _ANSWER_SECONDS
+            )
+        )
+
+    _DOES: dict[Kind, Callable[["Round", Happening], Awaitable[str]]] = {  # noqa: RUF012 - never changed
+        Kind.KILL_WORKER: _kill_worker,
+        Kind.FREEZE_WORKER: _freeze_worker,
+        **dict.fromkeys(SHARED, _take_away),
+        Kind.DELETE_LEADER: _delete_leader,
+        Kind.DELETE_WORKER_POD: _delete_worker_pod,
+        Kind.SCALE: _scale,
+        **dict.fromkeys(MESSAGES, _tell),
+    }

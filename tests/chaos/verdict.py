@@ -1,0 +1,214 @@
+"""Whether a round went as it must: wrong and stuck are different verdicts."""
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack, suppress
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from rollwright.devcluster.watcher import Frame
+from rollwright.rollout.spec import Strategy
+from tests.chaos.ending import wrong_end
+from tests.chaos.losses import Losses
+from tests.chaos.plan import Happening, Kind, Plan
+from tests.chaos.promise import Judge, Limits
+from tests.chaos.restarts import Cause, Restart, needless, restarts
+from tests.chaos.round import BrokenError, Round, StuckError
+from tests.chaos.site import Outage, Site, persistently
+from tests.devcluster.standin.namespace import Json, is_ready, is_terminating
+
+_LOOKED_SECONDS = 3.0
+"""So long before a step is scheduled its decision may have been read, when all are well."""
+_SERVED_SECONDS = 60.0
+_MOST_MOMENTS = 80
+
+
+class Outcome(StrEnum):
+    """How a round went."""
+
+    FINE = "fine"
+    WRONG = "wrong"
+    STUCK = "stuck"
+
+
+class Verdict(BaseModel):
+    """On one round."""
+
+    plan: Plan
+    """As it happened: also with what other rounds took away."""
+    outcome: Outcome
+    end: str
+    """The phase it ended in, or stands in."""
+    findings: list[str]
+    """What is wrong, or what it waits for."""
+    seconds: float
+    losses: int
+    """Groups lost by themselves."""
+    excused: int
+    """Steps decided on just before such a loss."""
+    spare_min: int
+    """The fewest groups certain beyond those that must be."""
+    taken_down: dict[Cause, int]
+    """Leaders, by cause."""
+    kinds: dict[Kind, int]
+    """What happened to it by its own plan."""
+    happened: list[str]
+    seen: list[str]
+    """The moments."""
+
+
+async def hold(plan: Plan, site: Site, folder: Path) -> Verdict:
+    """Play a round and judge it."""
+    folder.mkdir(parents=True)
+    async with AsyncExitStack() as cleanup:
+        played = Round(plan, site, folder, cleanup)
+        await played.target.set_up()
+        cleanup.push_async_callback(played.scene.namespace.delete)
+        await _until_served(played)
+        outcome, end, findings = Outcome.FINE, "", list[str]()
+        async with played.seen:
+            try:
+                result = await played.play()
+                end, findings = result.phase.value, await wrong_end(played, result)
+            except BrokenError as error:
+                findings.append(str(error))
+            except StuckError:
+                outcome, findings = Outcome.STUCK, await _waits_for(played)
+                with suppress(Exception):
+                    await played.handle.terminate("stuck")
+        return _verdict(played, outcome, end, findings)
+
+
+def _verdict(played: Round, outcome: Outcome, end: str, findings: list[str]) -> Verdict:
+    frames = list(played.seen.frames())
+    judge = Judge(
+        lambda replicas: limits(played.plan.strategy, replicas),
+        Losses(played.target.injected),
+        lambda scheduled: looked_since(scheduled, _blind(played)),
+    )
+    for frame in frames:
+        judge.take(frame)
+    taken_down = restarts(frames, played.target.injected)
+    wrong = [*judge.broken, *(f"not needed: {restart}" for restart in needless(taken_down))]
+    wrong += [f"after the end: {restart}" for restart in taken_down if _is_late(restart, played.ended_at)]
+    if (outcome is Outcome.FINE and findings) or wrong:
+        outcome = Outcome.WRONG
+    outages = [outage for outage in played.site.outages if outage.ended > played.began and _is_foreign(outage, played)]
+    return Verdict(
+        plan=_as_it_happened(played, outages),
+        outcome=outcome,
+        end=end,
+        findings=[*wrong, *findings],
+        seconds=round((played.ended_at or frames[-1].change.at) - played.began, 1),
+        losses=judge.losses,
+        excused=judge.excused,
+        spare_min=judge.spare_min,
+        taken_down={cause: sum(restart.cause is cause for restart in taken_down) for cause in Cause},
+        kinds=Counter(happened.kind for happened in played.happened),
+        happened=[*map(str, played.happened), *(_foreign(outage, played.began) for outage in outages)],
+        seen=_moments(frames, played.began),
+    )
+
+
+def limits(strategy: Strategy, replicas: int) -> Limits:
+    """What a strategy allows, reckoned here anew: percentages of maxUnavailable are rounded down, of maxSurge up."""
+
+    def share(count: int | str) -> tuple[int, int]:
+        if isinstance(count, int):
+            return count, count
+        return divmod(int(count.rstrip("%")) * replicas, 100)[0], -(-int(count.rstrip("%")) * replicas // 100)
+
+    down, _ = share(strategy.max_unavailable)
+    _, up = share(strategy.max_surge)
+    return Limits(floor=max(0, replicas - down), ceiling=replicas + min(up, replicas))
+
+
+def looked_since(scheduled: float, blind: list[tuple[float, float]]) -> float:
+    """When that may have been read what a step scheduled then was decided on.
+
+    `blind`: from and until when somebody who carries the decision was frozen or away.
+    """
+    since = scheduled - _LOOKED_SECONDS
+    for began, ended in sorted(blind, reverse=True):
+        if began < scheduled and ended > since:
+            since = min(since, began - _LOOKED_SECONDS)
+    return since
+
+
+def _blind(played: Round) -> list[tuple[float, float]]:
+    away = [(outage.began, outage.ended) for outage in played.site.outages if outage.kind is Kind.RESTART_TEMPORAL]
+    return [*played.frozen, *away]
+
+
+def _is_late(restart: Restart, ended_at: float) -> bool:
+    return bool(ended_at) and restart.at > ended_at and restart.cause in (Cause.RELEASED, Cause.UNBLOCKED)
+
+
+def _is_foreign(outage: Outage, played: Round) -> bool:
+    return outage.seed != played.plan.seed and (not played.ended_at or outage.began < played.ended_at)
+
+
+def _foreign(outage: Outage, began: float) -> str:
+    seconds = f"{outage.began - began:.2f} to {outage.ended - began:.2f} s"
+    return f"{seconds}: {outage.kind}, by the plan of seed {outage.seed}"
+
+
+def _as_it_happened(played: Round, outages: list[Outage]) -> Plan:
+    more = [
+        Happening(at=round(max(0.0, outage.began - played.began), 2), kind=outage.kind, seconds=outage.seconds)
+        for outage in outages
+    ]
+    happenings = sorted([*played.plan.happenings, *more], key=lambda happening: happening.at)
+    return played.plan.model_copy(update={"happenings": tuple(happenings)})
+
+
+def _moments(frames: list[Frame], began: float) -> list[str]:
+    """What held from when on, of each group its image and whether it serves."""
+    lines: list[str] = []
+    last = ""
+    for frame in frames:
+        if frame.spec:
+            groups = " ".join(
+                f"{ordinal}:{leader.image.removeprefix('model:')}{'+' if ordinal in frame.serving else '-'}"
+                for ordinal, leader in sorted(frame.leaders.items())
+            )
+            now = f"partition {frame.spec.partition}, replicas {frame.spec.replicas}, {frame.spec.image}; {groups}"
+            if now != last:
+                lines.append(f"{frame.change.at - began:.2f} s ({frame.change.at:.2f}): {now}")
+            last = now
+    return lines if len(lines) <= _MOST_MOMENTS else ["...", *lines[-_MOST_MOMENTS:]]
+
+
+async def _until_served(played: Round) -> None:
+    """Wait until all groups serve."""
+    async with asyncio.timeout(_SERVED_SECONDS):
+        while True:
+            ready = [pod for pod in await played.target.pods() if is_ready(pod) and not is_terminating(pod)]
+            if len(ready) == played.plan.replicas * played.plan.size:
+                return
+            await asyncio.sleep(0.2)
+
+
+async def _waits_for(played: Round) -> list[str]:
+    """What a rollout that doesn't end says of itself, and what there is."""
+    said = []
+    try:
+        async with asyncio.timeout(10):
+            status = await played.handle.query("status")
+        said.append(f"it says: {status}")
+    except Exception as error:  # noqa: BLE001 - whatever keeps it from answering is part of the finding
+        said.append(f"it doesn't answer: {error!r}")
+    lws = await played.target.lws()
+    pods = sorted(await played.target.pods(), key=lambda pod: str(pod["metadata"]["name"]))
+    said.append(f"target: {lws['metadata']['annotations']} {lws['spec']['rolloutStrategy']} {lws['status']}")
+    said += [_line(pod) for pod in pods]
+    said.append(await persistently(lambda: played.scene._told(played.handle)))
+    return said
+
+
+def _line(pod: Json) -> str:
+    image = pod["spec"]["containers"][0]["image"]
+    leaving = " leaving" if is_terminating(pod) else ""
+    return f"{pod['metadata']['name']} {image}{' ready' if is_ready(pod) else ''}{leaving} {pod['metadata']['labels']}"
