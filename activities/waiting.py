@@ -35,7 +35,7 @@ class Waiter:
         self._request = request
         self._available_min: int | None = None
         self._surge_limit: int | None = None
-        self._ordeals = _ordeals_so_far(request)
+        self._ordeals: Mapping[int, Ordeal] = request.ordeals
         self._record = request.record
         self._began = time.monotonic()
         self._trouble = ""
@@ -43,6 +43,7 @@ class Waiter:
 
     async def wait(self) -> Sight:
         """Return what is worth waking the workflow for. Raises ClusterError; moves on when the worker stops."""
+        self._ordeals = _ordeals_so_far(self._request)
         following = asyncio.ensure_future(self._follow())
         stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
         try:
@@ -97,7 +98,7 @@ class Waiter:
     def _sight(self, seen: Observation | None, trouble: str = "") -> Sight:
         return Sight(
             observation=seen,
-            ordeals=self._ordeals,
+            ordeals=dict(self._ordeals),
             record=self._record,
             available_min=self._available_min,
             trouble=trouble,
@@ -154,11 +155,11 @@ class Waiter:
         return time.monotonic() - self._began >= seconds
 
 
-def _ordeals_so_far(request: WaitReadiness) -> dict[int, Ordeal]:
+def _ordeals_so_far(request: WaitReadiness) -> Mapping[int, Ordeal]:
     """What an earlier attempt of this wait knew when it was last heard of, or else what the wait was begun with."""
     heard = activity.info().heartbeat_details
     if not heard:
-        return dict(request.ordeals)
+        return request.ordeals
     return TypeAdapter(dict[int, Ordeal]).validate_python(heard[0])
 
 

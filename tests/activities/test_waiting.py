@@ -1,11 +1,13 @@
 """What a wait comes back for, and what it sits through: with a target that is told what to show."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -15,14 +17,15 @@ from rollwright.activities.waiting import Waiter
 from rollwright.cluster.errors import ClusterError, ForbiddenError, UnreachableError
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.rollout.aim import Aim
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.spec import Strategy, Target
+from rollwright.rollout.ordeals import Ordeal
+from rollwright.rollout.spec import GatedStep, Strategy, Target
 from tests.cluster.objects import leader_set, lws, pod
 
 AWAY = UnreachableError("list pods default: is the API server up?")
-REQUEST = WaitReadiness(
-    target=Target(name="llm"), strategy=Strategy(max_unavailable=1), template="", show_after_seconds=0
-)
+STRATEGY = Strategy(max_unavailable=1)
+REQUEST = WaitReadiness(target=Target(name="llm"), aim=Aim(strategy=STRATEGY), template="", show_after_seconds=0)
 
 
 def showing(*, ready: bool, partition: int = 1) -> Snapshot:
@@ -148,6 +151,49 @@ async def test_a_worker_that_ends_lets_the_wait_go_so_that_another_takes_it_at_o
     assert moved.value.next_retry_delay is not None
     assert moved.value.next_retry_delay.total_seconds() < 0.01
     assert not moved.value.non_retryable
+
+
+async def test_a_group_that_takes_too_long_is_told_of_as_failed() -> None:
+    patience = STRATEGY.model_copy(update={"progress_deadline": 600})
+    started = {1: Ordeal(since=now().timestamp() - 599.9, leader="u-1")}
+    _, wait = begin(
+        FakeTarget(showing(ready=False)),
+        known=known(showing(ready=False)),
+        aim=Aim(strategy=patience),
+        ordeals=started,
+        show_after_seconds=60,
+    )
+    sight = await wait
+    assert sight.observation
+    (failed,) = sight.observation.failed
+    assert (failed.ordinal, failed.reason) == (1, "starting, not ready 10 min after its start")
+    assert sight.ordeals[1].since == started[1].since
+
+
+async def test_what_is_known_of_starts_outlives_the_worker() -> None:
+    target = FakeTarget(showing(ready=False))
+    environment, wait = begin(target, known=known(showing(ready=False)))
+    beats: list[Any] = []
+    environment.on_heartbeat = lambda *details: beats.append(details[0])
+    assert await sits(wait)
+    wait.cancel()
+
+    heard = TypeAdapter(dict[int, Ordeal]).dump_python(beats[-1], mode="json")
+    retried = ActivityEnvironment()
+    retried.info = dataclasses.replace(retried.info, heartbeat_details=[heard])
+    again = Waiter(target, REQUEST)
+    sight = await retried.run(again.wait)
+    assert sight.ordeals[1].since == beats[-1][1].since
+
+
+async def test_at_a_gate_that_everything_is_done_is_no_news() -> None:
+    done = showing(ready=True, partition=1)
+    aim = Aim(strategy=Strategy(max_unavailable=1, steps=(GatedStep(until=1),)))
+    _, wait = begin(FakeTarget(done), known=known(done), aim=aim)
+    assert await wait
+    _, wait = begin(FakeTarget(done), known=known(done), aim=aim, gated=True)
+    assert await sits(wait)
+    wait.cancel()
 
 
 async def test_it_shows_that_it_lives_while_it_waits() -> None:
