@@ -1,10 +1,12 @@
 """A new version that is broken, one way after the other: what is seen of it on a real API server, by whose words."""
 
+import json
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -59,9 +61,11 @@ class Target:
     namespace: Namespace
     lws: LeaderWorkerSet
 
-    async def create(self, restart_policy: str) -> None:
+    async def create(self, restart_policy: str, gone_after: str = "200ms") -> None:
         update = {"partition": 2, "maxUnavailable": 1}
-        pods = {"size": 2, LEADER: template(), WORKER: template(), "restartPolicy": restart_policy}
+        pod = template()
+        pod["metadata"]["annotations"]["devcluster.rollwright.io/gone-after"] = gone_after
+        pods = {"size": 2, LEADER: pod, WORKER: pod, "restartPolicy": restart_policy}
         await self.namespace.create_set(
             {
                 "apiVersion": "leaderworkerset.x-k8s.io/v1",
@@ -185,6 +189,20 @@ async def test_a_broken_version_tells_what_is_wrong_with_it(
     assert [group.available for group in seen.observation.groups] == [True, True, False]
     assert [(start.ordinal, start.cause) for start in seen.starts] == [(2, cause)]
     assert seen.starts[0].leader == (await target.namespace.pods())["llm-2"]["metadata"]["uid"]
+
+
+async def test_an_eviction_is_told_as_the_api_server_does(
+    target: Target, devcluster: DevCluster, tmp_path: Path
+) -> None:
+    await target.create(restart_policy="None", gone_after="3s")
+
+    eviction = tmp_path / "eviction.json"
+    kind = {"apiVersion": "policy/v1", "kind": "Eviction"}
+    eviction.write_text(json.dumps({**kind, "metadata": {"name": "llm-2-1", "namespace": target.namespace.name}}))
+    path = f"/api/v1/namespaces/{target.namespace.name}/pods/llm-2-1/eviction"
+    await devcluster.kubectl("create", f"--raw={path}", f"--filename={eviction}")
+
+    await target.shows(Cause.NODE, "llm-2-1: EvictionByEvictionAPI: Eviction API: evicting")
 
 
 async def test_a_version_is_broken_for_itself_alone(target: Target) -> None:
