@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescri
 from temporalio.common import SearchAttributeKey
 
 from rollwright.cli import options, temporal
+from rollwright.cli.failure import CommandError
 from rollwright.cli.outputs import Finding, Trouble
 from rollwright.cli.temporal import ANSWER, NoAnswerError, Run, explained
 from rollwright.cluster import doctor
@@ -46,15 +47,21 @@ async def examine(client: Client, api: Api, scope: Scope) -> tuple[Finding, ...]
     """All that is found. Raises CommandError, ClusterError."""
     with explained("rollouts can't be listed"):
         running = client.list_workflows(f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'")
-        listed = [execution async for execution in running]
-    open_rollouts = {execution: options.read_target(execution.id, None) for execution in listed}
-    covered = {execution: target for execution, target in open_rollouts.items() if scope.covers(target)}
+        listed = [(run, _target(run)) async for run in running]
+    covered = [(run, target) for run, target in listed if target and scope.covers(target)]
     return (
         *await _left(client, api, scope),
-        *await _gone(api, {target for run, target in covered.items() if run.task_queue == scope.task_queue}),
-        *(_failing(run) for run in covered if run.typed_search_attributes.get(_PROBLEMS)),
-        *await _unserved(client, list(covered)),
+        *await _gone(api, [target for run, target in covered if run.task_queue == scope.task_queue]),
+        *(_failing(run) for run, _ in covered if run.typed_search_attributes.get(_PROBLEMS)),
+        *await _unserved(client, [run for run, _ in covered]),
     )
+
+
+def _target(run: WorkflowExecution) -> Target | None:
+    try:
+        return options.read_target(run.id, None)
+    except CommandError:
+        return None  # not started by rollwright, which makes the id of the target
 
 
 def lws(api: Api, target: Target) -> LeaderWorkerSet:
@@ -104,9 +111,9 @@ async def _last(client: Client, described: WorkflowExecutionDescription | None) 
     return f"its last rollout: {how}"
 
 
-async def _gone(api: Api, targets: set[Target]) -> list[Finding]:
+async def _gone(api: Api, targets: list[Target]) -> list[Finding]:
     findings = []
-    for target in sorted(targets, key=str):
+    for target in targets:
         try:
             await lws(api, target).read_object()
         except MissingError:

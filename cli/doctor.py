@@ -1,6 +1,7 @@
 """`rollwright doctor`: what rollouts have left behind, and mending it."""
 
 import asyncio
+import logging
 from typing import Annotated
 
 import typer
@@ -15,6 +16,9 @@ from rollwright.cluster.errors import ClusterError, ConflictError, SupersededErr
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, Intervention
 
 app = typer.Typer()
+
+# A missing kubeconfig is told of in words; the client would log it besides.
+logging.getLogger("kubernetes").setLevel(logging.ERROR)
 
 
 @app.command()

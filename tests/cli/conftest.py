@@ -26,6 +26,7 @@ from rollwright.workflows.contract import (
     TARGET_ATTRIBUTE,
 )
 from tests.cli.played import FakeRollout
+from tests.cluster.conftest import real  # noqa: F401 - a fixture: a target in a cluster
 
 StartServer = Callable[..., Awaitable[WorkflowEnvironment]]
 Attributes = Sequence[SearchAttributeKey[Any]]

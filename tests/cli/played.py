@@ -146,6 +146,10 @@ class FakeRollout:
         )
 
     @workflow.signal
+    def break_down(self) -> None:
+        raise RuntimeError("as a mistake in the code of a workflow does")
+
+    @workflow.signal
     def lose_target(self) -> None:
         self._set(phase=Phase.DELETED)
 

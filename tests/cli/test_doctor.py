@@ -1,0 +1,220 @@
+"""What doctor finds and mends, on a real API server and a real Temporal server; the rollouts are played."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from temporalio.client import Client
+
+from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Target
+from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, STATUS, WORKFLOW_TYPE, RolloutInput, RolloutStatus
+from tests.cluster.conftest import NAME, USERS, Real, fence
+from tests.cluster.leaving import OLD, leave
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import MakeWorker, Ran, Run, StartServer
+
+pytestmark = pytest.mark.real
+
+STRATEGY = Strategy(max_unavailable=2, steps=(GatedStep(until=1),))
+
+
+class Clinic:
+    """The target of a test, and doctor for it."""
+
+    def __init__(self, real: Real, run: "Run", server: Client) -> None:
+        self.target = Target(namespace=real.namespace.name, name=NAME)
+        self._run = run
+        self._kubeconfig = str(real.cluster.kubeconfig)
+        self._server = server
+
+    async def visit(self, *options: str, **env: str) -> "Ran":
+        target = [f"lws/{NAME}", "-n", self.target.namespace]
+        return await self._run("doctor", *target, *options, "--kubeconfig", self._kubeconfig, **env)
+
+    async def findings(self, *options: str, **env: str) -> list[dict[str, Any]]:
+        ran = await self.visit("--json", *options, **env)
+        assert not ran.stderr
+        found: list[dict[str, Any]] = json.loads(ran.stdout)["findings"]
+        return found
+
+    async def begin(self, *, queue: str = DEFAULT_TASK_QUEUE, server: Client | None = None) -> None:
+        """A rollout of the target, which goes on."""
+        spec = RolloutSpec(target=self.target, strategy=STRATEGY)
+        given = RolloutInput(spec=spec, task_queue=queue)
+        await (server or self._server).start_workflow(
+            WORKFLOW_TYPE, given, id=self.target.workflow_id, task_queue=queue
+        )
+
+    async def terminate(self) -> None:
+        await self._server.get_workflow_handle(self.target.workflow_id).terminate()
+
+    async def status(self) -> RolloutStatus:
+        handle = self._server.get_workflow_handle(self.target.workflow_id)
+        answer: RolloutStatus = await handle.query(STATUS, result_type=RolloutStatus)
+        return answer
+
+
+@pytest.fixture
+def clinic(real: Real, run: "Run", server: Client) -> Clinic:
+    return Clinic(real, run, server)
+
+
+async def until_listed(clinic: Clinic, trouble: str, **env: str) -> dict[str, Any]:
+    """What is listed comes a moment after the fact."""
+    async with asyncio.timeout(60):
+        while True:
+            for finding in await clinic.findings(**env):
+                if finding["trouble"] == trouble:
+                    return finding
+
+
+async def test_a_healthy_target_has_no_findings(clinic: Clinic) -> None:
+    ran = await clinic.visit()
+    assert (ran.stdout, ran.stderr, ran.code) == ("nothing found\n", "", 0)
+
+
+async def test_a_target_left_half_way_is_shown_with_what_mends_it(clinic: Clinic, real: Real) -> None:
+    await clinic.begin()
+    await leave(real, partition=2, groups=4, ready=4)
+    assert await clinic.findings() == [], "its rollout goes on"
+    await clinic.terminate()
+    ran = await clinic.visit()
+    here = f"lws/{NAME} -n {clinic.target.namespace}"
+    assert ran.code == 1
+    assert ran.stdout.splitlines() == [
+        f"{clinic.target.workflow_id}: left half way",
+        "  what     its last rollout: terminated",
+        f"  since    {fence(1).scheduled:%Y-%m-%d %H:%M:%S} UTC",
+        "  stands   partition 2, 4 groups (3 and a surge of 1)",
+        "  groups   on the template that stands 2-3; on an older one 0-1",
+        "  waiting  the user's settings: replicas 3, partition 0, maxUnavailable 50%, maxSurge 1",
+        "  because  groups are on an older revision: at the user's partition they would be replaced",
+        "  because  a surge stands: it can't be given back without taking groups down",
+        f"  next     rollwright doctor {here} --repair settings",
+        f"  next     rollwright doctor {here} --repair resume",
+        f"  next     rollwright doctor {here} --repair rollback",
+    ]
+
+
+async def test_settings_are_put_back_and_then_nothing_is_found(clinic: Clinic, real: Real) -> None:
+    await leave(real, image=OLD)
+    ran = await clinic.visit("--repair", "settings")
+    assert ran.code == 0
+    assert ran.stdout == (f"put back on {clinic.target}: replicas 3, partition 0, maxUnavailable 50%, maxSurge 1\n")
+    assert await real.settings() == USERS
+    assert (await clinic.visit()).stdout == "nothing found\n"
+
+
+async def test_settings_that_must_wait_are_said_to(clinic: Clinic, real: Real) -> None:
+    await leave(real)
+    ran = await clinic.visit("--repair", "settings")
+    assert ran.code == 1
+    assert "go on waiting to be put back" in ran.stdout
+    assert "groups are on an older revision" in ran.stdout
+    assert ran.stdout.endswith("LWS stands still until then\n")
+
+
+async def test_resuming_starts_a_rollout_to_what_stands_by_the_strategy_of_the_last_one(
+    clinic: Clinic, real: Real
+) -> None:
+    await leave(real)
+    await clinic.begin()
+    await clinic.terminate()
+    ran = await clinic.visit("--repair", "resume", "--actor", "ann", "--reason", "it was terminated")
+    assert ran.code == 0
+    assert ran.stdout.splitlines() == [
+        f"started {clinic.target.workflow_id}: the template as it stands",
+        "strategy of the last rollout: at most 2 missing, at most 0 surplus, ordered, gradual, 1 gates",
+    ]
+    status = await clinic.status()
+    assert (status.spec.change, status.spec.strategy) == (Change(), STRATEGY)
+    assert (status.by.actor, status.by.reason) == ("ann", "it was terminated")
+
+
+async def test_rolling_back_starts_a_rollout_all_the_way_to_the_template_before(clinic: Clinic, real: Real) -> None:
+    before = await leave(real)
+    ran = await clinic.visit("--repair", "rollback")
+    assert ran.code == 0
+    assert ran.stdout.splitlines()[1].startswith("strategy by default: ")
+    status = await clinic.status()
+    assert (status.spec.change, status.spec.strategy) == (Change(revision=before), Strategy())
+
+
+@pytest.mark.parametrize("repair", ["settings", "resume", "rollback"])
+async def test_a_target_whose_rollout_is_open_is_not_mended(clinic: Clinic, real: Real, repair: str) -> None:
+    await leave(real)
+    await clinic.begin()
+    before = await real.generation()
+    ran = await clinic.visit("--repair", repair)
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"error: {clinic.target} was not left half way")
+    assert await real.generation() == before
+
+
+async def test_a_rollout_whose_target_is_gone_is_found(clinic: Clinic, real: Real) -> None:
+    await clinic.begin()
+    await real.namespace.delete_set(NAME)
+    finding = await until_listed(clinic, "target gone")
+    assert finding["next"] == [f"rollwright abort {clinic.target.workflow_id}"]
+
+
+async def test_a_rollout_of_another_cluster_is_not_taken_for_one_whose_target_is_gone(
+    clinic: Clinic, real: Real
+) -> None:
+    await clinic.begin(queue="elsewhere")
+    await real.namespace.delete_set(NAME)
+    await until_listed(clinic, "no worker")
+    assert [finding["trouble"] for finding in await clinic.findings()] == ["no worker"]
+    assert {finding["trouble"] for finding in await clinic.findings("--task-queue", "elsewhere")} == {
+        "no worker",
+        "target gone",
+    }
+
+
+async def test_a_queue_without_a_worker_is_found(clinic: Clinic) -> None:
+    await clinic.begin(queue="nobody")
+    finding = await until_listed(clinic, "no worker")
+    assert finding["next"] == ["rollwright worker --task-queue nobody"]
+
+
+async def test_a_rollout_whose_code_fails_is_found(
+    clinic: Clinic, start_server: "StartServer", make_worker: "MakeWorker"
+) -> None:
+    impatient = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"
+    failing = await start_server(dev_server_extra_args=["--dynamic-config-value", impatient])
+    address = failing.client.service_client.config.target_host
+    async with make_worker(failing.client):
+        await clinic.begin(server=failing.client)
+        await failing.client.get_workflow_handle(clinic.target.workflow_id).signal("break_down")
+        finding = await until_listed(clinic, "workflow task fails", address=address)
+    await failing.shutdown()
+    assert "WorkflowTaskFailed" in finding["what"]
+    assert finding["next"][-1].startswith(
+        f"temporal workflow reset --workflow-id {clinic.target.workflow_id} --type LastWorkflowTask"
+    )
+
+
+async def test_everything_is_looked_at_in_all_namespaces(clinic: Clinic, real: Real, run: "Run") -> None:
+    await leave(real, image=OLD)
+    ran = await run("doctor", "-A", "--json", "--kubeconfig", str(real.cluster.kubeconfig))
+    assert clinic.target.workflow_id in {finding["rollout"] for finding in json.loads(ran.stdout)["findings"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--repair", "settings"], "--repair mends one target: name it"),
+        (["lws/llm", "-A"], "lws/llm is one target: leave -A away"),
+    ],
+)
+async def test_one_target_is_mended(run: "Run", arguments: list[str], says: str) -> None:
+    ran = await run("doctor", *arguments)
+    assert (ran.code, ran.stderr) == (2, f"error: {says}\n")
+
+
+async def test_without_a_cluster_it_says_so(run: "Run") -> None:
+    ran = await run("doctor")
+    assert ran.code == 1
+    assert ran.stderr.startswith("error: the cluster can't be asked: no kubeconfig")

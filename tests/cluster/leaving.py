@@ -1,0 +1,34 @@
+"""A target as a rollout leaves it when it is cut short."""
+
+from rollwright.cluster import patches
+from rollwright.cluster.record import Asked, Record
+from rollwright.cluster.templates import kept_name, template_of
+from tests.cluster.conftest import Real
+from tests.devcluster.standin.namespace import until
+
+NEW, OLD = "m:2", "m:1"
+
+
+async def leave(
+    real: Real,
+    *,
+    image: str = NEW,
+    ready_after: str = "0s",
+    partition: int = 3,
+    groups: int = 3,
+    max_unavailable: int = 1,
+    ready: int = 3,
+) -> str:
+    """As a rollout leaves the three groups when it is cut short; so many of all get ready. The template before."""
+    await real.is_ready(3)
+    lws = await real.target.read_object()
+    template = template_of(lws)
+    pod = template["leaderWorkerTemplate"]["workerTemplate"]
+    pod["spec"]["containers"][0]["image"] = image
+    pod["metadata"]["annotations"]["devcluster.rollwright.io/ready-after"] = ready_after
+    asked = Asked(partition=partition, max_unavailable=max_unavailable, template=kept_name(lws, template))
+    record = Record.first(lws).model_copy(update={"groups": groups})
+    await real.write(1, [*patches.template(template, lws), *patches.hold(lws, record, asked)], read=lws)
+    await until(real.target.read, lambda snapshot: snapshot.shows(partition))
+    await real.is_ready(ready)
+    return record.template
