@@ -162,14 +162,12 @@ class Ledger:
         """Keep the template after the change as the newest, and the one that stands as the newest before it."""
         after = await self.preview(lws, change, restarted_at)
         name, standing = kept_name(lws, after), kept_name(lws, template_of(lws))
-        if not any(kept.name == name and kept.is_as_new_as(fence) for kept in await self.entries(lws)):
-            if standing != name:
-                await self.keep_standing(lws, fence)
-            await self._put(lws, after, fence, {names.ACTOR: actor, names.REASON: reason})
+        if standing != name:
+            await self.keep_standing(lws, fence)
+        await self._put(lws, after, fence, {names.ACTOR: actor, names.REASON: reason})
+        await self._prune(lws, {name, standing})
         record = Record.of(lws)
-        before = (record.template if record else "") or standing
-        await self._prune(lws, {name, standing, before})
-        return Keeping(name, before, standing)
+        return Keeping(template=name, before=(record.template if record else "") or standing, standing=standing)
 
     async def keep_standing(self, lws: Manifest, fence: Fence) -> str:
         """Keep the template that an object has as the newest; return its name. Who asked for it stays, if known."""

@@ -1,6 +1,7 @@
 """The ledger on a real API server: what is kept, in which order, for how long, and what is refused."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -166,7 +167,7 @@ async def test_templates_in_use_are_kept_however_old_they_are_and_rejected_ones_
     for image in (2, 3):
         await real.keep(to(image), image)
     await real.target.ledger.reject(await entry(real, 2), NO)
-    annotations = {names.HISTORY_LIMIT: "2", names.RECORD: _record(await entry(real, 3))}
+    annotations = {names.HISTORY_LIMIT: "2", names.RECORD: json.dumps({"found": (await entry(real, 3)).name})}
     await real.namespace.patch_set(NAME, {"metadata": {"annotations": annotations}})
     for image in (4, 5, 6):
         await real.keep(to(image), image)
@@ -209,6 +210,17 @@ async def test_a_rejected_template_is_refused_however_it_is_asked_for_until_that
     await real.target.ledger.reject(await entry(real, 2), None)
     await real.target.ledger.reject(await entry(real, 2), None)
     assert await real.keep(to(2), 2) == name
+
+
+async def test_a_rejected_template_is_refused_also_where_the_api_server_would_add_to_it(real: Real) -> None:
+    bare = {"leaderWorkerTemplate": {"workerTemplate": {"spec": {"containers": [{"name": "model", "image": "m:2"}]}}}}
+    kept_before = controller_revision(await real.target.read_object(), bare, 1, {names.KEPT_AT: "2025-01-01T00:00:00Z"})
+    await real.api.create(CONTROLLER_REVISIONS, real.namespace.name, kept_before)
+    change = Change(revision=kept_before["metadata"]["name"])
+    assert await preview(real, change) != bare
+    await real.target.ledger.reject(await entry(real, 2), NO)
+    with pytest.raises(RefusedError, match="bob has rejected"):
+        await preview(real, change)
 
 
 def _image(image: str) -> Json:
