@@ -115,7 +115,11 @@ class Waiter:
         self._record = snapshot.record_text or self._record
         if seen.on_target and seen.settled:
             self._ordeals = follow(
-                self._ordeals, snapshot.starts(seen), moment.timestamp(), grace_seconds=strategy.unready_grace
+                self._ordeals,
+                seen.asked,
+                snapshot.starts(seen),
+                moment.timestamp(),
+                grace_seconds=strategy.unready_grace,
             )
         return _judged(seen, self._ordeals, strategy, moment.timestamp())
 

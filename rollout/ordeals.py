@@ -7,7 +7,7 @@ can't be read off its pods alone: it is carried from one look to the next. Times
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from rollwright.rollout.observation import Cause
+from rollwright.rollout.observation import Cause, Group
 from rollwright.rollout.spec import Model, Strategy
 
 _LOOP = 3
@@ -30,7 +30,8 @@ class Ordeal(Model):
     def failure(self, strategy: Strategy, now: float) -> str:
         """Why the group counts as failed, in words that stay the same; empty as long as it doesn't."""
         if self.failing_since is not None and now - self.failing_since >= strategy.failure_grace:
-            return f"for more than {in_words(strategy.failure_grace)}"
+            loop = "its leader dies again and again, " if self.leaders >= _LOOP else ""
+            return f"{loop}for more than {in_words(strategy.failure_grace)}"
         if now - self.since >= strategy.progress_deadline:
             return f"not ready {in_words(strategy.progress_deadline)} after its start"
         return ""
@@ -45,15 +46,23 @@ class Start(NamedTuple):
 
 
 def follow(
-    ordeals: Mapping[int, Ordeal], starts: Iterable[Start], now: float, *, grace_seconds: float
+    ordeals: Mapping[int, Ordeal], groups: Iterable[Group], starts: Iterable[Start], now: float, *, grace_seconds: float
 ) -> dict[int, Ordeal]:
-    """The ordeals after one more look: one is over once its group has served for the grace, or isn't asked for."""
-    starting = {start.ordinal: start for start in starts}
-    followed = {ordinal: _follow(ordeals.get(ordinal), start, now) for ordinal, start in starting.items()}
-    for ordinal, ordeal in ordeals.items():
+    """The ordeals after one more look at the groups that are asked for.
+
+    One is over once its group has served for the grace, or is to be replaced. While a group is leaving it lasts: the
+    leader of a crash loop may take its time.
+    """
+    followed = {start.ordinal: _follow(ordeals.get(start.ordinal), start, now) for start in starts}
+    for group in groups:
+        ordeal = ordeals.get(group.ordinal)
+        if ordeal is None or not group.updated or group.ordinal in followed:
+            continue
         ready_since = now if ordeal.ready_since is None else ordeal.ready_since
-        if ordinal not in starting and now - ready_since < grace_seconds:
-            followed[ordinal] = ordeal.model_copy(update={"ready_since": ready_since})
+        if not group.available:
+            followed[group.ordinal] = ordeal
+        elif now - ready_since < grace_seconds:
+            followed[group.ordinal] = ordeal.model_copy(update={"ready_since": ready_since})
     return followed
 
 

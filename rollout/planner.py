@@ -104,7 +104,11 @@ def _unwanted(observation: Observation, *, stopping: bool) -> Step | Blocked | N
     """Somebody else's change of what a rollout holds: frozen at once, as LWS acts on it, and then asked about."""
     if observation.edited:
         return _step(Action.FREEZE, observation, partition=max(observation.partition, observation.groups_asked))
-    return Blocked(reason=observation.dispute) if observation.dispute and not stopping else None
+    if observation.dispute and not stopping:
+        return Blocked(
+            reason=f"frozen, since somebody else has changed {observation.dispute}: whose version shall hold?"
+        )
+    return None
 
 
 def _is_finished(observation: Observation, bound: int) -> bool:
