@@ -30,6 +30,9 @@ def test_the_rollout_file_has_a_schema_with_the_words_of_the_file() -> None:
         ("start", {"rollout", "run_id", "ui"}),
         ("plan", {"stages", "changes"}),
         ("list", {"rollouts"}),
+        ("history", {"target", "revisions"}),
+        ("diff", {"before", "after", "changes"}),
+        ("undo", {"rollout", "run_id", "ui"}),
         ("watch", {"status", "stages"}),
     ],
 )

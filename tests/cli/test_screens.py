@@ -6,7 +6,7 @@ from rich.console import Console, RenderableType
 
 from rollwright.cli import render, views
 from rollwright.cli.difference import Difference
-from rollwright.cli.outputs import Listed, Plan, Snapshot, Status
+from rollwright.cli.outputs import Diff, Listed, Plan, Snapshot, Status
 from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Cause, Group, Observation
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
@@ -257,6 +257,15 @@ def test_colours_are_for_terminals_only() -> None:
         console = Console(file=io.StringIO(), width=110, **options)  # type: ignore[arg-type]
         console.print(drawn)
         assert ("\x1b[" in console.file.getvalue()) is coloured  # type: ignore[attr-defined]
+
+
+def test_a_difference_is_red_and_green_on_terminals_only() -> None:
+    shown = Diff(before=1, after=2, changes=(Difference(field="image", before='"m:1"', after='"m:2"'),))
+    for options, red in (({"force_terminal": True}, "\x1b[31m  - "), ({}, "\n  - ")):
+        console = Console(file=io.StringIO(), width=110, **options)  # type: ignore[arg-type]
+        console.print(render.diff(shown))
+        assert red in console.file.getvalue()  # type: ignore[attr-defined]
+    assert screen(render.diff(shown)) == ["from revision 1 to revision 2", "image", '  - "m:1"', '  + "m:2"']
 
 
 def test_a_line_of_a_stage_for_logs() -> None:
