@@ -12,7 +12,7 @@ from rich.table import Column
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from rollwright.cli import views
+from rollwright.cli import doctor_views, views
 from rollwright.cli.difference import Difference
 from rollwright.cli.failure import CommandError
 from rollwright.cli.outputs import Diagnosis, Diff, History, Plan, Snapshot, Status
@@ -128,7 +128,7 @@ def diagnosis(seen: Diagnosis) -> RenderableType:
     parts: list[RenderableType] = []
     for finding in seen.findings:
         facts = RichTable.grid(padding=(0, 2))
-        for name, value in views.finding(finding):
+        for name, value in doctor_views.facts(finding):
             facts.add_row(Text(f"  {name}", style="bold"), value)
         parts += [Text(f"{finding.rollout}: {finding.trouble}", style="bold"), facts]
     return Group(*parts) if parts else "nothing found"

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from temporalio.client import Client
 
-from rollwright.cli import diagnosis, last, starting, views
+from rollwright.cli import diagnosis, doctor_views, last, starting, views
 from rollwright.cli.diagnosis import Scope
 from rollwright.cli.failure import CommandError
 from rollwright.cli.outputs import Finding, Trouble
@@ -70,7 +70,7 @@ async def _put_settings_back(api: Api, target: Target) -> tuple[bool, str]:
     found = await doctor.put_settings_back(diagnosis.lws(api, target), fence)
     if found is None:
         raise CommandError(f"{target} has no record any more: somebody else has mended it")
-    settings = views.settings(found.settings)
+    settings = doctor_views.settings(found.settings)
     if not found.obstacles:
         return True, f"put back on {target}: {settings}"
     why = "; ".join(found.obstacles)

@@ -1,5 +1,6 @@
 """Rollouts as Temporal knows them: connecting, finding one, asking it."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ _LOCAL_HOSTS = ("localhost", "127.", "[::1]")
 # Nobody answers a query: the call times out, or the server knows already that no worker polls.
 _NO_WORKER = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 _START_A_WORKER = "no worker answers; start one: rollwright worker"
+_CODE_FAILS = "its workflow code fails; `rollwright doctor` says more"
 _PATIENCE = timedelta(seconds=3)
 # What the server says of an update that was taken by a rollout that then ended.
 _ENDED_BEFORE_THE_ANSWER = "AcceptedUpdateCompletedWorkflow"
@@ -175,9 +177,11 @@ class Run:
         return await self._update(RETARGET, retarget, _KEEPING)
 
     async def _update(self, name: str, message: Steering | Retarget, patience: timedelta) -> str:
+        asking = self._latest.execute_update(name, message, result_type=str, rpc_timeout=patience)
         try:
-            answer: str = await self._latest.execute_update(name, message, result_type=str, rpc_timeout=patience)
-        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            # Once it is taken, the client itself waits for the answer for ever.
+            answer: str = await asyncio.wait_for(asking, patience.total_seconds())
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise NoAnswerError(_START_A_WORKER) from error
         except WorkflowUpdateFailedError as failed:
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == _ENDED_BEFORE_THE_ANSWER:
@@ -252,6 +256,8 @@ def _answered(*, by_worker: bool = False) -> Iterator[None]:
         yield
     except RPCError as error:
         if by_worker and error.status in _NO_WORKER:
+            if "failed state" in error.message:
+                raise NoAnswerError(_CODE_FAILS) from error
             raise NoAnswerError(_START_A_WORKER) from error
         if error.status in _AWAY:
             raise NoAnswerError(f"Temporal is away ({error.message})") from error

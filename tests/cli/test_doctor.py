@@ -180,7 +180,7 @@ async def test_a_queue_without_a_worker_is_found(clinic: Clinic) -> None:
 
 
 async def test_a_rollout_whose_code_fails_is_found(
-    clinic: Clinic, start_server: "StartServer", make_worker: "MakeWorker"
+    clinic: Clinic, start_server: "StartServer", make_worker: "MakeWorker", run: "Run"
 ) -> None:
     impatient = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"
     failing = await start_server(dev_server_extra_args=["--dynamic-config-value", impatient])
@@ -189,8 +189,12 @@ async def test_a_rollout_whose_code_fails_is_found(
         await clinic.begin(server=failing.client)
         await failing.client.get_workflow_handle(clinic.target.workflow_id).signal("break_down")
         finding = await until_listed(clinic, "workflow task fails", address=address)
+        asked = await run("status", clinic.target.workflow_id, address=address)
     await failing.shutdown()
     assert "WorkflowTaskFailed" in finding["what"]
+    assert asked.stderr.splitlines()[0] == (
+        f"error: {clinic.target.workflow_id}: its workflow code fails; `rollwright doctor` says more"
+    )
     assert finding["next"][-1].startswith(
         f"temporal workflow reset --workflow-id {clinic.target.workflow_id} --type LastWorkflowTask"
     )
