@@ -168,7 +168,7 @@ def change(wanted: Change) -> str:
     if wanted.manifest:
         return "the template of a manifest"
     if wanted.revision:
-        return f"back to {wanted.revision}"
+        return f"kept template {wanted.revision}"
     return "restart of every group" if wanted.restart else "the template as it stands"
 
 

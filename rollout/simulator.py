@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
+from rollwright.rollout.aim import Aim
 from rollwright.rollout.invariants import Running, Written
 from rollwright.rollout.observation import Group, Observation
-from rollwright.rollout.planner import Action, Done, Step, Verdict, plan
+from rollwright.rollout.planner import Action, Done, Step, Verdict
 from rollwright.rollout.spec import Strategy
-from rollwright.rollout.stages import Stage, extend, first_stage
+from rollwright.rollout.stages import COMPLETED, Stage, extend, first_stage, gate_note
 
 StartUpSeconds = Callable[[int], float]
 """Seconds from the start of the group with this ordinal until it is ready."""
@@ -142,6 +143,8 @@ class Frame(NamedTuple):
     seconds: float
     observation: Observation
     verdict: Verdict
+    gate: int | None = None
+    """The step of the strategy that has ended, if one has."""
 
 
 def simulate(
@@ -149,16 +152,21 @@ def simulate(
 ) -> Iterator[Frame]:
     """Roll `world` to `target`; a frame each time something was seen and decided. Ends when Done, or when stuck.
 
-    `settle_seconds`: from a write until the controllers have acted on it.
+    Gates are promoted at once, each after a frame. `settle_seconds`: from a write until the controllers have acted on it.
     """
+    aim = Aim(strategy=strategy)
     tie = count()
     events: list[_Event] = []
     starting: dict[int, Pod] = {}
     now = 0.0
     while True:
         observation = world.observe(target)
-        verdict = plan(strategy, observation)
-        yield Frame(now, observation, verdict)
+        verdict = aim.plan(observation)
+        gate = aim.gate_ahead(observation.replicas) if isinstance(verdict, Done) else None
+        yield Frame(now, observation, verdict, gate)
+        if gate is not None:
+            aim = aim.model_copy(update={"gate": gate + 1})
+            continue
         if isinstance(verdict, Done):
             return
         if isinstance(verdict, Step):
@@ -207,5 +215,6 @@ def simulate_stages(
     """
     stages: tuple[Stage, ...] = ()
     for frame in simulate(strategy, World(replicas), start_up, settle_seconds=settle_seconds):
-        stages = extend(stages or (first_stage(frame.observation),), frame.observation, frame.verdict)
+        ending = COMPLETED if frame.gate is None else gate_note(frame.gate)
+        stages = extend(stages or (first_stage(frame.observation),), frame.observation, frame.verdict, ending=ending)
     return stages

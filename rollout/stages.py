@@ -8,6 +8,7 @@ from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Verdict, Wait
 from rollwright.rollout.spec import Model
 
+COMPLETED = "Rolling update completed"
 _MOST_MARKS = 20_000
 
 
@@ -48,7 +49,7 @@ def extend(
     observation: Observation,
     verdict: Verdict,
     *,
-    ending: str = "Rolling update completed",
+    ending: str = COMPLETED,
 ) -> tuple[Stage, ...]:
     """The table with what is seen and decided now: the same rows if there is nothing new to show.
 
@@ -70,6 +71,11 @@ def extend(
     if isinstance(verdict, Done):
         return (*stages[:-1], last.model_copy(update={"note": row.note}))
     return stages
+
+
+def gate_note(gate: int) -> str:
+    """What the table says where a gate waits; counted from 0."""
+    return f"Gate {gate + 1} waits"
 
 
 def _bounded(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

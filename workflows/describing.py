@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
 
 from rollwright.rollout.aim import Course
-from rollwright.rollout.observation import Observation
+from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.stages import Mark, Stage
 from rollwright.workflows.contract import Message, Phase, RolloutStatus, Steering
@@ -46,15 +46,22 @@ def ending(seen: Observation, course: Course, note: str) -> str:
     if seen.partition > 0:
         parts.append(f"held at partition {seen.partition}, so that LWS updates nothing by itself")
     if seen.failed:
-        parts.append(f"groups {ordinals([group.ordinal for group in seen.failed])} have failed")
+        parts.append(f"failed: {_groups(seen.failed)}")
     return "; ".join(parts)
 
 
 def split(seen: Observation) -> str:
     """Which ordinals run what."""
-    new = [group.ordinal for group in seen.asked if group.updated]
-    old = [group.ordinal for group in seen.asked if not group.updated]
-    return f"new revision on groups {ordinals(new) or 'none'}; older one on groups {ordinals(old) or 'none'}"
+    new = [group for group in seen.asked if group.updated]
+    old = [group for group in seen.asked if not group.updated]
+    return f"new revision on {_groups(new)}; older one on {_groups(old)}"
+
+
+def _groups(groups: Sequence[Group]) -> str:
+    """As in "group 5", "groups 0-2, 5" or "no group"."""
+    if not groups:
+        return "no group"
+    return f"group{'s' if len(groups) > 1 else ''} {ordinals([group.ordinal for group in groups])}"
 
 
 def next_commands(status: RolloutStatus) -> tuple[str, ...]:

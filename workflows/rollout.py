@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.observation import Observation
     from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Verdict, Wait
     from rollwright.rollout.spec import Change, OnStall
-    from rollwright.rollout.stages import extend, first_stage
+    from rollwright.rollout.stages import COMPLETED, extend, first_stage, gate_note
     from rollwright.workflows import calls, describing, steering
     from rollwright.workflows.contract import (
         WORKFLOW_TYPE,
@@ -44,7 +44,7 @@ _LONGEST_PAUSE_SECONDS = 60
 _SURGE_AGAIN = 5
 """After so many times its patience a rollout that goes on without its surge asks for it again."""
 _ENDS = {
-    Course.FORWARD: (Phase.COMPLETED, "Rolling update completed"),
+    Course.FORWARD: (Phase.COMPLETED, COMPLETED),
     Course.BACK: (Phase.ROLLED_BACK, "Rolled back"),
     Course.STOP: (Phase.ABORTED, "Rolling update aborted"),
 }
@@ -317,17 +317,14 @@ class RolloutWorkflow(Inbox):
             self._keep_event(what)
 
     def _record_stage(self, seen: Observation, verdict: Verdict) -> None:
-        foreign = bool(seen.edited or seen.dispute)
-        if (
-            (seen.settled or not seen.on_target)
-            and not foreign
-            and not (self._state.paused and isinstance(verdict, Step))
-        ):
-            _, ending = _ENDS[self._state.course]
-            gated = self._aim.gate_ahead(seen.replicas) is not None
-            note = "A gate waits" if gated else ending
-            self._remember(stages=extend(self._state.stages, seen, verdict, ending=note))
-            self._show()
+        waits = self._state.paused and isinstance(verdict, Step)
+        if waits or seen.edited or seen.dispute or (seen.on_target and not seen.settled):
+            return
+        gate = self._aim.gate_ahead(seen.replicas)
+        _, ending = _ENDS[self._state.course]
+        ending = ending if gate is None else gate_note(gate)
+        self._remember(stages=extend(self._state.stages, seen, verdict, ending=ending))
+        self._show()
 
     def _finish(self, phase: Phase, reason: str) -> None:
         self._finished_at = workflow.now().isoformat()

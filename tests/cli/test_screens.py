@@ -323,6 +323,6 @@ def test_every_change_has_words() -> None:
         "patch of size",
         "the template of a manifest",
         "restart of every group",
-        "back to llm-1",
+        "kept template llm-1",
         "the template as it stands",
     ]

@@ -2,7 +2,8 @@
 
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Step, Wait, plan
-from rollwright.rollout.spec import Reclaim, Strategy
+from rollwright.rollout.simulator import simulate_stages
+from rollwright.rollout.spec import GatedStep, Reclaim, Strategy
 from rollwright.rollout.stages import Stage, extend, first_stage
 
 MARKS = {"✅": "updated", "❎": "outdated", "⏳": "rolling"}
@@ -123,3 +124,11 @@ def test_prompt_reclaim_is_the_newer_table_from_its_sixth_row_on() -> None:
         | 8 | 0 | 4 | ⏳ | ✅ | ✅ | ✅ |    |    | |
         | 9 | 0 | 4 | ✅ | ✅ | ✅ | ✅ |    |    | Rolling update completed |
     """)
+
+
+def test_a_plan_shows_where_its_gates_wait() -> None:
+    strategy = Strategy(max_unavailable=1, steps=(GatedStep(until=1), GatedStep(until="50%")))
+    rows = simulate_stages(strategy, 4, lambda _ordinal: 1.0)
+    gates = [(row.note, row.partition) for row in rows if row.note.startswith("Gate")]
+    assert gates == [("Gate 1 waits", 3), ("Gate 2 waits", 2)]
+    assert rows[-1].note == "Rolling update completed"

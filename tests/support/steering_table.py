@@ -1,4 +1,4 @@
-"""The table of messages and phases in docs/steering.md, made from the code: `python -m tests.support.steering_table`."""
+"""The table of messages and phases in docs/steering.md, made of the code: `python -m tests.support.steering_table`."""
 
 from pathlib import Path
 
