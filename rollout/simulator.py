@@ -152,7 +152,8 @@ def simulate(
 ) -> Iterator[Frame]:
     """Roll `world` to `target`; a frame each time something was seen and decided. Ends when Done, or when stuck.
 
-    Gates are promoted at once, each after a frame. `settle_seconds`: from a write until the controllers have acted on it.
+    Gates are promoted at once, each after a frame. `settle_seconds`: from a write until the controllers have acted on
+    it.
     """
     aim = Aim(strategy=strategy)
     tie = count()

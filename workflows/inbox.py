@@ -15,7 +15,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from rollwright.activities.messages import KeepTemplate, Kept
+    from rollwright.activities.messages import KeepTemplate, Kept, RecordOutcome
     from rollwright.rollout.spec import Change
     from rollwright.workflows import calls, describing, steering
     from rollwright.workflows.contract import (
@@ -147,6 +147,7 @@ class Inbox(Standing):
                 raise describing.refusal(describing.failure(error, self._given.task_queue)) from error
             if self._phase.is_final or self._phase is Phase.RESTORING:
                 raise describing.refusal("it has ended meanwhile; start another rollout")
+            replaced = self._state.template
             self._respecify(change=given.change, strategy=given.strategy or self._given.spec.strategy)
             self._given = self._given.model_copy(update={"request_id": given.request_id or self._given.request_id})
             self._take_template(kept)
@@ -154,6 +155,8 @@ class Inbox(Standing):
             workflow.upsert_memo({REQUEST_MEMO: given.request_id})
         self._remember(**steering.retargeted(self._state))
         self._note(f"{RETARGET}: {kept.template}", given)
+        if replaced != kept.template:
+            await self._record_outcome(replaced, f"replaced by another change {workflow.now().isoformat()}")
         return kept.template
 
     async def _kept(self, change: Change, restarted_at: str, by: Intervention) -> Kept:
@@ -166,6 +169,17 @@ class Inbox(Standing):
             reason=by.reason,
         )
         return await calls.keep_template(self._given.task_queue, request)
+
+    async def _record_outcome(self, template: str, outcome: str) -> None:
+        """Write an end into the ledger; one that can't be written must not keep the rollout from going on."""
+        seen = self._state.observation
+        if not template or not seen or not self._state.prepared:
+            return
+        request = RecordOutcome(target=self._given.spec.target, uid=seen.uid, template=template, outcome=outcome)
+        try:
+            await calls.record_outcome(self._given.task_queue, request)
+        except ActivityError as error:
+            self._keep_event(f"not in the ledger: {outcome}: {describing.failure(error, self._given.task_queue)}")
 
     def _take_template(self, kept: Kept) -> None:
         self._remember(

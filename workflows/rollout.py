@@ -9,7 +9,6 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from rollwright.activities.messages import (
         Outcome,
-        RecordOutcome,
         Restore,
         SettleDispute,
         Side,
@@ -81,7 +80,8 @@ class RolloutWorkflow(Inbox):
                 continue
             except asyncio.CancelledError:
                 self._take(Message.ABORT, Steering(actor="Temporal", reason="cancellation was requested"))
-        await self._record_outcome()
+        if self._phase is not Phase.DELETED:
+            await self._record_outcome(self._state.template, f"{self._phase} {self._finished_at}")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 
@@ -246,22 +246,6 @@ class RolloutWorkflow(Inbox):
             note = await calls.restore(self._given.task_queue, request)
         phase, _ = _ENDS[self._state.course]
         self._finish(phase, describing.ending(seen, self._state.course, note))
-
-    async def _record_outcome(self) -> None:
-        """Write the end into the ledger; a ledger that can't be written must not keep the rollout from ending."""
-        seen = self._state.observation
-        if not seen or not self._state.prepared or self._phase is Phase.DELETED:
-            return
-        request = RecordOutcome(
-            target=self._given.spec.target,
-            uid=seen.uid,
-            template=self._state.template,
-            outcome=f"{self._phase} {self._finished_at}",
-        )
-        try:
-            await calls.record_outcome(self._given.task_queue, request)
-        except ActivityError as error:
-            self._keep_event(f"the ledger is without this end: {describing.failure(error, self._given.task_queue)}")
 
     async def _fail_or_stall(self, error: ActivityError) -> None:
         """Before the first step an error ends the rollout: nothing is touched. After it, it stands until mended."""

@@ -115,6 +115,8 @@ async def test_a_second_change_in_the_middle_is_where_the_same_rollout_goes(serv
     assert (result.phase, result.revision, result.before) == (Phase.COMPLETED, "x-newer", "x-old")
     assert images(cluster) == ["newer"] * 4
     assert result.request_id == "build-7"
+    assert cluster.outcomes["x-new"].startswith("replaced by another change 20")
+    assert cluster.outcomes["x-newer"].startswith("completed 20")
     assert result.spec.change.images == {"model": "m:newer"}
 
 
