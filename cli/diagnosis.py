@@ -13,7 +13,7 @@ from rollwright.cli import options, temporal
 from rollwright.cli.failure import CommandError
 from rollwright.cli.outputs import Finding, Trouble
 from rollwright.cli.temporal import ANSWER, NoAnswerError, Run, explained
-from rollwright.cluster import doctor
+from rollwright.cluster import doctor, names
 from rollwright.cluster.api import Api
 from rollwright.cluster.errors import MissingError
 from rollwright.cluster.target import LeaderWorkerSet
@@ -84,17 +84,19 @@ async def _left(client: Client, api: Api, scope: Scope) -> list[Finding]:
 async def _left_behind(
     client: Client, api: Api, target: Target, described: WorkflowExecutionDescription | None
 ) -> Finding:
-    left = await doctor.examine(lws(api, target))
+    last, left = await _last(client, described), await doctor.examine(lws(api, target))
+    if left is None:
+        what = f"{last}; its annotation {names.RECORD} can't be read: mend it, or remove it"
+        remove = f"kubectl annotate leaderworkerset {target.name} -n {target.namespace} {names.RECORD}-"
+        return Finding(trouble=Trouble.LEFT, rollout=target.workflow_id, what=what, next=(remove,))
     repair = f"rollwright doctor lws/{target.name} -n {target.namespace} --repair"
-    edit = f"kubectl annotate leaderworkerset {target.name} -n {target.namespace} rollwright.io/record-"
-    ways = ["settings", "resume", *(["rollback"] if left and left.before else [])]
-    unreadable = "" if left else "; its annotation rollwright.io/record can't be read: mend it, or remove it"
+    ways = ["settings", "resume", *(["rollback"] if left.before else [])]
     return Finding(
         trouble=Trouble.LEFT,
         rollout=target.workflow_id,
-        what=f"{await _last(client, described)}{unreadable}",
+        what=last,
         left=left,
-        next=tuple(f"{repair} {way}" for way in ways) if left else (edit,),
+        next=tuple(f"{repair} {way}" for way in ways),
     )
 
 

@@ -196,7 +196,7 @@ def events(status: Status) -> list[str]:
     """What people did, a line each."""
     lines = []
     for event in status.events:
-        who = f" by {event.actor}" if event.actor else ""
+        who = f", by {event.actor}" if event.actor else ""
         why = f": {event.reason}" if event.reason else ""
         lines.append(one_line(f"{moment(event.at)} {event.what}{who}{why}"))
     return lines

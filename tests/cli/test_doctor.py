@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from temporalio.client import Client
 
+from rollwright.cluster import names
 from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Target
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, STATUS, WORKFLOW_TYPE, RolloutInput, RolloutStatus
 from tests.cluster.conftest import NAME, USERS, Real, fence
@@ -96,6 +97,18 @@ async def test_a_target_left_half_way_is_shown_with_what_mends_it(clinic: Clinic
         f"  next     rollwright doctor {here} --repair resume",
         f"  next     rollwright doctor {here} --repair rollback",
     ]
+
+
+async def test_a_record_that_can_not_be_read_is_found(clinic: Clinic, real: Real) -> None:
+    await real.namespace.patch_set(NAME, {"metadata": {"annotations": {names.RECORD: "spoilt"}}})
+    (finding,) = await clinic.findings()
+    assert finding["what"].endswith("its annotation rollwright.io/record can't be read: mend it, or remove it")
+    assert finding["next"] == [
+        f"kubectl annotate leaderworkerset {NAME} -n {clinic.target.namespace} rollwright.io/record-"
+    ]
+    ran = await clinic.visit("--repair", "settings")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert "can't be read" in ran.stderr
 
 
 async def test_settings_are_put_back_and_then_nothing_is_found(clinic: Clinic, real: Real) -> None:

@@ -93,7 +93,7 @@ def test_status() -> None:
         "✅ updated  ❎ not yet  ⏳ rolling",
         "",
         "events",
-        "2026-01-02 03:30:00 UTC paused by ann@ops: error rate",
+        "2026-01-02 03:30:00 UTC paused, by ann@ops: error rate",
     ]
 
 
