@@ -6,6 +6,8 @@ dictionary, and whoever waits is woken. Watches wake; what is done is decided on
 
 import asyncio
 import logging
+import math
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,10 +57,15 @@ class SharedWatch:
         """Keep the copy up to date until cancelled, through every outage."""
         pause = _FIRST_RETRY_SECONDS
         while True:
+            followed_since = math.inf
             try:
-                await self._follow(await self._list())
+                version = await self._list()
+                followed_since = time.monotonic()
+                await self._follow(version)
                 pause = _FIRST_RETRY_SECONDS
             except ClusterError as error:
+                if time.monotonic() - followed_since > _LAST_RETRY_SECONDS:
+                    pause = _FIRST_RETRY_SECONDS  # all was well meanwhile: this is another outage
                 self._error = error
                 self._tried.set()
                 _log.warning("watch of %s in %s broke off, again in %.1f s: %s", *self._where, pause, error)

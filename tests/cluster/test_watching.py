@@ -149,3 +149,25 @@ async def test_all_who_ask_share_one_watch() -> None:
     async with watching(script) as watches:
         first, second = await asyncio.gather(watches.of(PODS, "default", names.NAME), watches.of(PODS, "default"))
     assert first is second
+
+
+async def test_a_watch_that_was_well_for_a_while_is_soon_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("rollwright.cluster.watching._FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("rollwright.cluster.watching._LAST_RETRY_SECONDS", 0.04)
+    script = Script()
+    for _ in range(5):
+        script.lists.put_nowait([])
+    async with watching(script) as watches, asyncio.timeout(5):
+        await watches.of(PODS, "default", names.NAME)
+        for _ in range(3):
+            script.events.put_nowait(UnreachableError("away"))
+        while len(script.watched_from) < 4:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)  # longer than the longest pause
+        script.events.put_nowait(UnreachableError("away again"))
+        while len(script.watched_from) < 5:
+            await asyncio.sleep(0.005)
+    pauses = [record.args[2] for record in caplog.records if isinstance(record.args, tuple)]
+    assert pauses == [0.01, 0.02, 0.04, 0.01]
