@@ -59,6 +59,8 @@ class Pod(NamedTuple):
     image: str = ""
     scheduled: bool = True
     terminating: bool = False
+    at_once: bool = False
+    """It is to go without a grace period."""
     restarted: bool = False
     """A container of it was: LWS starts such a group anew."""
 
@@ -246,6 +248,7 @@ def _read_pod(item: Manifest) -> Pod:
         image=_image(item["spec"]),
         scheduled="nodeName" in item["spec"],
         terminating=terminating,
+        at_once=metadata.get("deletionGracePeriodSeconds") == 0,
         restarted=any(container["restartCount"] > 0 for container in status.get("containerStatuses", [])),
     )
 

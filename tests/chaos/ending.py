@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rollwright.workflows.contract import Phase, RolloutStatus
 from tests.chaos.expectation import Answer, End, Told, ends
-from tests.chaos.plan import Plan
+from tests.chaos.plan import MOST_REPLICAS, Plan
 from tests.chaos.round import Round
 from tests.devcluster.standin.namespace import Json, is_ready, is_terminating
 from tests.e2e.scene import USERS
@@ -21,7 +21,7 @@ _RECORD = "rollwright.io/record"
 async def wrong_end(played: Round, result: RolloutStatus) -> list[str]:
     """What is wrong about the end, in words. Pods deleted last have a while to be back, and then it must stay so."""
     told = [_answered(message, result) for message in played.told]
-    right = ends(played.plan, told, played.seen.groups_max)
+    right = ends(played.plan, told, 2 * MOST_REPLICAS)
     candidates = [end for end in right if end.phase is result.phase]
     if not candidates:
         return [f"ended {result.phase} ({result.reason}), where {_words(right)} was asked for"]

@@ -12,9 +12,9 @@ _SUCCESSOR_SECONDS = 5.0
 class Losses:
     """Takes the frames of a watcher in their order.
 
-    Whoever deletes a pod gives it a grace period, so that it is seen leaving, unless it has no node yet. The simulated
-    kubelet, which removes pods by name once their time is up, gives none, and now and then hits a successor: so what
-    goes without being seen to leave was hit, if it had a node or has just succeeded another.
+    Whoever deletes a pod gives it a grace period, unless it has no node yet. The simulated kubelet, which removes pods
+    by name once their time is up, gives none, and now and then hits a successor (the API server's audit log shows it).
+    So what goes without a grace period was hit, if it had a node or has just succeeded another.
     """
 
     def __init__(self, injected: Collection[str]) -> None:
@@ -29,11 +29,10 @@ class Losses:
         if not pod:
             return None
         after = change.item if isinstance(change.item, Pod) and change.item.uid == pod.uid else None
-        by_itself = pod.uid in self._injected
-        if after:
-            by_itself = by_itself or after.restarted
-        else:
-            succeeded = change.at - self._gone_at.get(change.name, 0.0) < _SUCCESSOR_SECONDS
-            by_itself = by_itself or (not pod.terminating and (pod.scheduled or succeeded))
+        succeeded = change.at - self._gone_at.get(change.name, 0.0) < _SUCCESSOR_SECONDS
+        if after is None:
             self._gone_at[change.name] = change.at
-        return pod if by_itself else None
+        goes_at_once = not pod.terminating and (after is None or after.at_once)
+        hit = goes_at_once and (pod.scheduled or succeeded)
+        failed = after is not None and after.restarted
+        return pod if pod.uid in self._injected or hit or failed else None

@@ -81,6 +81,8 @@ class Happening(Planned):
     fast: bool = False
     signal: bool = False
     """A message goes as a signal, which nobody answers, instead of an update."""
+    insists: bool = False
+    """A message that is refused is sent again until it is taken."""
 
 
 class Version(Planned):
@@ -208,9 +210,6 @@ def _scalings(random: Random, horizon: float) -> list[Happening]:
 def _messages(random: Random, horizon: float, strategy: Strategy, *, broken: bool) -> list[Happening]:
     course = random.choice(_COURSES)
     moments = sorted(_moment(random, horizon) for _ in course)
-    if broken and not course and strategy.on_stall is OnStall.PAUSE:
-        # Nobody else brings it to an end.
-        course, moments = (random.choice((Kind.ROLLBACK, Kind.ABORT, Kind.RETARGET)),), [round(horizon + 5, 2)]
     told = [
         Happening(
             at=moment,
@@ -225,6 +224,10 @@ def _messages(random: Random, horizon: float, strategy: Strategy, *, broken: boo
         paused = _moment(random, horizon)
         resumed = round(paused + random.uniform(0.5, 4), 2)
         told += [Happening(at=paused, kind=Kind.PAUSE), Happening(at=resumed, kind=Kind.RESUME)]
+    if broken and strategy.on_stall is OnStall.PAUSE:
+        # Nobody else brings it to an end, unless one of the others has.
+        last, at = random.choice((Kind.ROLLBACK, Kind.ABORT, Kind.RETARGET)), max([horizon, *(one.at for one in told)])
+        told.append(Happening(at=round(at + 5, 2), kind=last, version=3 if last is Kind.RETARGET else 0, insists=True))
     return told
 
 

@@ -16,6 +16,8 @@ from rollwright.rollout.invariants import Written
 from tests.chaos.losses import Losses
 from tests.chaos.promise import InFlight
 
+_HISTORY_SECONDS = 10.0
+
 
 class Cause(StrEnum):
     """Why a leader was taken down."""
@@ -61,6 +63,19 @@ def restarts(frames: Iterable[Frame], injected: Collection[str]) -> list[Restart
             found.append(Restart(frame.change.at, pod.ordinal, pod.uid, cause, target))
         before = frame
     return found
+
+
+def history(frames: Iterable[Frame], restart: Restart) -> list[str]:
+    """What became of the pods of its group in the seconds before, for whoever has to find out who took it down."""
+    changes = [frame.change for frame in frames if frame.change.kind == "Pod"]
+    names = {
+        change.name for change in changes if isinstance(change.item, Pod) and change.item.ordinal == restart.ordinal
+    }
+    return [
+        f"  {change.at:.2f} {change.name}: {change.item}"
+        for change in changes
+        if change.name in names and -_HISTORY_SECONDS < change.at - restart.at <= 0
+    ]
 
 
 def needless(found: Iterable[Restart]) -> list[Restart]:

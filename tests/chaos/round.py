@@ -184,6 +184,13 @@ class Round:
         return await self.target.scale(happening.by)
 
     async def _tell(self, happening: Happening) -> str:
+        answer = await self._tell_once(happening)
+        while happening.insists and self.told[-1].answer is Answer.REFUSED and not self._ended.is_set():
+            await self._wait_for_end(1)
+            answer = await self._tell_once(happening)
+        return answer
+
+    async def _tell_once(self, happening: Happening) -> str:
         actor = f"chaos {len(self.told)}"
         given: dict[str, Any] = {"actor": actor, "reason": "chaos"}
         if happening.kind is Kind.ROLLBACK:

@@ -48,7 +48,11 @@ async def play(plans: Iterable[Plan], place: Site, folder: Path, *, lanes: int, 
     async def lane() -> None:
         while waiting:
             plan = waiting.pop()
-            verdict = await hold(plan, place, folder / f"{plan.seed}-{len(verdicts)}-{len(waiting)}")
+            try:
+                verdict = await hold(plan, place, folder / str(plan.seed))
+            except Exception as error:
+                error.add_note(f"in the round with seed {plan.seed}")
+                raise
             verdicts.append(verdict)
             report(told(verdict) if verdict.outcome is not Outcome.FINE else line(verdict))
 

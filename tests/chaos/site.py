@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, ApiException
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from rollwright.devcluster.cluster import DevCluster
@@ -80,6 +80,6 @@ async def persistently(call: Callable[[], Awaitable[Value]]) -> Value:
             except RPCError as error:
                 if error.status.name in ("NOT_FOUND", "ALREADY_EXISTS", "INVALID_ARGUMENT", "FAILED_PRECONDITION"):
                     raise
-            except (aiohttp.ClientError, OSError, TimeoutError):
+            except (aiohttp.ClientError, OSError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
                 pass
             await asyncio.sleep(_AGAIN_AFTER_SECONDS)

@@ -38,6 +38,14 @@ class Target:
         await _make(self._namespace.create)
         await _make(lambda: self._namespace.create_set(self._manifest()))
 
+    async def remove(self) -> None:
+        """Have it and all about it deleted, in a while."""
+        try:
+            await persistently(self._namespace.delete)
+        except ApiException as error:
+            if error.status not in (404, 409):  # an earlier attempt that got no answer
+                raise
+
     async def lws(self) -> Json:
         return await persistently(lambda: self._namespace.set(NAME))
 

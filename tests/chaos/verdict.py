@@ -14,7 +14,7 @@ from tests.chaos.ending import wrong_end
 from tests.chaos.losses import Losses
 from tests.chaos.plan import Happening, Kind, Plan
 from tests.chaos.promise import Judge, Limits
-from tests.chaos.restarts import Cause, Restart, needless, restarts
+from tests.chaos.restarts import Cause, Restart, history, needless, restarts
 from tests.chaos.round import BrokenError, Round, StuckError
 from tests.chaos.site import Outage, Site, persistently
 from tests.devcluster.standin.namespace import Json, is_ready, is_terminating
@@ -65,7 +65,7 @@ async def hold(plan: Plan, site: Site, folder: Path) -> Verdict:
     async with AsyncExitStack() as cleanup:
         played = Round(plan, site, folder, cleanup)
         await played.target.set_up()
-        cleanup.push_async_callback(played.scene.namespace.delete)
+        cleanup.push_async_callback(played.target.remove)
         await _until_served(played)
         outcome, end, findings = Outcome.FINE, "", list[str]()
         async with played.seen:
@@ -91,7 +91,9 @@ def _verdict(played: Round, outcome: Outcome, end: str, findings: list[str]) -> 
     for frame in frames:
         judge.take(frame)
     taken_down = restarts(frames, played.target.injected)
-    wrong = [*judge.broken, *(f"not needed: {restart}" for restart in needless(taken_down))]
+    wrong = list(judge.broken)
+    for restart in needless(taken_down):
+        wrong += [f"not needed: {restart}", *history(frames, restart)]
     wrong += [f"after the end: {restart}" for restart in taken_down if _is_late(restart, played.ended_at)]
     if (outcome is Outcome.FINE and findings) or wrong:
         outcome = Outcome.WRONG
