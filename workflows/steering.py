@@ -131,10 +131,10 @@ def answer(message: Message | str, given: Steering, now: Situation) -> Answer:
 
 def _promoted(given: Steering, now: Situation) -> Answer:
     passed, waiting = now.state.gate, now.state.waiting
-    if given.gate is not None and given.gate <= passed:
-        return STANDS
     if given.full and passed < now.gates:
         return Taken("passes all gates to come")
+    if given.gate is not None and given.gate <= passed:
+        return STANDS
     if waiting is None:
         return _NO_GATE if passed < now.gates else Refused("no gate is left")
     if given.gate is not None and given.gate != waiting + 1:
