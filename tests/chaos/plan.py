@@ -224,11 +224,28 @@ def _messages(random: Random, horizon: float, strategy: Strategy, *, broken: boo
         paused = _moment(random, horizon)
         resumed = round(paused + random.uniform(0.5, 4), 2)
         told += [Happening(at=paused, kind=Kind.PAUSE), Happening(at=resumed, kind=Kind.RESUME)]
-    if broken and strategy.on_stall is OnStall.PAUSE:
-        # Nobody else brings it to an end, unless one of the others has.
-        last, at = random.choice((Kind.ROLLBACK, Kind.ABORT, Kind.RETARGET)), max([horizon, *(one.at for one in told)])
-        told.append(Happening(at=round(at + 5, 2), kind=last, version=3 if last is Kind.RETARGET else 0, insists=True))
+    if broken:
+        told += _closing(random, max([horizon, *(one.at for one in told)]), strategy)
     return told
+
+
+def _closing(random: Random, at: float, strategy: Strategy) -> list[Happening]:
+    """What brings a rollout of a broken version to an end, if nothing else has.
+
+    An abort may not: where a broken group uses up the budget, the surge can't be given back.
+    """
+    last = [random.choice((Kind.ROLLBACK, Kind.RETARGET))]
+    if strategy.on_stall is OnStall.PAUSE:
+        last.insert(0, random.choice((Kind.ROLLBACK, Kind.ABORT, Kind.RETARGET)))
+    return [
+        Happening(
+            at=round(at + (5 if number < len(last) else 20), 2),
+            kind=kind,
+            version=3 if kind is Kind.RETARGET else 0,
+            insists=True,
+        )
+        for number, kind in enumerate(last, start=1)
+    ]
 
 
 def _moment(random: Random, horizon: float) -> float:

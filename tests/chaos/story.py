@@ -1,0 +1,85 @@
+"""What an API server might have gone through, told change by change: frames for the tests of the judges."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rollwright.devcluster.history import Change, GroupSet, Pod, Spec
+from rollwright.devcluster.watcher import Frame
+from tests.chaos.promise import WISH
+
+NAME = "llm"
+
+
+class Story:
+    """Groups of one pod, on model:1 and serving; a change a second."""
+
+    def __init__(self, replicas: int) -> None:
+        self.frames: list[Frame] = []
+        self._now = 1000.0
+        self._spec = Spec(
+            0, replicas, "model:1", 1, 1, 0, {WISH: f"{replicas}/0", "rollwright.io/fence": self._fence()}
+        )
+        self._sets: dict[str, GroupSet | None] = {NAME: GroupSet("set", "", replicas, 1, 1)}
+        self._pods: dict[str, Pod | None] = {}
+        for ordinal in range(replicas):
+            self._pods[f"{NAME}-{ordinal}"] = pod(ordinal)
+        self._tell("LeaderWorkerSet", NAME, self._spec)
+
+    def write(self, **fields: Any) -> None:
+        """Rollwright writes partition, replicas or image, which nobody has taken up yet."""
+        generation = self._spec.generation + 1
+        annotations = {**self._spec.annotations, "rollwright.io/fence": self._fence()}
+        self._spec = self._spec._replace(**fields, generation=generation, annotations=annotations)
+        self._tell("LeaderWorkerSet", NAME, self._spec)
+
+    def scale(self, replicas: int) -> None:
+        """The user does."""
+        annotations = {**self._spec.annotations, WISH: f"{replicas}/{self._spec.generation}"}
+        generation = self._spec.generation + 1
+        self._spec = self._spec._replace(replicas=replicas, generation=generation, annotations=annotations)
+        self._tell("LeaderWorkerSet", NAME, self._spec)
+
+    def settle(self) -> None:
+        """The controllers take up what was written."""
+        self._spec = self._spec._replace(observed=self._spec.generation)
+        self._tell("LeaderWorkerSet", NAME, self._spec)
+        leaders = GroupSet("set", "", self._spec.replicas, self._spec.generation, self._spec.generation)
+        self._sets = {**self._sets, NAME: leaders}
+        self._tell("StatefulSet", NAME, leaders)
+
+    def leave(self, ordinal: int, **fields: Any) -> None:
+        """Somebody has asked for the deletion of a leader."""
+        before = self._pods[f"{NAME}-{ordinal}"]
+        assert before
+        self.pod(before._replace(serves=False, terminating=True, **fields))
+
+    def come(self, ordinal: int, image: str, *, uid: str = "", serves: bool = True) -> None:
+        """A leader is gone, and there is another."""
+        self._change(ordinal, None)
+        self.pod(pod(ordinal, image, uid=uid or f"{ordinal} on {image}", serves=serves))
+
+    def go(self, ordinal: int) -> None:
+        """A leader is gone without having been seen to leave."""
+        self._change(ordinal, None)
+
+    def pod(self, now: Pod) -> None:
+        """A leader changes."""
+        self._change(now.ordinal, now)
+
+    def _change(self, ordinal: int, now: Pod | None) -> None:
+        self._pods = {**self._pods, f"{NAME}-{ordinal}": now}
+        self._tell("Pod", f"{NAME}-{ordinal}", now)
+
+    def _tell(self, kind: str, name: str, item: Spec | GroupSet | Pod | None) -> None:
+        self._now += 1
+        change = Change(len(self.frames), self._now, kind, name, item)
+        self.frames.append(Frame(change, True, self._spec, self._sets[NAME], self._sets, self._pods))
+
+    def _fence(self) -> str:
+        return f"{datetime.fromtimestamp(self._now + 0.5, UTC).isoformat()} rollout/lws/default/llm"
+
+
+def pod(ordinal: int, image: str = "model:1", *, uid: str = "", serves: bool = True) -> Pod:
+    """A leader of a group of one."""
+    uid = uid or f"{ordinal} on {image}"
+    return Pod(uid, "set", ordinal, is_leader=True, revision=image, size=1, serves=serves, image=image)

@@ -1,0 +1,90 @@
+"""Plans are drawn from their seed alone, and can be carried out; ends follow from them and from what was accepted."""
+
+import pytest
+
+from rollwright.rollout.spec import OnStall, Strategy
+from rollwright.workflows.contract import Phase
+from tests.chaos.expectation import Answer, End, Told, ends
+from tests.chaos.plan import MESSAGES, MOST_REPLICAS, Happening, Kind, Plan, Version, draw
+
+SEEDS = range(300)
+
+
+def test_a_seed_draws_the_same_plan_again_and_its_print_is_read_back() -> None:
+    for seed in SEEDS:
+        plan = draw(seed)
+        assert draw(seed) == plan
+        assert Plan.model_validate_json(plan.to_json()) == plan
+
+
+def test_everything_that_can_happen_is_drawn() -> None:
+    drawn = {happening.kind for seed in SEEDS for happening in draw(seed).happenings}
+    assert drawn == set(Kind)
+
+
+def test_no_plan_waits_for_somebody_for_ever() -> None:
+    for seed in SEEDS:
+        plan = draw(seed)
+        paused = [told.kind for told in plan.happenings if told.kind in MESSAGES and told.kind is not Kind.PAUSE]
+        assert Kind.PAUSE not in {told.kind for told in plan.happenings} or Kind.RESUME in paused
+        if plan.versions[1].fails:
+            assert plan.happenings[-1].insists
+
+
+def test_no_scaling_leaves_a_budget_of_nothing() -> None:
+    for seed in SEEDS:
+        strategy = draw(seed).strategy
+        assert not any(strategy.budget(replicas).is_empty for replicas in range(1, MOST_REPLICAS + 1))
+
+
+def plan(fails: str = "", on: tuple[int, ...] = (), **strategy: object) -> Plan:
+    versions = (
+        Version(image="model:1"),
+        Version.model_validate({"image": "model:2", "fails": fails, "on": on}),
+        Version(image="model:3"),
+    )
+    return Plan(
+        seed=0,
+        replicas=4,
+        size=1,
+        workers=1,
+        strategy=Strategy.model_validate(strategy),
+        start_up_ms=(),
+        versions=versions,
+        happenings=(),
+    )
+
+
+def told(kind: Kind, answer: Answer = Answer.ACCEPTED, version: int = 0) -> Told:
+    return Told(Happening(at=0, kind=kind, version=version), answer)
+
+
+COMPLETED, BACK, ABORTED = End(Phase.COMPLETED, 1), End(Phase.ROLLED_BACK, 0), End(Phase.ABORTED, 0)
+
+
+@pytest.mark.parametrize(
+    ("messages", "right"),
+    [
+        pytest.param([], {COMPLETED}, id="nothing was said"),
+        pytest.param([told(Kind.PAUSE), told(Kind.RESUME)], {COMPLETED}, id="what doesn't change the course"),
+        pytest.param([told(Kind.ROLLBACK)], {BACK}, id="accepted"),
+        pytest.param([told(Kind.ROLLBACK, Answer.REFUSED)], {COMPLETED}, id="refused"),
+        pytest.param([told(Kind.ROLLBACK, Answer.UNANSWERED)], {COMPLETED, BACK}, id="perhaps too late"),
+        pytest.param([told(Kind.ABORT), told(Kind.RETARGET, version=2)], {End(Phase.COMPLETED, 2)}, id="the last one"),
+    ],
+)
+def test_the_last_accepted_message_decides_on_the_end(messages: list[Told], right: set[End]) -> None:
+    assert ends(plan(), messages, MOST_REPLICAS) == right
+
+
+@pytest.mark.parametrize(
+    ("on_stall", "right"), [(OnStall.ROLLBACK, {BACK}), (OnStall.ABORT, {ABORTED}), (OnStall.PAUSE, set())]
+)
+def test_a_version_that_fails_ends_as_the_strategy_says(on_stall: OnStall, right: set[End]) -> None:
+    assert ends(plan("image-pull", on_stall=on_stall), [], MOST_REPLICAS) == right
+    assert ends(plan("image-pull", on_stall=on_stall), [told(Kind.ROLLBACK)], MOST_REPLICAS) == {BACK}
+
+
+def test_failed_groups_that_are_tolerated_or_scaled_away_hold_nothing_up() -> None:
+    assert COMPLETED in ends(plan("image-pull", on=(3,), on_stall=OnStall.ABORT), [], MOST_REPLICAS)
+    assert COMPLETED in ends(plan("image-pull", max_failed_groups=1), [], MOST_REPLICAS)

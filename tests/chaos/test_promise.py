@@ -1,0 +1,133 @@
+"""The judge finds what breaks the promise, and excuses nothing else than what it should."""
+
+from collections.abc import Collection
+
+from tests.chaos.losses import Losses
+from tests.chaos.promise import Judge, Limits
+from tests.chaos.story import Story
+
+
+def judged(story: Story, *, injected: Collection[str] = (), looked_seconds: float = 0.0) -> Judge:
+    """With maxUnavailable 1 and maxSurge 1."""
+    judge = Judge(lambda replicas: Limits(replicas - 1, replicas + 1), Losses(injected), lambda at: at - looked_seconds)
+    for frame in story.frames:
+        judge.take(frame)
+    return judge
+
+
+def frozen(replicas: int) -> Story:
+    """The new image is in place, and nothing is released."""
+    story = Story(replicas)
+    story.write(image="model:2", partition=replicas)
+    story.settle()
+    return story
+
+
+def test_a_release_within_the_budget_is_fine() -> None:
+    story = frozen(4)
+    story.write(partition=3)
+    story.settle()
+    story.leave(3)
+    story.come(3, "model:2")
+    story.write(partition=2)
+    story.settle()
+    judge = judged(story)
+    assert (judge.broken, judge.spare_min) == ([], 0)
+
+
+def test_a_release_beyond_the_budget_is_found_when_it_is_written() -> None:
+    story = frozen(4)
+    story.write(partition=2)
+    [found] = judged(story).broken
+    assert "the certain groups fall from 4 to 2, floor 3" in found
+
+
+def test_a_second_release_before_the_first_is_done_is_found() -> None:
+    story = frozen(4)
+    story.write(partition=3)
+    story.settle()
+    story.write(partition=2)
+    assert len(judged(story).broken) == 1
+
+
+def test_a_template_change_that_freezes_nothing_is_found() -> None:
+    story = Story(4)
+    story.write(image="model:2")
+    assert "from 4 to 0" in judged(story).broken[0]
+
+
+def test_what_an_earlier_write_may_still_take_down_does_not_count_as_certain() -> None:
+    """Written back, but the controllers have not taken that up: a group released before may go all the same."""
+    story = frozen(4)
+    story.write(partition=3)
+    story.write(image="model:1", partition=4)
+    story.write(image="model:3", partition=2)  # model:1 releases nothing; 2 and 3 may both go by this
+    assert len(judged(story).broken) == 1
+
+
+def test_a_group_that_is_taken_down_without_a_release_is_found() -> None:
+    story = frozen(4)
+    story.leave(0)
+    story.leave(1)
+    assert "from 3 to 2" in judged(story).broken[-1]
+
+
+def test_groups_deleted_by_others_are_excused() -> None:
+    story = frozen(4)
+    story.leave(0)
+    story.leave(1)
+    judge = judged(story, injected={"0 on model:1", "1 on model:1"})
+    assert (judge.broken, judge.losses) == ([], 2)
+
+
+def test_a_group_lost_by_itself_leaves_no_room_for_another_release() -> None:
+    story = frozen(4)
+    story.leave(0)
+    story.write(partition=3)
+    assert "from 3 to 2" in judged(story, injected={"0 on model:1"}).broken[0]
+
+
+def test_a_step_decided_on_just_before_a_group_was_lost_is_excused() -> None:
+    story = frozen(4)
+    story.leave(0)
+    story.write(partition=3)
+    judge = judged(story, injected={"0 on model:1"}, looked_seconds=2)
+    assert (judge.broken, judge.excused) == ([], 1)
+
+
+def test_a_pod_that_goes_without_a_grace_period_was_nobodys() -> None:
+    story = frozen(4)
+    story.leave(0, at_once=True)
+    story.go(1)
+    assert judged(story).losses == 2
+
+
+def test_groups_the_user_scales_away_are_excused_and_the_floor_goes_with_them() -> None:
+    story = frozen(4)
+    story.scale(2)
+    story.settle()
+    story.leave(3)
+    story.leave(2)
+    story.write(partition=1)
+    assert judged(story).broken == []
+    story.write(partition=0)
+    assert len(judged(story).broken) == 1
+
+
+def test_more_surge_than_is_allowed_is_found() -> None:
+    story = frozen(4)
+    story.write(replicas=5)
+    assert judged(story).broken == []
+    story.write(replicas=6)
+    assert "asks for 6 groups, of which 5 are allowed" in judged(story).broken[0]
+
+
+def test_a_surge_that_is_needed_may_not_be_given_back() -> None:
+    story = frozen(4)
+    story.write(replicas=5)
+    story.settle()
+    story.come(4, "model:2")
+    story.write(partition=2)
+    story.settle()
+    story.write(replicas=4)
+    assert "from 3 to 2" in judged(story).broken[0]

@@ -1,0 +1,105 @@
+"""Every leader that was taken down has a reason, and none twice the same."""
+
+from collections.abc import Collection
+
+import pytest
+
+from tests.chaos.restarts import Cause, needless, restarts
+from tests.chaos.story import Story, pod
+
+
+def causes(story: Story, injected: Collection[str] = ()) -> list[Cause]:
+    return [restart.cause for restart in restarts(story.frames, injected)]
+
+
+def released(ordinal: int = 3) -> Story:
+    """A group of four is released."""
+    story = Story(4)
+    story.write(image="model:2", partition=4)
+    story.settle()
+    story.write(partition=ordinal)
+    story.settle()
+    return story
+
+
+def test_a_group_that_is_released_is_taken_down_once() -> None:
+    story = released()
+    story.leave(3)
+    story.come(3, "model:2")
+    found = restarts(story.frames, ())
+    assert [restart.cause for restart in found] == [Cause.RELEASED]
+    assert needless(found) == []
+
+
+def test_a_group_that_came_back_old_and_must_go_again_is_found() -> None:
+    story = released()
+    for uid in ("again", "at last"):
+        story.leave(3)
+        story.come(3, "model:1", uid=uid)
+    found = restarts(story.frames, ())
+    assert needless(found) == [found[1]]
+
+
+def test_a_group_that_runs_the_target_already_is_taken_down_for_no_reason() -> None:
+    story = released()
+    story.come(3, "model:2")
+    story.leave(3)
+    found = restarts(story.frames, ())
+    assert found[-1].cause is Cause.NONE
+    assert found[-1] in needless(found)
+
+
+def test_each_template_may_take_a_group_down_once() -> None:
+    story = released()
+    story.leave(3)
+    story.come(3, "model:2")
+    story.write(image="model:3", partition=4)
+    story.settle()
+    story.write(partition=3)
+    story.settle()
+    story.leave(3)
+    story.come(3, "model:3")
+    found = restarts(story.frames, ())
+    assert [(restart.cause, restart.target) for restart in found] == [(Cause.RELEASED, 1), (Cause.RELEASED, 2)]
+    assert needless(found) == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_group_below_the_partition_is_taken_down_if_it_is_broken_and_once_only(times: int) -> None:
+    story = released()
+    story.leave(3)
+    story.come(3, "model:2", serves=False)
+    story.write(image="model:1", partition=4)
+    story.settle()
+    for time in range(times):
+        story.leave(3)
+        story.come(3, "model:2", uid=f"again {time}", serves=False)
+    found = restarts(story.frames, ())
+    assert [restart.cause for restart in found[1:]] == [Cause.UNBLOCKED] * times
+    assert len(needless(found)) == times - 1
+
+
+def test_what_others_delete_and_what_crashes_is_nobodys_fault() -> None:
+    story = released()
+    story.leave(0)
+    story.pod(pod(1)._replace(serves=False, restarted=True))
+    story.leave(1)
+    story.leave(2, at_once=True)
+    assert causes(story, injected={"0 on model:1"}) == [Cause.BY_ITSELF] * 3
+
+
+def test_a_pod_without_a_node_that_has_just_succeeded_another_was_hit() -> None:
+    story = released()
+    story.leave(3)
+    story.come(3, "model:2", serves=False)
+    story.pod(pod(3, "model:2", uid="3 on model:2", serves=False)._replace(scheduled=False))
+    story.go(3)
+    assert causes(story) == [Cause.RELEASED, Cause.BY_ITSELF]
+
+
+def test_groups_that_nobody_asks_for_any_more_go() -> None:
+    story = Story(4)
+    story.scale(2)
+    story.settle()
+    story.leave(3)
+    assert causes(story) == [Cause.SCALED_AWAY]
