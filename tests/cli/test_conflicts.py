@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from temporalio.client import Client
 
-from rollwright.rollout.spec import Change
+from rollwright.cli import temporal
+from rollwright.rollout.spec import Change, Target
 from rollwright.workflows.contract import STATUS, RolloutStatus
 from tests.cli.played import flags, go_on, rollout
 
@@ -92,12 +93,19 @@ async def test_another_request_is_refused_while_a_rollout_is_open(run: "Run") ->
     assert ran.stderr.startswith("error: lws/busy in namespace inference has an open rollout")
 
 
-async def test_two_starts_of_the_same_request_at_once_come_to_one_rollout(server: Client, start: "Start") -> None:
-    commands = await asyncio.gather(*(start(*flags("raced"), "--request-id", "build-7") for _ in range(3)))
-    ended = await asyncio.gather(*(command.end() for command in commands))
-    assert [ran.code for ran in ended] == [0, 0, 0]
-    assert len({ran.stdout for ran in ended}) == 1
-    assert (await status(server, "raced")).request_id == "build-7"
+async def test_two_starts_of_the_same_request_at_once_come_to_one_rollout(
+    server: Client, run: "Run", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second has looked before the first has started."""
+    first = await run(*flags("raced"), "--request-id", "build-7")
+    look_up, looks = temporal.look_up, iter([None])
+
+    async def look_up_too_early(client: Client, target: Target) -> object:
+        return next(looks, await look_up(client, target))
+
+    monkeypatch.setattr(temporal, "look_up", look_up_too_early)
+    second = await run(*flags("raced"), "--request-id", "build-7")
+    assert (second.code, second.stdout) == (0, first.stdout)
 
 
 async def test_retargeting_sets_the_open_rollout_the_new_change_and_leaves_its_strategy(

@@ -97,9 +97,9 @@ async def test_what_somebody_has_set_since_is_the_users_setting(real: Real) -> N
 
 async def test_what_somebody_has_set_since_is_not_undone_while_groups_are_on_two_revisions(real: Real) -> None:
     await leave(real)
-    await real.namespace.patch_set(NAME, strategy({"partition": 2}))
-    assert (await repair(real)).edited == "partition 3 -> 2"
-    assert (await real.settings())["partition"] == 2
+    await real.namespace.patch_set(NAME, strategy({"partition": 2, "maxUnavailable": 2}))
+    assert (await repair(real)).edited == "partition 3 -> 2, maxUnavailable 1 -> 2"
+    assert await real.settings() == {"partition": 2, "maxUnavailable": 2, "maxSurge": 0}
 
 
 async def test_a_spoilt_record_is_found_and_nothing_more_is_told(real: Real) -> None:
