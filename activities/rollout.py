@@ -27,6 +27,7 @@ from rollwright.cluster import steps
 from rollwright.cluster.api import Api
 from rollwright.cluster.errors import ConflictError, SupersededError
 from rollwright.cluster.record import Fence
+from rollwright.cluster.scalers import choose_surge_by
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.planner import Step
@@ -83,24 +84,24 @@ class RolloutActivities:
     @activity.defn(name=ActivityName.PREPARE)
     async def prepare(self, request: TakeStep) -> Outcome:
         """Put the template in place, frozen, with the surge."""
-        return await self._carry_out(request, partial(steps.prepare, template_name=request.template))
+        return await self._carry_out(
+            request, partial(steps.prepare, template_name=request.template, surge_by=request.surge_by)
+        )
 
     @activity.defn(name=ActivityName.SCALE_SURGE)
     async def scale_surge(self, request: TakeStep) -> Outcome:
         """Ask for surge groups."""
-        return await self._carry_out(request, steps.scale)
+        return await self._carry_out(request, partial(steps.scale, surge_by=request.surge_by))
 
     @activity.defn(name=ActivityName.LOWER_PARTITION)
     async def lower_partition(self, request: TakeStep) -> Outcome:
         """Release groups and replace them all together."""
-        return await self._carry_out(request, steps.lower_partition)
+        return await self._carry_out(request, partial(steps.lower_partition, surge_by=request.surge_by))
 
     @activity.defn(name=ActivityName.REPLACE_GROUPS)
     async def replace_groups(self, request: TakeStep) -> Outcome:
         """Finish a release that was cut short."""
-        return await self._carry_out(
-            request, lambda target, _step, generation, fence: steps.take_in_hand(target, generation, fence)
-        )
+        return await self._carry_out(request, partial(steps.take_in_hand, surge_by=request.surge_by))
 
     @activity.defn(name=ActivityName.UNBLOCK_GROUPS)
     async def unblock_groups(self, request: TakeStep) -> Outcome:
@@ -110,7 +111,7 @@ class RolloutActivities:
     @activity.defn(name=ActivityName.RECLAIM_REPLICAS)
     async def reclaim_replicas(self, request: TakeStep) -> Outcome:
         """Give surge groups back."""
-        return await self._carry_out(request, steps.scale)
+        return await self._carry_out(request, partial(steps.scale, surge_by=request.surge_by))
 
     @activity.defn(name=ActivityName.SETTLE_DISPUTE)
     async def settle_dispute(self, request: SettleDispute) -> str:
@@ -136,10 +137,11 @@ class RolloutActivities:
     async def _keep(self, request: KeepTemplate) -> Kept:
         target = self._target(request.target)
         lws = await target.read_object()
+        surge_by = await choose_surge_by(self._api, lws, request.strategy)
         names = await target.ledger.keep(
             lws, request.change, request.restarted_at, _fence(), actor=request.actor, reason=request.reason
         )
-        return Kept(template=names.template, before=names.before, standing=names.standing)
+        return Kept(template=names.template, before=names.before, standing=names.standing, surge_by=surge_by)
 
     async def _carry_out(self, request: TakeStep, step: _StepFunction) -> Outcome:
         target = self._target(request.target, request.uid, request.record)

@@ -37,7 +37,7 @@ def hold(lws: Manifest, record: Record, asked: Asked) -> list[Manifest]:
     record = record.model_copy(update={"asked": asked})
     text = json.dumps(record.model_dump(by_alias=True, exclude_none=True), sort_keys=True)
     return [
-        *scale(record.groups),
+        *(scale(record.groups) if record.groups != lws["spec"]["replicas"] else []),
         *pace(lws, partition=asked.partition, max_unavailable=asked.max_unavailable, max_surge=asked.max_surge),
         *annotate({names.RECORD: text}),
     ]

@@ -134,11 +134,14 @@ class Record(Model):
         """How many groups the user wants, given that spec.replicas asks for so many."""
         return self.replicas if asked == self.groups else asked
 
-    def narrow(self, asked: int) -> int:
-        """LWS's maxUnavailable while nothing is being released: the user's, but at least 1, as maxSurge is 0.
+    def narrow(self, asked: int, max_surge: int = 0) -> int:
+        """LWS's maxUnavailable while nothing is being released: the user's, but at least 1 where its maxSurge is 0.
 
-        A whole number: LWS refuses percentages that come to 0 together.
+        Beside a maxSurge of ours it is 0: by more than that LWS would give surge groups back by itself. A whole number:
+        LWS refuses percentages that come to 0 together.
         """
+        if max_surge > 0:
+            return 0
         return max(1, resolve(self.max_unavailable, self.replicas_wanted(asked), round_up=False))
 
 

@@ -7,11 +7,13 @@ from functools import cached_property
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
 from rollwright.cluster.causes import STARTING, is_unscheduled
+from rollwright.cluster.native import own_surge, unfinished
 from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled_for
 from rollwright.cluster.record import Record, configuration, record_text
 from rollwright.cluster.templates import digest, template_of
 from rollwright.rollout.observation import Cause, Group, Observation
 from rollwright.rollout.ordeals import Start
+from rollwright.rollout.quantities import resolve
 from rollwright.rollout.spec import SurgeBy
 
 
@@ -66,13 +68,49 @@ class Snapshot:
     @property
     def is_settled(self) -> bool:
         """Whether both controllers have seen the last write."""
-        leader_set = self.leader_set
+        leader_set, replicas = self.leader_set, self.lws["spec"]["replicas"]
         return (
             leader_set is not None
             and _is_observed(self.lws)
             and _is_observed(leader_set)
-            and leader_set["spec"].get("replicas") == self.lws["spec"]["replicas"]
+            and replicas <= self._groups_standing <= replicas + self._max_surge
+            and not self._surge_is_to_come
         )
+
+    @property
+    def own_surge(self) -> int:
+        """Groups above spec.replicas that the leader StatefulSet asks for: the surge of LWS's own maxSurge."""
+        return max(0, self._groups_standing - int(self.lws["spec"]["replicas"]))
+
+    @property
+    def _groups_standing(self) -> int:
+        """Groups that the leader StatefulSet asks for."""
+        replicas: int = (self.leader_set or {"spec": {}})["spec"].get("replicas", 0)
+        return replicas
+
+    @property
+    def _max_surge(self) -> int:
+        """LWS's own maxSurge as we have asked for it; 0 where spec.replicas carries the surge."""
+        return self.record.asked.max_surge if self.record and self.record.asked else 0
+
+    @property
+    def _surge_is_to_come(self) -> bool:
+        """Whether LWS has seen maxSurge and not acted on it yet: where replicas are raised too, those come first."""
+        replicas = self.lws["spec"]["replicas"]
+        if not self._max_surge or self.own_surge or not self.reflected_partition:
+            return False
+        outdated = sum(
+            1
+            for ordinal, leader in self.leaders.items()
+            if ordinal < replicas and _label(leader, names.REVISION) != self.target_revision
+        )
+        return own_surge(outdated, self._max_surge, self._own_max_unavailable) > 0
+
+    @property
+    def _own_max_unavailable(self) -> int:
+        """LWS's own maxUnavailable, as it stands."""
+        settings, replicas = configuration(self.lws), self.lws["spec"]["replicas"]
+        return resolve(settings.get("maxUnavailable", 1), replicas, round_up=False)
 
     @property
     def is_complete(self) -> bool:
@@ -99,12 +137,13 @@ class Snapshot:
 
         Empty until the leader StatefulSet itself shows the release: a leader deleted before comes back old.
         """
-        asked = self.lws["spec"]["replicas"]
-        return [pod for pod in self.old_window() if _ordinal(pod) < asked] if self.is_settled else []
+        if not self.is_settled:
+            return []
+        return [pod for pod in self.old_window() if _ordinal(pod) < self._groups_standing]
 
     def placed_surge(self, replicas: int, patience: timedelta, now: datetime) -> int | None:
         """How many surge groups have nodes, if one above has looked for a node longer than the patience."""
-        surge = range(replicas, self.lws["spec"]["replicas"])
+        surge = range(replicas, self.lws["spec"]["replicas"] + (self.own_surge if self._max_surge else 0))
         waiting = [
             ordinal
             for ordinal in surge
@@ -123,29 +162,55 @@ class Snapshot:
 
         The partition is the one in force: LWS takes the higher of ours and its own, so ours may be held back.
         """
-        asked: int = self.lws["spec"]["replicas"]
-        record = self.record
+        written: int = self.lws["spec"]["replicas"]
+        record, settled = self.record, self.is_settled
         edited = record.edited(self.lws) if record else None
-        settled = self.is_settled
         on_target = target_digest in (None, digest(template_of(self.lws)))
         revision = self.target_revision if on_target else None
         partition = self.reflected_partition if settled else configuration(self.lws).get("partition", 0)
         grace = timedelta(seconds=unready_grace_seconds)
+        groups = tuple(
+            self._group(ordinal, partition, revision, grace, now) for ordinal in range(self._groups_at_most(written))
+        )
         return Observation(
-            replicas=record.replicas_wanted(asked) if record else asked,
-            groups_asked=asked,
+            replicas=record.replicas_wanted(written) if record else written,
+            groups_asked=self._groups_asked(groups, written),
             partition=partition,
-            groups=tuple(self._group(ordinal, partition, revision, grace, now) for ordinal in range(asked)),
+            groups=groups,
             on_target=on_target,
             settled=settled,
             uid=self.lws["metadata"]["uid"],
             generation=self.lws["metadata"]["generation"],
-            unheld=on_target and self._is_unheld(record),
+            unheld=on_target and self._is_unheld(record, surge_by),
             template=digest(template_of(self.lws)),
             edited=str(edited or ""),
             dispute=str((record and record.found) or ""),
-            widened=record is not None and configuration(self.lws).get("maxUnavailable") != record.narrow(asked),
+            widened=record is not None and self._is_widened(record, groups),
         )
+
+    def _groups_at_most(self, written: int) -> int:
+        """Groups there may be: while LWS acts, those it was asked for and those it has."""
+        if not self._max_surge:
+            return written
+        return max(self._groups_standing, written if self.is_settled else written + self._max_surge)
+
+    def _groups_asked(self, groups: tuple[Group, ...], written: int) -> int:
+        """Groups asked for, by spec.replicas and by maxSurge: those are gone that LWS is about to give back."""
+        if not self._max_surge or not self.is_settled:
+            return len(groups)
+        kept = own_surge(unfinished(groups[:written]), self._max_surge, self._own_max_unavailable)
+        return min(len(groups), written + kept)
+
+    def _is_widened(self, record: Record, groups: tuple[Group, ...]) -> bool:
+        """Whether LWS's own settings stand wider than they need to, now that nothing is being released.
+
+        Also maxSurge, once all that it was asked for is done: held at a partition, LWS would surge when a group fails.
+        """
+        written: int = self.lws["spec"]["replicas"]
+        if configuration(self.lws).get("maxUnavailable") != record.narrow(written, self._max_surge):
+            return True
+        idle = self.is_settled and not self.own_surge and not unfinished(groups[:written])
+        return self._max_surge > 0 and self.reflected_partition > 0 and idle
 
     def starts(self, observation: Observation) -> list[Start]:
         """The groups, of those asked for, that run the target revision and don't serve yet, as observed on this."""
@@ -159,12 +224,18 @@ class Snapshot:
             if group.updated and not group.available and not group.terminating
         ]
 
-    def _is_unheld(self, record: Record | None) -> bool:
-        """Whether LWS may surge by itself while it is held back, or the record lacks or no longer tells what holds."""
-        settings, asked = configuration(self.lws), self.lws["spec"]["replicas"]
+    def _is_unheld(self, record: Record | None, surge_by: SurgeBy) -> bool:
+        """Whether LWS may surge by itself while it is held back, or the record lacks or no longer tells what holds.
+
+        A wish of replicas must be written down where a surge stands in them, or it would be forgotten with the next.
+        """
+        settings, written = configuration(self.lws), self.lws["spec"]["replicas"]
         if record is None:
             return settings.get("maxSurge", 0) not in (0, "0%") and settings.get("partition", 0) > 0
-        return not record_text(self.lws) or record.asked is None or record.groups != asked
+        in_replicas = record.groups != record.replicas
+        wrong_carrier = in_replicas if surge_by is SurgeBy.MAX_SURGE else self._max_surge > 0
+        is_lost = not record_text(self.lws) or record.asked is None
+        return is_lost or wrong_carrier or (in_replicas and record.groups != written)
 
     def _group(self, ordinal: int, partition: int, revision: str | None, grace: timedelta, now: datetime) -> Group:
         """One group; `revision` is the target's as LWS names it, None while the target's template isn't in place."""

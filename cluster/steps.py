@@ -7,14 +7,14 @@ deletes only pods that are exactly the ones it read.
 import asyncio
 from contextlib import suppress
 
-from rollwright.cluster import patches
+from rollwright.cluster import asking, patches
 from rollwright.cluster.api import Manifest
 from rollwright.cluster.errors import ConflictError, NotYetError, RefusedError
-from rollwright.cluster.record import Asked, Fence, Record, configuration, record_text
+from rollwright.cluster.record import Fence, Record, configuration, record_text
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
-from rollwright.cluster.templates import kept_name, template_of
 from rollwright.rollout.planner import Step, stuck_below
+from rollwright.rollout.spec import SurgeBy
 
 _ARRIVAL_SECONDS = 3.0
 
@@ -22,14 +22,15 @@ _ARRIVAL_SECONDS = 3.0
 async def freeze(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:
     """Stop what somebody else's change has set going, in one write; what they have set is written down, and kept.
 
-    Written first and kept after it: LWS acts on it meanwhile, and the template stands in the object as it is.
+    Written first and kept after it: LWS acts on it meanwhile, and the template stands in the object as it is. Of a
+    surge by maxSurge what stands is left: given back now, it might be missed.
     """
     snapshot = await target.read()
-    lws = snapshot.lws
-    record = _taken_down(target, lws, lws["spec"]["replicas"])
-    if found := record.edited(lws):
+    lws, record = snapshot.lws, target.record_of(snapshot.lws)
+    if record and (found := record.edited(lws)):
         record = record.model_copy(update={"found": record.found.with_later(found) if record.found else found})
-    await target.write(lws, generation, fence, patches.hold(lws, record, _asked(lws, record, step.partition)))
+    held = asking.unchanged(lws, record, partition=step.partition, standing=snapshot.own_surge)
+    await target.write(lws, generation, fence, patches.hold(lws, *held))
     for leader in snapshot.old_window():
         await target.fence_off(leader, fence)
     await target.ledger.keep_standing(lws, fence)
@@ -49,26 +50,34 @@ async def settle(target: LeaderWorkerSet, fence: Fence, *, theirs: bool) -> str:
     name = await target.ledger.keep_standing(lws, fence) if theirs else ""
     if found := record.found:
         record = record.model_copy(update={"found": None, **(found.settings if theirs else {})})
-        record = _at(record, lws, lws["spec"]["replicas"])
-        asked = _asked(lws, record, configuration(lws).get("partition", 0))
-        await target.write(lws, lws["metadata"]["generation"], fence, patches.hold(lws, record, asked))
+        changes = patches.hold(lws, *asking.unchanged(lws, record))
+        await target.write(lws, lws["metadata"]["generation"], fence, changes)
     return name
 
 
-async def prepare(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence, template_name: str) -> None:
+async def prepare(
+    target: LeaderWorkerSet,
+    step: Step,
+    generation: int,
+    fence: Fence,
+    *,
+    template_name: str,
+    surge_by: SurgeBy = SurgeBy.REPLICAS,
+) -> None:
     """Put the template in place, frozen, and ask for the surge, all in one write: nothing else moves."""
     snapshot = await target.read()
-    lws = snapshot.lws
+    lws, record = snapshot.lws, target.record_of(snapshot.lws)
     template = await target.ledger.template(template_name)
-    record = _taken_down(target, lws, step.groups)
-    asked = _asked(lws, record, step.partition, template=template)
-    changes = [*patches.template(template, lws), *patches.hold(lws, record, asked)]
+    held = asking.closed(lws, record, step.groups, surge_by, partition=step.partition, template=template)
+    changes = [*patches.template(template, lws), *patches.hold(lws, *held)]
     await target.write(lws, generation, fence, changes)
     for leader in snapshot.old_window():
         await target.fence_off(leader, fence)
 
 
-async def lower_partition(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:
+async def lower_partition(
+    target: LeaderWorkerSet, step: Step, generation: int, fence: Fence, *, surge_by: SurgeBy = SurgeBy.REPLICAS
+) -> None:
     """Release groups and, once the leader StatefulSet shows the release, replace them all together.
 
     LWS's own maxUnavailable is opened just as far as this needs, or LWS would hold its partition back, and closed at
@@ -76,24 +85,27 @@ async def lower_partition(target: LeaderWorkerSet, step: Step, generation: int, 
     where somebody has set a lower one that LWS holds back by itself: opened, it would release all of that at once.
     """
     snapshot = await target.read()
-    record = _taken_down(target, snapshot.lws, step.groups)
-    needed = _needed(snapshot, step.groups, step.partition)
-    asked = _asked(snapshot.lws, record, step.partition, at_least=needed)
-    await target.write(snapshot.lws, generation, fence, patches.hold(snapshot.lws, record, asked))
+    lws, record = snapshot.lws, target.record_of(snapshot.lws)
+    wide = asking.opened(lws, record, step, surge_by, snapshot.observe(None, 0, now()))
+    await target.write(lws, generation, fence, patches.hold(lws, *wide))
     if arrived := await _arrival(target, step.partition):
         await _replace_released(target, fence, arrived)
 
 
-async def scale(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:
+async def scale(
+    target: LeaderWorkerSet, step: Step, generation: int, fence: Fence, *, surge_by: SurgeBy = SurgeBy.REPLICAS
+) -> None:
     """Ask for more groups, or give some back: the highest ordinals go."""
     lws = await target.read_object()
-    await target.write(lws, generation, fence, _closed(target, lws, step.groups))
+    held = asking.closed(lws, target.record_of(lws), step.groups, surge_by)
+    await target.write(lws, generation, fence, patches.hold(lws, *held))
 
 
-async def take_in_hand(target: LeaderWorkerSet, generation: int, fence: Fence) -> None:
+async def take_in_hand(
+    target: LeaderWorkerSet, step: Step, generation: int, fence: Fence, *, surge_by: SurgeBy = SurgeBy.REPLICAS
+) -> None:
     """Hold LWS's own settings as a rollout does, and finish a release that was cut short."""
-    lws = await target.read_object()
-    await target.write(lws, generation, fence, _closed(target, lws, lws["spec"]["replicas"]))
+    await scale(target, step, generation, fence, surge_by=surge_by)
     await _replace_released(target, fence, await target.read())
 
 
@@ -108,8 +120,9 @@ async def _replace_released(target: LeaderWorkerSet, fence: Fence, snapshot: Sna
     if record and (found := record.edited(snapshot.lws)):
         raise ConflictError(f"{target}: somebody else has changed it since the groups were released ({found})")
     await asyncio.gather(*(target.delete_leader(leader) for leader in snapshot.released_leaders()))
-    if record and configuration(snapshot.lws).get("maxUnavailable") != record.narrow(record.groups):
-        await target.amend(snapshot.lws, fence, _closed(target, snapshot.lws, record.groups))
+    held = asking.unchanged(snapshot.lws, record)
+    if configuration(snapshot.lws).get("maxUnavailable") != held.asked.max_unavailable:
+        await target.amend(snapshot.lws, fence, patches.hold(snapshot.lws, *held))
 
 
 async def unblock(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:
@@ -159,46 +172,6 @@ async def _put_back(
         lws, partition=record.partition, max_unavailable=max_unavailable, max_surge=record.max_surge
     )
     await target.write(lws, lws["metadata"]["generation"], fence, [*settings, *patches.forget(lws)])
-
-
-def _taken_down(target: LeaderWorkerSet, lws: Manifest, groups: int) -> Record:
-    """The record to write with `groups` asked for. The user's settings are taken down when the first step comes."""
-    return _at(target.record_of(lws) or Record.first(lws), lws, groups)
-
-
-def _at(record: Record, lws: Manifest, groups: int) -> Record:
-    return record.model_copy(update={"replicas": record.replicas_wanted(lws["spec"]["replicas"]), "groups": groups})
-
-
-def _asked(
-    lws: Manifest, record: Record, partition: int, *, at_least: int = 0, template: Manifest | None = None
-) -> Asked:
-    """What to ask for: LWS's own settings as narrow as the user has them, or as wide as a release needs."""
-    return Asked(
-        partition=partition,
-        max_unavailable=max(record.narrow(record.groups), at_least),
-        template=kept_name(lws, template or template_of(lws)),
-    )
-
-
-def _closed(target: LeaderWorkerSet, lws: Manifest, groups: int) -> list[Manifest]:
-    """What a rollout holds while nothing is being released, with so many groups; the partition stays."""
-    record = _taken_down(target, lws, groups)
-    return patches.hold(lws, record, _asked(lws, record, configuration(lws).get("partition", 0)))
-
-
-def _needed(snapshot: Snapshot, groups: int, partition: int) -> int:
-    """LWS's maxUnavailable that lets its own partition come down this far.
-
-    LWS holds it at groups - maxUnavailable - (groups done, from the highest ordinal down without a gap), and one
-    higher for each unavailable group below.
-    """
-    seen = snapshot.observe(None, 0, now()).groups[:groups]
-    run = next((count for count, group in enumerate(reversed(seen)) if not group.done), len(seen))
-    if len(seen) < groups:
-        run = 0  # the groups yet to come are the highest
-    unavailable = sum(1 for group in seen[:partition] if not group.available)
-    return groups - run - partition + unavailable
 
 
 async def _arrival(target: LeaderWorkerSet, partition: int) -> Snapshot | None:

@@ -15,6 +15,8 @@ from tests.devcluster.standin.namespace import until
 
 pytestmark = pytest.mark.real
 
+IN_HAND = Step(action=Action.REPLACE, partition=0, groups=3)
+
 NEW = Change(images={"model": "m:2"})
 SLOW = Change(patch={"workerTemplate": {"metadata": {"annotations": {"devcluster.rollwright.io/ready-after": "1h"}}}})
 
@@ -24,7 +26,7 @@ async def prepare(real: Real, *, groups: int = 3, change: Change = NEW, ready: i
     await real.is_ready(3)
     template = await real.keep(change)
     step = Step(action=Action.PREPARE, partition=3, groups=groups)
-    await steps.prepare(real.target, step, await real.generation(), fence(1), template)
+    await steps.prepare(real.target, step, await real.generation(), fence(1), template_name=template)
     await real.is_ready(groups if ready is None else ready)
 
 
@@ -59,7 +61,7 @@ async def test_a_rollback_makes_deletes_decided_on_before_miss(real: Real) -> No
     (stale,) = [leader for leader in snapshot.released_leaders() if leader["metadata"]["name"] == f"{NAME}-1"]
     back = await real.keep(Change(images={"model": "m:1"}))
     step = Step(action=Action.PREPARE, partition=3, groups=3)
-    await steps.prepare(real.target, step, await real.generation(), fence(3), back)
+    await steps.prepare(real.target, step, await real.generation(), fence(3), template_name=back)
     await real.target.delete_leader(stale)
     leader = await real.leader(1)
     assert leader["metadata"]["uid"] == stale["metadata"]["uid"]
@@ -104,7 +106,7 @@ async def test_a_release_cut_short_is_finished(real: Real) -> None:
     lws = await real.target.read_object()
     await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
     await until(real.target.read, lambda snapshot: snapshot.shows(1))
-    await steps.take_in_hand(real.target, await real.generation(), fence(3))
+    await steps.take_in_hand(real.target, IN_HAND, await real.generation(), fence(3))
     assert (await real.settings())["maxUnavailable"] == 1
     await until(real.uids, lambda now: len(now) == 3 and len(set(now.values()) & set(before.values())) == 1)
 
@@ -130,7 +132,7 @@ async def test_settings_that_lws_refuses_at_this_number_of_groups_are_put_back_a
     await real.is_ready(4)
     template = await real.keep(NEW)
     step = Step(action=Action.PREPARE, partition=4, groups=4)
-    await steps.prepare(real.target, step, await real.generation(), fence(1), template)
+    await steps.prepare(real.target, step, await real.generation(), fence(1), template_name=template)
     await real.namespace.patch_set(NAME, {"spec": {"replicas": 3}})
     note = await steps.restore(real.target, fence(2))
     assert note == "maxUnavailable is left at 1: LWS refuses 25% at this number of replicas"
@@ -142,7 +144,7 @@ async def test_a_rollback_puts_the_kept_template_back(real: Real) -> None:
     await prepare(real)
     name = await real.keep(Change(images={"model": "m:1"}))
     step = Step(action=Action.PREPARE, partition=3, groups=3)
-    await steps.prepare(real.target, step, await real.generation(), fence(2), name)
+    await steps.prepare(real.target, step, await real.generation(), fence(2), template_name=name)
     assert template_of(await real.target.read_object()) == old
     asked = Asked(partition=3, max_unavailable=1, template=name)
     assert Record.of(await real.target.read_object()) == Record(
@@ -169,7 +171,7 @@ async def test_a_second_wish_of_the_user_is_not_taken_for_the_surge(real: Real) 
     await prepare(real, groups=5)
     await real.namespace.patch_set(NAME, {"spec": {"replicas": 4}})
     assert (await real.target.read()).observe(None, 0, now()).unheld
-    await steps.take_in_hand(real.target, await real.generation(), fence(2))
+    await steps.take_in_hand(real.target, IN_HAND.model_copy(update={"groups": 4}), await real.generation(), fence(2))
     await real.namespace.patch_set(NAME, {"spec": {"replicas": 5}})
     assert (await real.target.read()).observe(None, 0, now()).replicas == 5
 
@@ -198,7 +200,7 @@ async def test_nothing_is_deleted_once_a_newer_step_has_acted(real: Real) -> Non
 
     overtaken = Overtaken(real.api, real.watches, real.namespace.name, NAME)
     with pytest.raises(SupersededError):
-        await steps.take_in_hand(overtaken, await real.generation(), fence(3))
+        await steps.take_in_hand(overtaken, IN_HAND, await real.generation(), fence(3))
     assert (await real.leader(1))["metadata"]["uid"] == before["metadata"]["uid"]
 
 

@@ -1,0 +1,84 @@
+"""What to ask of LWS for a step: what carries the surge, and how far its own maxUnavailable is opened. Pure.
+
+The surge is carried by spec.replicas, or by LWS's own maxSurge: then replicas stays as the user, or an autoscaler, has
+written it. maxSurge is what we ask for and no more, as LWS surges by itself whenever it is higher; and beside it
+maxUnavailable is 0, or LWS would give surge groups back before they may go.
+"""
+
+from typing import NamedTuple
+
+from rollwright.cluster.api import Manifest
+from rollwright.cluster.native import keeps_available, max_unavailable_needed
+from rollwright.cluster.record import Asked, Record, configuration
+from rollwright.cluster.templates import kept_name, template_of
+from rollwright.rollout.observation import Observation
+from rollwright.rollout.planner import Step
+from rollwright.rollout.spec import SurgeBy
+
+
+class Asking(NamedTuple):
+    """What to write: the record, and what it is to say was asked for."""
+
+    record: Record
+    asked: Asked
+
+
+def closed(
+    lws: Manifest,
+    known: Record | None,
+    groups: int,
+    surge_by: SurgeBy,
+    *,
+    partition: int | None = None,
+    template: Manifest | None = None,
+) -> Asking:
+    """Ask for so many groups, and have nothing released beyond the partition. What isn't given stays.
+
+    `known`: the record as last read; without one the user's settings are taken down now.
+    """
+    record = _with_wish(lws, known)
+    by_max_surge = surge_by is SurgeBy.MAX_SURGE
+    max_surge = max(0, groups - record.replicas) if by_max_surge else 0
+    record = record.model_copy(update={"groups": record.replicas if by_max_surge else groups})
+    return _asking(lws, record, max_surge, partition=partition, template=template)
+
+
+def opened(lws: Manifest, known: Record | None, step: Step, surge_by: SurgeBy, seen: Observation) -> Asking:
+    """Ask for a lower partition, with LWS's own maxUnavailable as wide as this needs, but no wider than is safe."""
+    asking = closed(lws, known, step.groups, surge_by, partition=step.partition)
+    replicas, max_surge = asking.record.groups, asking.asked.max_surge
+    more_to_come = max_surge == 0 and len(seen.asked) < step.groups
+    widest = max_unavailable_needed(seen, replicas, step.partition, more_to_come=more_to_come)
+    while max_surge and widest > 0 and not keeps_available(seen, step.partition, replicas, max_surge, widest):
+        widest -= 1
+    wide = max(asking.asked.max_unavailable, widest)
+    return asking._replace(asked=asking.asked.model_copy(update={"max_unavailable": wide}))
+
+
+def unchanged(
+    lws: Manifest, known: Record | None, *, partition: int | None = None, standing: int | None = None
+) -> Asking:
+    """Leave the number of groups and what carries the surge, but no more of it than stands, if that is given."""
+    record = _with_wish(lws, known)
+    max_surge = record.asked.max_surge if record.asked else 0
+    if standing is not None:
+        max_surge = min(max_surge, standing)
+    record = record.model_copy(update={"groups": lws["spec"]["replicas"]})
+    return _asking(lws, record, max_surge, partition=partition)
+
+
+def _with_wish(lws: Manifest, known: Record | None) -> Record:
+    record = known or Record.first(lws)
+    return record.model_copy(update={"replicas": record.replicas_wanted(lws["spec"]["replicas"])})
+
+
+def _asking(
+    lws: Manifest, record: Record, max_surge: int, *, partition: int | None, template: Manifest | None = None
+) -> Asking:
+    asked = Asked(
+        partition=configuration(lws).get("partition", 0) if partition is None else partition,
+        max_unavailable=record.narrow(record.groups, max_surge),
+        max_surge=max_surge,
+        template=kept_name(lws, template or template_of(lws)),
+    )
+    return Asking(record, asked)
