@@ -149,7 +149,9 @@ class Inbox(Standing):
                 raise describing.refusal("it has ended meanwhile; start another rollout")
             replaced = self._state.template
             self._respecify(change=given.change, strategy=given.strategy or self._given.spec.strategy)
-            self._given = self._given.model_copy(update={"request_id": given.request_id or self._given.request_id})
+            by = Intervention(actor=given.actor, reason=given.reason)
+            request_id = given.request_id or self._given.request_id
+            self._given = self._given.model_copy(update={"by": by, "request_id": request_id})
             self._take_template(kept)
         if given.request_id:
             workflow.upsert_memo({REQUEST_MEMO: given.request_id})

@@ -114,7 +114,7 @@ async def test_a_second_change_in_the_middle_is_where_the_same_rollout_goes(serv
         result = await handle.result()
     assert (result.phase, result.revision, result.before) == (Phase.COMPLETED, "x-newer", "x-old")
     assert images(cluster) == ["newer"] * 4
-    assert result.request_id == "build-7"
+    assert (result.request_id, result.by.actor) == ("build-7", "ada")
     assert cluster.outcomes["x-new"].startswith("replaced by another change 20")
     assert cluster.outcomes["x-newer"].startswith("completed 20")
     assert result.spec.change.images == {"model": "m:newer"}
