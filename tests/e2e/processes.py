@@ -70,6 +70,10 @@ class Process:
     async def terminate(self) -> int:
         """Ask it to end; its exit code."""
         self._process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait for its end; its exit code."""
         return await asyncio.wait_for(self._process.wait(), DEADLINE_SECONDS)
 
 

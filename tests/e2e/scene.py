@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,12 +18,14 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError
 
 from rollwright.devcluster.cluster import DevCluster
+from rollwright.devcluster.parts import Part
 from rollwright.devcluster.watcher import Watcher
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
 from rollwright.workflows.contract import (
     PHASE_ATTRIBUTE,
     TARGET_ATTRIBUTE,
     WORKFLOW_TYPE,
+    Message,
     Phase,
     RolloutInput,
     RolloutStatus,
@@ -34,7 +37,22 @@ NAME = "llm"
 OLD, NEW = "model:1", "model:2"
 USERS = {"partition": 0, "maxUnavailable": "50%", "maxSurge": 1}
 """What the user has set, unlike anything a rollout sets."""
+RECORD, FENCE = "rollwright.io/record", "rollwright.io/fence"
+"""Annotations of the target."""
 BY_HAND = "1h"
+AT_ONCE = "200ms"
+CAPTAIN = "ada"
+"""Who steers."""
+NEW_IMAGE = Change(images={"model": NEW})
+
+
+def broken(how: str, *groups: int) -> Change:
+    """A new version that fails in a way the embedded cluster plays, everywhere or in some groups only."""
+    told = {"devcluster.rollwright.io/fail": how}
+    if groups:
+        told["devcluster.rollwright.io/fail-groups"] = json.dumps(groups)
+    template = {"metadata": {"annotations": told}, "spec": {"containers": [{"name": "model", "image": NEW}]}}
+    return Change(patch={"workerTemplate": template})
 
 
 class Waiting(NamedTuple):
@@ -66,6 +84,10 @@ class Rollout:
         """Wait until these groups have new leaders, ready or not."""
         await self.seen.until(lambda: all(len(self.seen.leaders[ordinal]) == 2 for ordinal in ordinals))
 
+    async def send(self, message: Message, **given: Any) -> None:
+        """Steer it, as anybody who can send a signal."""
+        await self.handle.signal(message, {"actor": CAPTAIN, **given})
+
     async def status(self) -> RolloutStatus:
         answer: RolloutStatus = await self.handle.query("status", result_type=RolloutStatus)
         return answer
@@ -74,8 +96,9 @@ class Rollout:
         """Wait until it says so of itself."""
         return await until(self.status, condition)
 
-    async def until_phase(self, phase: Phase) -> RolloutStatus:
-        return await self.until(lambda status: status.phase is phase)
+    async def until_phase(self, phase: Phase, reason: str = "") -> RolloutStatus:
+        """Wait until it stands there, and for this reason if one is given."""
+        return await self.until(lambda status: status.phase is phase and reason in status.reason)
 
     async def waiting(self) -> Waiting:
         """Find out which worker holds the wait, once one of those alive does."""
@@ -113,6 +136,8 @@ class Scene:
     folder: Path
     cleanup: AsyncExitStack
     replicas: int = 4
+    manifest: Json = field(default_factory=dict)
+    """Of the LeaderWorkerSet, as its user has it."""
     workers: list[Process] = field(default_factory=list)
 
     async def create(
@@ -136,18 +161,17 @@ class Scene:
                 "terminationGracePeriodSeconds": 1,
             },
         }
-        await self.namespace.create_set(
-            {
-                "apiVersion": "leaderworkerset.x-k8s.io/v1",
-                "kind": "LeaderWorkerSet",
-                "metadata": {"name": NAME},
-                "spec": {
-                    "replicas": replicas,
-                    "rolloutStrategy": {"rollingUpdateConfiguration": update or USERS},
-                    "leaderWorkerTemplate": {"size": size, "workerTemplate": pod},
-                },
-            }
-        )
+        self.manifest = {
+            "apiVersion": "leaderworkerset.x-k8s.io/v1",
+            "kind": "LeaderWorkerSet",
+            "metadata": {"name": NAME},
+            "spec": {
+                "replicas": replicas,
+                "rolloutStrategy": {"rollingUpdateConfiguration": update or USERS},
+                "leaderWorkerTemplate": {"size": size, "workerTemplate": pod},
+            },
+        }
+        await self.namespace.create_set(self.manifest)
         if ready_after == BY_HAND:
             await self.make_ready(*range(replicas), image=OLD)
         await until(self.lws, lambda lws: lws.get("status", {}).get("readyReplicas") == replicas)
@@ -173,26 +197,35 @@ class Scene:
     async def start_worker(self, kubeconfig: Path | None = None) -> Process:
         """Start a worker and wait until it takes tasks."""
         log = self.folder / f"worker-{len(self.workers)}.log"
-        worker = await Process.start(
-            *(sys.executable, "-m", "rollwright.cli.main", "worker", "--task-queue", self.namespace.name),
-            *("--kubeconfig", kubeconfig or self.cluster.kubeconfig),
-            log=log,
-            TEMPORAL_ADDRESS=self.server.address,
-        )
+        command = ("worker", "--task-queue", self.namespace.name, "--kubeconfig", kubeconfig or self.cluster.kubeconfig)
+        worker = await self._rollwright(*command, log=log)
         self.workers.append(worker)
         self.cleanup.push_async_callback(worker.kill)
         await worker.says("taking tasks")
         return worker
 
+    async def rollwright(self, verb: str, *options: str | Path, code: int = 0) -> str:
+        """Run a verb of the command line on the target, which must end with this code; its output."""
+        log = self.folder / f"{verb}-{uuid.uuid4().hex}.log"
+        process = await self._rollwright(verb, f"lws/{NAME}", f"--namespace={self.namespace.name}", *options, log=log)
+        assert await process.ended() == code, log.read_text()
+        return log.read_text()
+
+    async def _rollwright(self, *command: str | Path, log: Path) -> Process:
+        interpreted = (sys.executable, "-m", "rollwright.cli.main", *command)
+        return await Process.start(*interpreted, log=log, TEMPORAL_ADDRESS=self.server.address)
+
+    @property
+    def target(self) -> Target:
+        return Target(namespace=self.namespace.name, name=NAME)
+
     async def start(self, strategy: Strategy, change: Change) -> WorkflowHandle[Any, RolloutStatus]:
         """Start a rollout as the command line does."""
-        target = Target(namespace=self.namespace.name, name=NAME)
+        spec = RolloutSpec(target=self.target, change=change, strategy=strategy)
         return await self.client.start_workflow(
             WORKFLOW_TYPE,
-            RolloutInput(
-                spec=RolloutSpec(target=target, change=change, strategy=strategy), task_queue=self.namespace.name
-            ),
-            id=target.workflow_id,
+            RolloutInput(spec=spec, task_queue=self.namespace.name),
+            id=self.target.workflow_id,
             task_queue=self.namespace.name,
             result_type=RolloutStatus,
             search_attributes=TypedSearchAttributes(
@@ -205,15 +238,27 @@ class Scene:
 
     @asynccontextmanager
     async def rollout(
-        self, strategy: Strategy, *, scaled_to: int | None = None, kubeconfig: Path | None = None
+        self,
+        strategy: Strategy,
+        change: Change = NEW_IMAGE,
+        *,
+        begun_by: tuple[str, ...] = (),
+        scaled_to: int | None = None,
+        kubeconfig: Path | None = None,
     ) -> AsyncIterator[Rollout]:
-        """A rollout with one worker, watched from before its start on; the promise is checked when it is left.
+        """A rollout with at least one worker, watched from before its start on; the promise is checked when it is left.
 
-        `scaled_to`: how many replicas the test will ask for in the middle; `kubeconfig`: the worker's.
+        `begun_by`: a command that starts it in place of the client; `scaled_to`: how many replicas the test will ask
+        for in the middle; `kubeconfig`: of a worker that is started if there is none.
         """
         async with Watcher(self.cluster.kubeconfig, self.namespace.name, NAME) as seen:
-            await self.start_worker(kubeconfig)
-            handle = await self.start(strategy, Change(images={"model": NEW}))
+            if not any(worker.lives for worker in self.workers):
+                await self.start_worker(kubeconfig)
+            if begun_by:
+                await self.rollwright(*begun_by)
+                handle = self.client.get_workflow_handle(self.target.workflow_id, result_type=RolloutStatus)
+            else:
+                handle = await self.start(strategy, change)
             try:
                 yield Rollout(seen, handle, self.workers)
             except BaseException as error:
@@ -229,21 +274,34 @@ class Scene:
         events = [event async for event in handle.fetch_history_events()]
         return "\n".join(["the last events:", *(_line(event) for event in events[-30:]), *logs])
 
+    async def bring_back(self, part: Part) -> None:
+        """Start a part of the cluster that was stopped, and whatever would take a minute to find it again."""
+        await self.cluster.start_part(part)
+        if part is Part.API_SERVER:
+            for client in (Part.CONTROLLER_MANAGER, Part.SCHEDULER, Part.KWOK):
+                await self.cluster.stop_part(client)
+                await self.cluster.start_part(client)
+
     async def kubectl(self, *arguments: str) -> str:
         return await self.cluster.kubectl(f"--namespace={self.namespace.name}", *arguments)
 
     async def apply(self, *manifests: Json) -> None:
-        """Create objects of any kind."""
+        """Create objects of any kind, or change them, with kubectl."""
         path = self.folder / "manifests.json"
         path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
         await self.kubectl("apply", f"--filename={path}")
+
+    async def images(self) -> set[str]:
+        """What the pods run."""
+        pods = (await self.namespace.pods()).values()
+        return {pod["spec"]["containers"][0]["image"] for pod in pods if not is_terminating(pod)}
 
 
 def assert_left_alone(lws: Json, *, replicas: int = 4, update: Json | None = None) -> None:
     """Nothing of a rollout is left on the target: the user's own settings stand."""
     assert lws["spec"]["replicas"] == replicas
     assert lws["spec"]["rolloutStrategy"]["rollingUpdateConfiguration"] == (update or USERS)
-    assert "rollwright.io/record" not in lws["metadata"].get("annotations", {})
+    assert RECORD not in lws["metadata"].get("annotations", {})
 
 
 def assert_replaced_once(seen: Watcher, replicas: int = 4) -> None:
@@ -252,6 +310,11 @@ def assert_replaced_once(seen: Watcher, replicas: int = 4) -> None:
     for ordinal, leaders in seen.leaders.items():
         assert len(leaders) == (2 if ordinal < replicas else 1), seen.leaders
         assert leaders[-1].revision == target
+
+
+def assert_never_touched(seen: Watcher, *ordinals: int) -> None:
+    """These groups have had one and the same leader all the time."""
+    assert [len(seen.leaders[ordinal]) for ordinal in ordinals] == [1] * len(ordinals), seen.leaders
 
 
 def _starts(pod: Json, image: str) -> bool:

@@ -62,10 +62,7 @@ async def test_the_api_server_may_be_away(scene: Scene) -> None:
         away = asyncio.create_task(asyncio.sleep(API_SERVER_AWAY_SECONDS))
         stalled = await rollout.until_phase(Phase.STALLED)
         await away
-        await scene.cluster.start_part(Part.API_SERVER)
-        for part in (Part.CONTROLLER_MANAGER, Part.SCHEDULER, Part.KWOK):  # alone they come back after up to a minute
-            await scene.cluster.stop_part(part)
-            await scene.cluster.start_part(part)
+        await scene.bring_back(Part.API_SERVER)
         result = await play(scene, rollout)
     assert "is the API server up?" in stalled.reason
     assert result.phase is Phase.COMPLETED

@@ -1,4 +1,4 @@
-"""Other shapes and strategies, with groups that take their time; and people who steer or scale in the middle."""
+"""Other shapes and strategies, with groups that take their time; and people who scale in the middle."""
 
 from collections.abc import Iterable
 
@@ -7,13 +7,12 @@ import pytest
 from rollwright.devcluster.watcher import Moment
 from rollwright.rollout.spec import Pacing, Strategy
 from rollwright.workflows.contract import Phase
-from tests.e2e.documented import TWO_TWO, assert_done_once, play
-from tests.e2e.scene import BY_HAND, NEW, Scene, assert_left_alone, assert_replaced_once
+from tests.e2e.documented import TWO_TWO
+from tests.e2e.scene import AT_ONCE, BY_HAND, NEW, Scene, assert_left_alone, assert_replaced_once
 
 pytestmark = pytest.mark.real
 
 JITTER = "300ms-1500ms"
-AT_ONCE = "200ms"
 
 
 @pytest.mark.parametrize(
@@ -84,36 +83,6 @@ async def test_a_canary_stays_and_a_second_rollout_goes_on_from_it(scene: Scene)
     assert_left_alone(await scene.lws())
 
 
-async def test_an_abort_gives_the_surge_back_and_updates_nothing_further(scene: Scene) -> None:
-    await scene.create(ready_after=BY_HAND)
-    async with scene.rollout(TWO_TWO) as rollout:
-        await rollout.reaches(2, 6)
-        await rollout.replaced(2, 3)
-        await rollout.handle.signal("abort", {"actor": "ada", "reason": "wrong image"})
-        result = await rollout.result()
-        await scene.make_ready(2, 3)
-    assert result.phase is Phase.ABORTED
-    assert result.reason == "new revision on groups 2-3; older one on groups 0-1"
-    assert rollout.seen.partition_replicas == [(0, 4), (4, 6), (2, 6), (2, 4)]
-    assert [len(rollout.seen.leaders[ordinal]) for ordinal in range(4)] == [1, 1, 2, 2]
-
-
-async def test_a_pause_takes_no_step_until_it_is_resumed(scene: Scene) -> None:
-    await scene.create(ready_after=BY_HAND)
-    async with scene.rollout(TWO_TWO) as rollout:
-        await rollout.reaches(2, 6)
-        await rollout.handle.signal("pause", {"actor": "ada", "reason": "error rate is up"})
-        await scene.make_ready(4, 5)
-        paused = await rollout.until(lambda now: now.observation and all(g.ready for g in now.observation.groups[4:6]))
-        assert paused.phase is Phase.PAUSED
-        assert rollout.seen.partition_replicas[-1] == (2, 6)
-        await rollout.handle.signal("resume", {"actor": "ada"})
-        result = await play(scene, rollout, first=(0, 6))
-    assert result.phase is Phase.COMPLETED
-    assert [event.what for event in result.events] == ["paused", "resumed"]
-    await assert_done_once(scene, rollout)
-
-
 async def test_groups_added_in_the_middle_start_on_the_new_revision(scene: Scene) -> None:
     await scene.create(ready_after=BY_HAND)
     async with scene.rollout(TWO_TWO, scaled_to=7) as rollout:
@@ -142,19 +111,6 @@ async def test_groups_taken_away_in_the_middle_are_not_waited_for(scene: Scene) 
         result = await rollout.result()
     assert result.phase is Phase.COMPLETED
     assert_left_alone(await scene.lws(), replicas=2)
-
-
-async def test_a_surge_without_nodes_is_given_back_and_the_rollout_goes_on_in_place(scene: Scene) -> None:
-    await scene.create(gpus=8, size=2, ready_after=AT_ONCE)  # takes every GPU of the cluster
-    async with scene.rollout(Strategy(max_unavailable=1, max_surge=2)) as rollout:
-        await rollout.reaches(4, 6)
-        result = await rollout.result()
-    assert result.phase is Phase.COMPLETED
-    assert rollout.seen.partition_replicas == [(0, 4), (4, 6), (4, 4), (3, 4), (2, 4), (1, 4), (0, 4)]
-    assert "surge groups find no nodes: goes on with 0; resume tries for more" in [
-        event.what for event in result.events
-    ]
-    assert_left_alone(await scene.lws())
 
 
 def assert_never_below_again(moments: Iterable[Moment], floor: int) -> None:
