@@ -32,9 +32,14 @@ class Aim(Model):
 
     @property
     def effective(self) -> Strategy:
-        """The strategy on this course. Back goes all the way: groups that never were updated are there already."""
-        if self.course is not Course.BACK:
+        """The strategy on this course. Back goes all the way: groups that never were updated are there already.
+
+        Whoever has set another course is not overruled by failures that follow.
+        """
+        if self.course is Course.FORWARD:
             return self.strategy
+        if self.course is Course.STOP:
+            return self.strategy.model_copy(update={"on_stall": OnStall.PAUSE})
         pacing = Pacing.EAGER if self.fast else self.strategy.pacing
         return self.strategy.model_copy(
             update={"partition": 0, "steps": (), "pacing": pacing, "on_stall": OnStall.PAUSE}
@@ -42,7 +47,14 @@ class Aim(Model):
 
     def plan(self, seen: Observation) -> Verdict:
         """The next step from here."""
-        return plan(self.effective, seen, hold=self._hold(seen.replicas), surge_limit=self.surge_limit)
+        gate = self.gate_ahead(seen.replicas)
+        return plan(
+            self.effective,
+            seen,
+            hold=0 if gate is None else self._bound(gate, seen.replicas),
+            stopping=self.course is Course.STOP,
+            surge_limit=self.surge_limit,
+        )
 
     def gate_ahead(self, replicas: int) -> int | None:
         """Which of the steps ends at the next gate; None if none is left on this course."""
@@ -50,12 +62,6 @@ class Aim(Model):
             return None
         steps = range(self.gate, len(self.strategy.steps))
         return next((step for step in steps if self._bound(step, replicas) > self.strategy.partition), None)
-
-    def _hold(self, replicas: int) -> int:
-        if self.course is Course.STOP:
-            return replicas
-        gate = self.gate_ahead(replicas)
-        return 0 if gate is None else self._bound(gate, replicas)
 
     def _bound(self, step: int, replicas: int) -> int:
         return max(0, replicas - resolve(self.strategy.steps[step].until, replicas, round_up=True))

@@ -66,16 +66,22 @@ Verdict = Step | Wait | Done | Blocked | Failed
 LAST_NOT_READY = "Since the last replica is not ready, partition does not change"
 
 
-def plan(strategy: Strategy, observation: Observation, *, hold: int = 0, surge_limit: int | None = None) -> Verdict:
+def plan(
+    strategy: Strategy,
+    observation: Observation,
+    *,
+    hold: int = 0,
+    stopping: bool = False,
+    surge_limit: int | None = None,
+) -> Verdict:
     """The next step, from any state.
 
-    Ordinals below `hold`, or below strategy.partition, are held back: an open gate, or (hold = replicas) an abort,
-    which thereby gives the surge back and updates nothing further. `surge_limit` is the most surge groups that the
-    scheduler can place, if that is known.
+    Ordinals below `hold`, an open gate, or below strategy.partition, are held back. `stopping`: all are; an abort gives
+    the surge back and updates nothing further, also not what is scaled up later. `surge_limit` is the most surge
+    groups that the scheduler can place, if that is known.
     """
     budget = strategy.budget(observation.replicas, surge_limit)
-    bound = max(strategy.partition, hold)
-    stopping = hold >= observation.replicas
+    bound = max(strategy.partition, hold, *((observation.replicas, observation.partition) if stopping else ()))
     if unwanted := _unwanted(observation, stopping=stopping):
         return unwanted
     if not observation.on_target:
@@ -190,12 +196,12 @@ def _lowest_safe_partition(observation: Observation, floor: int) -> int:
 
 
 def _last_done(observation: Observation) -> int:
-    """Groups done, counted without a gap from the highest ordinal down; those that have failed leave none."""
+    """Groups done, counted without a gap from the highest ordinal down. Nobody waits for those that have failed."""
     run = 0
     for group in reversed(observation.asked):
         if not group.done and not group.failed:
             break
-        run += group.done
+        run += 1
     return run
 
 
@@ -216,11 +222,12 @@ def _partition(strategy: Strategy, budget: Budget, observation: Observation, bou
 def _groups(strategy: Strategy, budget: Budget, observation: Observation, partition: int, bound: int) -> int:
     """Surge (rule 4): how many groups to ask for, given the new partition."""
     ours = observation.groups[bound : budget.replicas]
-    unfinished = sum(1 for group in ours if not group.done and not group.failed)
+    failed = sum(1 for group in ours if group.failed)
+    unfinished = sum(1 for group in ours if not group.done) - failed
     unreleased = sum(1 for group in ours if not group.updated and group.ordinal < partition)
     surge = observation.groups_asked - budget.replicas
     if unreleased:
-        wanted = min(budget.surge, unfinished)
+        wanted = min(budget.surge, unfinished + failed)  # what stands in for a failed group is needed to go on
     elif unfinished > budget.surge:
         wanted = min(budget.surge, surge)
     elif strategy.reclaim is Reclaim.GRADUAL:

@@ -1,13 +1,13 @@
 """Each rule of the planner, on the smallest state that shows it.
 
 States are written group by group: U done, u updated but not ready, o old and ready, x old and broken, b old and in a
-blip, t old and leaving, m broken on a revision it would not return to, n new and without a node.
+blip, t old and leaving, m broken on a revision it would not return to, n new and without a node, F failed.
 """
 
 import pytest
 
 from rollwright.rollout.observation import Group, Observation
-from rollwright.rollout.planner import LAST_NOT_READY, Action, Blocked, Done, Step, Wait, plan
+from rollwright.rollout.planner import LAST_NOT_READY, Action, Blocked, Done, Failed, Step, Wait, plan
 from rollwright.rollout.spec import Pacing, Reclaim, Strategy
 
 LETTERS: dict[str, dict[str, bool]] = {
@@ -19,6 +19,7 @@ LETTERS: dict[str, dict[str, bool]] = {
     "t": {"updated": False, "ready": True, "terminating": True},
     "m": {"updated": False, "ready": False, "misplaced": True},
     "n": {"updated": True, "ready": False, "unscheduled": True},
+    "F": {"updated": True, "ready": False, "failed": True},
 }
 TWO_TWO = Strategy(max_unavailable=2, max_surge=2)
 EAGER = TWO_TWO.model_copy(update={"pacing": Pacing.EAGER})
@@ -170,3 +171,41 @@ def test_a_target_of_no_groups_is_done_once_its_template_is_in_place() -> None:
 def test_a_budget_left_wide_by_a_crash_is_closed_before_anything_else() -> None:
     state = seen("oouuUU", partition=2).model_copy(update={"widened": True})
     assert plan(TWO_TWO, state) == Step(action=Action.REPLACE, partition=2, groups=6)
+
+
+def test_nobody_waits_for_a_failed_group_that_is_tolerated() -> None:
+    tolerant = Strategy(max_unavailable=2, max_failed_groups=1)
+    assert plan(tolerant, seen("oouF", partition=2)) == Wait(reason="")
+    assert plan(tolerant, seen("ooUF", partition=2)) == Step(action=Action.LOWER_PARTITION, partition=1, groups=4)
+    assert plan(tolerant, seen("UUUF", partition=0)) == Done()
+
+
+def test_a_broken_old_group_is_released_beside_a_failed_one() -> None:
+    tolerant = Strategy(max_unavailable=1, max_failed_groups=1)
+    assert plan(tolerant, seen("ooxF", partition=3)) == Step(action=Action.LOWER_PARTITION, partition=2, groups=4)
+
+
+def test_one_failed_group_too_many_is_told_by_name_and_reason() -> None:
+    state = seen("ooFF", partition=2)
+    verdict = plan(Strategy(max_unavailable=2, max_failed_groups=1), state)
+    assert isinstance(verdict, Failed)
+    assert verdict.reason.startswith("group 2 has failed")
+    assert verdict.reason.endswith(", and 1 more")
+
+
+def test_a_tolerated_failure_that_uses_up_the_budget_is_told_and_not_waited_for() -> None:
+    verdict = plan(Strategy(max_unavailable=1, max_failed_groups=1), seen("oooF", partition=3))
+    assert isinstance(verdict, Failed)
+    assert "the rest can't go on without it" in verdict.reason
+
+
+def test_the_surge_that_stands_in_for_a_failed_group_is_kept_while_others_wait_to_be_released() -> None:
+    tolerant = Strategy(max_unavailable=0, max_surge=2, max_failed_groups=1)
+    assert plan(tolerant, seen("oFUUUu", partition=1)) == Wait(reason="")
+    assert plan(tolerant, seen("oFUUUU", partition=1)) == Step(action=Action.LOWER_PARTITION, partition=0, groups=6)
+
+
+def test_stopping_gives_the_surge_back_and_moves_nothing_else() -> None:
+    state = seen("ooUUUU", partition=3)
+    assert plan(TWO_TWO, state, stopping=True) == Step(action=Action.RECLAIM_REPLICAS, partition=3, groups=4)
+    assert plan(TWO_TWO, seen("o", partition=3, replicas=1), stopping=True) == Done()

@@ -1,0 +1,128 @@
+"""How long a group has been trying to serve, carried from one look to the next."""
+
+from typing import NamedTuple
+
+import pytest
+
+from rollwright.rollout.observation import Cause, Group
+from rollwright.rollout.ordeals import Ordeal, Start, follow, in_words
+from rollwright.rollout.spec import Strategy
+
+STRATEGY = Strategy(progress_deadline=7200, failure_grace=300)
+GRACE = 30
+
+
+class Look(NamedTuple):
+    """What is seen of group 3; without a cause it serves."""
+
+    now: float
+    leader: str = ""
+    cause: Cause | None = None
+    leaving: bool = False
+    replaced: bool = False
+    """It is of an older revision by now."""
+
+
+Plain = tuple[float] | tuple[float, str, Cause]
+
+
+def after(*looks: Look | Plain) -> Ordeal | None:
+    """What is known of group 3 after these looks at it."""
+    ordeals: dict[int, Ordeal] = {}
+    for given in looks:
+        look = given if isinstance(given, Look) else Look(*given)
+        serves = look.cause is None and not look.leaving
+        group = Group(ordinal=3, updated=not look.replaced, ready=serves, terminating=look.leaving)
+        starts = [Start(3, look.leader, look.cause)] if look.cause else []
+        ordeals = follow(ordeals, [group], starts, look.now, grace_seconds=GRACE)
+    return ordeals.get(3)
+
+
+def why(*looks: Look | Plain, at: float) -> str:
+    ordeal = after(*looks)
+    return ordeal.failure(STRATEGY, at) if ordeal else "over"
+
+
+def test_a_group_that_takes_its_time_has_failed_at_the_deadline_and_not_before() -> None:
+    start = (0.0, "a", Cause.UNREADY)
+    assert why(start, at=7199) == ""
+    assert why(start, at=7200) == "not ready 2 h after its start"
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_what_does_not_heal_by_waiting_has_failed_after_the_grace(cause: Cause) -> None:
+    looks = ((0.0, "a", Cause.STARTING), (10.0, "a", cause))
+    assert why(*looks, at=309) == ""
+    assert (why(*looks, at=310) == "for more than 5 min") is (cause in (Cause.IMAGE, Cause.CRASH, Cause.CONFIG))
+
+
+def test_the_grace_begins_anew_where_it_healed_meanwhile() -> None:
+    looks = ((0.0, "a", Cause.IMAGE), (200.0, "a", Cause.STARTING), (250.0, "a", Cause.IMAGE))
+    assert why(*looks, at=549) == ""
+    assert why(*looks, at=550) != ""
+
+
+def test_three_leaders_that_nobody_asked_for_are_a_crash_loop() -> None:
+    two = ((0.0, "a", Cause.STARTING), (10.0, "b", Cause.STARTING))
+    assert why(*two, at=1000) == ""
+    three = (*two, (20.0, "c", Cause.STARTING))
+    assert why(*three, at=320).endswith("for more than 5 min")
+
+
+def test_a_leader_that_is_briefly_absent_is_not_another_one() -> None:
+    ordeal = after((0.0, "a", Cause.STARTING), (5.0, "", Cause.STARTING), (6.0, "a", Cause.STARTING))
+    assert ordeal
+    assert (ordeal.leader, ordeal.leaders) == ("a", 1)
+    first = after((0.0, "", Cause.STARTING), (5.0, "a", Cause.STARTING))
+    assert first
+    assert (first.leader, first.leaders) == ("a", 1)
+    other = after((0.0, "a", Cause.STARTING), (5.0, "", Cause.STARTING), (6.0, "b", Cause.STARTING))
+    assert other
+    assert other.leaders == 2
+
+
+def test_a_loop_that_serves_for_a_moment_goes_on_being_one() -> None:
+    looks = ((0.0, "a", Cause.STARTING), (10.0,), (12.0, "b", Cause.STARTING), (20.0,), (25.0, "c", Cause.STARTING))
+    assert why(*looks, at=325).endswith("for more than 5 min")
+
+
+def test_it_is_over_once_the_group_has_served_for_the_grace() -> None:
+    assert after((0.0, "a", Cause.STARTING), (10.0,), (39.0,)) is not None
+    assert after((0.0, "a", Cause.STARTING), (10.0,), (40.0,)) is None
+    renewed = after((0.0, "a", Cause.STARTING), (10.0,), (40.0,), (50.0, "b", Cause.STARTING))
+    assert renewed == Ordeal(since=50.0, leader="b")
+
+
+def test_serving_for_a_moment_counts_from_its_own_beginning() -> None:
+    looks = ((0.0, "a", Cause.STARTING), (10.0,), (20.0, "a", Cause.UNREADY), (30.0,), (50.0,))
+    assert after(*looks) is not None
+    assert after(*looks, (60.0,)) is None
+
+
+def test_a_crash_loop_lasts_while_its_leader_takes_its_time_to_leave() -> None:
+    looks = (Look(0.0, "a", Cause.CRASH), Look(10.0, leaving=True), Look(200.0, leaving=True))
+    assert why(*looks, at=300) == "for more than 5 min"
+
+
+def test_it_is_over_once_the_group_is_to_be_replaced_or_is_not_asked_for() -> None:
+    assert after(Look(0.0, "a", Cause.CRASH), Look(1.0, leaving=True, replaced=True)) is None
+    left = follow({3: Ordeal(since=0.0, leader="a")}, [], [], 1.0, grace_seconds=GRACE)
+    assert left == {}
+
+
+def test_a_start_seen_once_is_counted_once_however_often_it_is_looked_at() -> None:
+    look = (5.0, "a", Cause.CRASH)
+    assert after(look) == after(look, look, look)
+
+
+def test_an_ordeal_travels_through_a_workflow_and_back() -> None:
+    ordeal = after((0.0, "a", Cause.CRASH), (3.0,))
+    assert ordeal
+    assert Ordeal.model_validate_json(ordeal.model_dump_json(by_alias=True)) == ordeal
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (59, "59 s"), (300, "5 min"), (5400, "1 h 30 min"), (7201, "2 h 1 s")]
+)
+def test_durations_are_told_as_people_say_them(seconds: int, words: str) -> None:
+    assert in_words(seconds) == words
