@@ -5,16 +5,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rollwright.cluster import names
-from rollwright.cluster.record import Record
+from rollwright.cluster.record import Asked, Record
 from rollwright.cluster.snapshot import Snapshot
-from rollwright.cluster.templates import digest, template_of
+from rollwright.cluster.templates import digest, kept_name, template_of
 from rollwright.rollout.observation import Cause, Observation
 from rollwright.rollout.ordeals import Start
-from tests.cluster.objects import Json, leader_set, lws, pod, worker_set
+from rollwright.rollout.spec import SurgeBy
+from tests.cluster.objects import TEMPLATE, Json, leader_set, lws, pod, worker_set
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RECORD = Record(replicas=4, groups=6, max_unavailable=2, max_surge=1, partition=0)
 RECORDED = {names.RECORD: RECORD.model_dump_json(by_alias=True)}
+HELD = {
+    names.RECORD: RECORD.model_copy(
+        update={"asked": Asked(partition=0, max_unavailable=1, template="llm-rw-new")}
+    ).model_dump_json(by_alias=True, exclude_none=True)
+}
 NOWHERE: Json = {
     "conditions": [
         {"type": "PodScheduled", "status": "False", "lastTransitionTime": "2026-01-01T11:58:00Z", "reason": "Full"}
@@ -187,3 +193,116 @@ def test_groups_on_the_target_revision_that_do_not_serve_yet_are_followed() -> N
         Start(ordinal=1, leader="u-llm-1-new", cause=Cause.UNSCHEDULABLE),
         Start(ordinal=4, leader="", cause=Cause.STARTING),
     ]
+
+
+def surging(
+    max_surge: int = 2, max_unavailable: int = 0, *, partition: int = 4, generation: int = 1, observed: int = 1
+) -> Json:
+    """Four groups, and a maxSurge of ours."""
+    target = lws(
+        4,
+        partition=partition,
+        max_unavailable=max_unavailable,
+        max_surge=max_surge,
+        generation=generation,
+        observed=observed,
+    )
+    asked = Asked(
+        partition=4, max_unavailable=max_unavailable, max_surge=max_surge, template=kept_name(target, TEMPLATE)
+    )
+    record = Record(replicas=4, groups=4, max_unavailable=1, max_surge=1, partition=0, asked=asked)
+    target["metadata"]["annotations"] = {names.RECORD: record.model_dump_json(by_alias=True, exclude_none=True)}
+    return target
+
+
+NEW_LEADERS = [pod(ordinal, revision="new") for ordinal in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("standing", "settled"),
+    [(3, False), (4, False), (5, True), (6, True), (7, False)],
+)
+def test_a_surge_by_max_surge_is_settled_once_lws_has_acted_on_it(standing: int, settled: bool) -> None:
+    assert snapshot(surging(), leader_set(standing, partition=4), *OLD_LEADERS).is_settled is settled
+
+
+@pytest.mark.parametrize(
+    ("target", "leaders", "pods"),
+    [
+        pytest.param(
+            surging(max_unavailable=2),
+            leader_set(partition=4),
+            [*OLD_LEADERS[:2], *NEW_LEADERS[2:4]],
+            id="it is as wide open as groups are outdated",
+        ),
+        pytest.param(surging(partition=0), leader_set(partition=0), OLD_LEADERS, id="at 0 LWS counts it as complete"),
+        pytest.param(
+            surging(), leader_set(partition=4), [*NEW_LEADERS[:4], pod(5)], id="nothing is outdated that stays"
+        ),
+    ],
+)
+def test_a_surge_that_lws_does_not_ask_for_is_not_waited_for(target: Json, leaders: Json, pods: list[Json]) -> None:
+    assert snapshot(target, leaders, *pods).is_settled
+
+
+@pytest.mark.parametrize(
+    ("standing", "done", "asked"),
+    [
+        pytest.param(6, 0, 6, id="all of it"),
+        pytest.param(6, 2, 6, id="as many as aren't done"),
+        pytest.param(6, 3, 5, id="LWS is about to give one back"),
+        pytest.param(5, 3, 5, id="it has"),
+        pytest.param(5, 0, 5, id="no more than stand"),
+        pytest.param(6, 4, 4, id="it is about to give all back"),
+    ],
+)
+def test_groups_that_lws_is_about_to_give_back_are_not_reckoned_with(standing: int, done: int, asked: int) -> None:
+    pods = [pod(ordinal, revision="new" if ordinal >= 4 - done else "old") for ordinal in range(6)]
+    seen = observe(surging(), leader_set(standing, partition=4 - done), *pods)
+    assert (seen.replicas, seen.groups_asked) == (4, asked)
+
+
+def test_until_lws_has_acted_there_may_be_as_many_as_were_asked_for() -> None:
+    """A freeze at fewer would release those in between."""
+    seen = observe(surging(generation=2, observed=1), leader_set(4), *OLD_LEADERS)
+    assert (seen.settled, seen.replicas, seen.groups_asked) == (False, 4, 6)
+
+
+def test_outdated_surge_groups_above_replicas_are_released_too() -> None:
+    released = snapshot(
+        surging(), leader_set(6, partition=5), *[pod(ordinal) for ordinal in range(6)]
+    ).released_leaders()
+    assert [leader["metadata"]["name"] for leader in released] == ["llm-5"]
+
+
+def test_a_surge_by_max_surge_that_looks_for_nodes_in_vain_is_counted_as_well() -> None:
+    read = snapshot(surging(), leader_set(6, partition=4), *OLD_LEADERS, pod(4), pod(5, status=NOWHERE))
+    assert read.placed_surge(4, timedelta(seconds=60), NOON) == 1
+
+
+@pytest.mark.parametrize(
+    ("standing", "pods", "widened"),
+    [
+        pytest.param(4, NEW_LEADERS[:4], True, id="all done, held: LWS would surge for a group that fails"),
+        pytest.param(6, NEW_LEADERS[:4], False, id="it stands"),
+        pytest.param(5, [*OLD_LEADERS[:1], *NEW_LEADERS[1:]], False, id="it is needed"),
+    ],
+)
+def test_a_max_surge_that_nothing_needs_any_more_is_too_wide(standing: int, pods: list[Json], widened: bool) -> None:
+    assert observe(surging(), leader_set(standing, partition=4), *pods).widened is widened
+
+
+@pytest.mark.parametrize(
+    ("target", "by", "unheld"),
+    [
+        pytest.param(surging(), SurgeBy.MAX_SURGE, False, id="by maxSurge, as it should be"),
+        pytest.param(surging(), SurgeBy.REPLICAS, True, id="by maxSurge"),
+        pytest.param(lws(6, annotations=HELD), SurgeBy.REPLICAS, False, id="by replicas, as it should be"),
+        pytest.param(lws(6, annotations=HELD), SurgeBy.MAX_SURGE, True, id="by replicas"),
+        pytest.param(lws(7, annotations=HELD), SurgeBy.REPLICAS, True, id="a wish, which 6 would not be any more"),
+        pytest.param(lws(6, annotations=RECORDED), SurgeBy.REPLICAS, True, id="it isn't known what was asked for"),
+    ],
+)
+def test_a_surge_carried_by_the_other_is_to_be_taken_in_hand(target: Json, by: SurgeBy, unheld: bool) -> None:
+    read = snapshot(target, leader_set(6, partition=4), *OLD_LEADERS)
+    assert read.observe(None, 30, NOON, by).unheld is unheld
