@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rollwright.rollout.spec import OnStall, Pacing, Reclaim, Strategy
+from rollwright.rollout.spec import GatedStep, OnStall, Pacing, Reclaim, Strategy, SurgeBy
 
 MOST_REPLICAS = 10
 """Also after scaling."""
@@ -30,11 +30,13 @@ class Kind(StrEnum):
     ROLLBACK = "rollback"
     ABORT = "abort"
     RETARGET = "retarget"
+    PROMOTE = "promote"
+    """Past all gates."""
 
 
 SHARED = frozenset({Kind.RESTART_TEMPORAL, Kind.RESTART_API_SERVER, Kind.RESTART_STAND_IN})
 """Hit every round under way."""
-MESSAGES = frozenset({Kind.PAUSE, Kind.RESUME, Kind.ROLLBACK, Kind.ABORT, Kind.RETARGET})
+MESSAGES = frozenset({Kind.PAUSE, Kind.RESUME, Kind.ROLLBACK, Kind.ABORT, Kind.RETARGET, Kind.PROMOTE})
 _FAULTS = {
     Kind.KILL_WORKER: 4,
     Kind.FREEZE_WORKER: 4,
@@ -126,7 +128,7 @@ def draw(seed: int) -> Plan:
     strategy = _strategy(random, replicas, broken=broken)
     budget = strategy.budget(replicas)
     waves = replicas / max(1, budget.unavailable + budget.surge)
-    horizon = 1.5 + 1.3 * waves * sum(start_up_ms[:replicas]) / replicas / 1000
+    horizon = 2 + waves * (1 + sum(start_up_ms[:replicas]) / replicas / 1000)
     messages = _messages(random, horizon, strategy, broken=broken)
     others = [*_faults(random, horizon, size), *_scalings(random, horizon)]
     return Plan(
@@ -156,11 +158,16 @@ def _strategy(random: Random, replicas: int, *, broken: bool) -> Strategy:
         unavailable, surge = random.choice(_COUNTS), random.choice(_COUNTS)
         if (unavailable, surge) == (0, 0):
             continue
+        pacing = random.choice(tuple(Pacing))
+        gated = random.random() < 0.15
         strategy = Strategy(
             max_unavailable=unavailable,
             max_surge=surge,
-            pacing=random.choice(tuple(Pacing)),
+            pacing=pacing,
             reclaim=random.choice(tuple(Reclaim)),
+            # Eager can't be had with it where more may be surplus than missing.
+            surge_by=SurgeBy.MAX_SURGE if pacing is Pacing.ORDERED and random.random() < 0.3 else SurgeBy.AUTO,
+            steps=(GatedStep(until=random.randint(1, replicas)),) if gated else (),
             partition=random.randint(1, replicas - 1) if random.random() < 0.15 else 0,
             failure_grace=3 if broken else 300,
             max_failed_groups=1 if broken and random.random() < 0.2 else 0,
@@ -226,6 +233,8 @@ def _messages(random: Random, horizon: float, strategy: Strategy, *, broken: boo
         told += [Happening(at=paused, kind=Kind.PAUSE), Happening(at=resumed, kind=Kind.RESUME)]
     if broken:
         told += _closing(random, max([horizon, *(one.at for one in told)]), strategy)
+    if strategy.steps:
+        told.append(Happening(at=max([horizon, *(one.at for one in told)]), kind=Kind.PROMOTE, insists=True))
     return told
 
 

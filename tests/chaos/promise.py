@@ -16,6 +16,7 @@ from tests.chaos.losses import Losses
 
 WISH = "chaos.rollwright.io/wish"
 """On the target: the replicas the user wants, and the number of that wish. Written together with spec.replicas."""
+_RECORD = "rollwright.io/record"
 _FENCE = "rollwright.io/fence"
 """Which step wrote last: when it was scheduled, and by which workflow."""
 
@@ -44,8 +45,8 @@ def running(frame: Frame) -> dict[int, Running]:
 
 
 def written(spec: Spec) -> Written:
-    """What a spec asks for. What LWS's own maxSurge adds counts as asked for while the partition holds groups back."""
-    surge = spec.max_surge if isinstance(spec.max_surge, int) and spec.partition > 0 else 0
+    """What a spec asks for. LWS's own maxSurge carries a surge while a rollout holds it; else it is the user's."""
+    surge = spec.max_surge if isinstance(spec.max_surge, int) and _RECORD in spec.annotations else 0
     return Written(spec.image, spec.partition, spec.replicas + surge)
 
 

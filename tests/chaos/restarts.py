@@ -97,7 +97,9 @@ def _is_taken_down(pod: Pod, after: object) -> bool:
 
 
 def _cause(pod: Pod, before: Frame, spec: Spec, writes: list[Written]) -> Cause:
-    if any(pod.ordinal >= write.groups for write in writes):
+    # A surge that LWS's own maxSurge carries is given back by LWS itself.
+    standing = before.leader_set.replicas if before.leader_set else 0
+    if pod.ordinal >= standing or any(pod.ordinal >= write.groups for write in writes):
         return Cause.SCALED_AWAY
     if any(_releases(write, pod) for write in writes):
         return Cause.RELEASED

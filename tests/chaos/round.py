@@ -195,6 +195,8 @@ class Round:
         given: dict[str, Any] = {"actor": actor, "reason": "chaos"}
         if happening.kind is Kind.ROLLBACK:
             given["fast"] = happening.fast
+        if happening.kind is Kind.PROMOTE:
+            given["full"] = True
         told = Told(happening, Answer.REFUSED, "it has ended")
         try:
             if happening.signal:

@@ -47,6 +47,13 @@ class Story:
         self._sets = {**self._sets, NAME: leaders}
         self._tell("StatefulSet", NAME, leaders)
 
+    def lws_asks_for(self, replicas: int) -> None:
+        """LWS writes another number of leaders than the spec's."""
+        leaders = self._sets[NAME]
+        assert leaders
+        self._sets = {**self._sets, NAME: leaders._replace(replicas=replicas)}
+        self._tell("StatefulSet", NAME, self._sets[NAME])
+
     def leave(self, ordinal: int, **fields: Any) -> None:
         """Somebody has asked for the deletion of a leader."""
         before = self._pods[f"{NAME}-{ordinal}"]

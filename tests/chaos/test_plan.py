@@ -29,6 +29,8 @@ def test_no_plan_waits_for_somebody_for_ever() -> None:
         assert Kind.PAUSE not in {told.kind for told in plan.happenings} or Kind.RESUME in paused
         if plan.versions[1].fails:
             assert plan.happenings[-1].insists
+        if plan.strategy.steps:
+            assert plan.happenings[-1].kind is Kind.PROMOTE
 
 
 def test_no_scaling_leaves_a_budget_of_nothing() -> None:

@@ -103,3 +103,10 @@ def test_groups_that_nobody_asks_for_any_more_go() -> None:
     story.settle()
     story.leave(3)
     assert causes(story) == [Cause.SCALED_AWAY]
+
+
+def test_a_surge_that_lws_itself_gives_back_goes() -> None:
+    story = released()
+    story.lws_asks_for(3)
+    story.leave(3)
+    assert causes(story) == [Cause.SCALED_AWAY]

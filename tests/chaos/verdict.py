@@ -176,7 +176,8 @@ def _moments(frames: list[Frame], began: float) -> list[str]:
                 f"{ordinal}:{leader.image.removeprefix('model:')}{'+' if ordinal in frame.serving else '-'}"
                 for ordinal, leader in sorted(frame.leaders.items())
             )
-            now = f"partition {frame.spec.partition}, replicas {frame.spec.replicas}, {frame.spec.image}; {groups}"
+            spec = frame.spec
+            now = f"partition {spec.partition}, replicas {spec.replicas} + {spec.max_surge}, {spec.image}; {groups}"
             if now != last:
                 lines.append(f"{frame.change.at - began:.2f} s ({frame.change.at:.2f}): {now}")
             last = now
