@@ -300,7 +300,8 @@ def _only_order_holds_back(strategy: Strategy, budget: Budget, observation: Obse
 
 
 def _is_under_way(group: Group, partition: int) -> bool:
-    return group.terminating or group.blip or (group.ordinal >= partition and not group.done and not group.failed)
+    started = group.updated or group.ordinal >= partition
+    return group.terminating or group.blip or (started and not group.done and not group.failed)
 
 
 def _names(groups: list[Group]) -> str:

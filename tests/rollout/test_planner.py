@@ -125,6 +125,11 @@ def test_broken_groups_below_the_partition_on_a_foreign_revision_are_restarted()
     assert plan(no_room, state) == Step(action=Action.UNBLOCK, partition=3, groups=4, delete=(0,))
 
 
+def test_a_group_that_was_restarted_below_the_partition_is_waited_for() -> None:
+    """On the way back it comes up on the revision to go to, wherever the partition is."""
+    assert plan(Strategy(max_unavailable=1), seen("uooo", partition=4)) == Wait(reason="")
+
+
 def test_the_rollout_stops_at_the_held_ordinals_and_gives_the_surge_back() -> None:
     canary = Strategy(max_unavailable=1, max_surge=2, partition=3)
     assert plan(canary, seen("oooo", partition=0, on_target=False)) == Step(
