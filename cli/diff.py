@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from rollwright.cli import kept, options, render
-from rollwright.cli.difference import differences
 from rollwright.cli.outputs import Diff
+from rollwright.rollout.difference import differences
 from rollwright.rollout.spec import Target
 
 app = typer.Typer()

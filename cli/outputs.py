@@ -5,9 +5,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rollwright.cli.difference import Difference
 from rollwright.cluster.left import Left
 from rollwright.rollout.aim import Course
+from rollwright.rollout.difference import Difference
 from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import RolloutSpec
 from rollwright.rollout.stages import Stage

@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rollwright.cli.difference import Difference, differences
 from rollwright.cli.failure import CommandError
 from rollwright.cluster.api import connect
 from rollwright.cluster.errors import ClusterError, ForbiddenError, TemporaryError, UnconfiguredError
@@ -12,6 +11,7 @@ from rollwright.cluster.record import Record
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import template_of
 from rollwright.cluster.watching import Watches
+from rollwright.rollout.difference import Difference, differences
 from rollwright.rollout.spec import RolloutSpec
 
 # A missing kubeconfig is told of in words; the client would log it besides.

@@ -13,9 +13,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rollwright.cli import doctor_views, views
-from rollwright.cli.difference import Difference
 from rollwright.cli.failure import CommandError
 from rollwright.cli.outputs import Diagnosis, Diff, History, Plan, Snapshot, Status
+from rollwright.rollout.difference import Difference
 from rollwright.rollout.stages import Stage
 
 PIPE_WIDTH = 120

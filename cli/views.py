@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from itertools import groupby
 from urllib.parse import quote
 
-from rollwright.cli.difference import Difference
 from rollwright.cli.outputs import Diff, Listed, Revision, Status
 from rollwright.cli.text import one_line
 from rollwright.rollout.aim import Course
+from rollwright.rollout.difference import Difference
 from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import Change, Strategy, Target
 from rollwright.rollout.stages import Mark, Stage

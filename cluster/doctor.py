@@ -115,10 +115,11 @@ def _stand_still(snapshot: Snapshot, replicas_wanted: int) -> list[Manifest]:
     lws, record = snapshot.lws, snapshot.record or Record.first(snapshot.lws)
     replicas = lws["spec"]["replicas"]
     surges = _groups_of_leaders(snapshot) > replicas
+    max_surge = resolve(configuration(lws).get("maxSurge", 0), replicas, round_up=True) if surges else 0
     asked = Asked(
         partition=max(snapshot.reflected_partition, _split(snapshot.observe(None, 0, now()).groups)),
-        max_unavailable=record.narrow(replicas),
-        max_surge=resolve(configuration(lws).get("maxSurge", 0), replicas, round_up=True) if surges else 0,
+        max_unavailable=record.narrow(replicas, max_surge),
+        max_surge=max_surge,
         template=kept_name(lws, template_of(lws)),
     )
     return patches.hold(lws, record.model_copy(update={"replicas": replicas_wanted, "groups": replicas}), asked)

@@ -52,16 +52,20 @@ class Found(Model):
     max_unavailable: int | str | None = None
     max_surge: int | str | None = None
     template: str | None = None
+    template_changes: str | None = None
+    """What of the template, in short."""
 
     def __str__(self) -> str:
-        """As in "partition 4 -> 0, maxUnavailable 1 -> 10, the template"."""
+        """As in "partition 4 -> 0, maxUnavailable 1 -> 10, the template (...)"."""
         numbers = (
             ("partition", self.asked.partition, self.partition),
             ("maxUnavailable", self.asked.max_unavailable, self.max_unavailable),
             ("maxSurge", self.asked.max_surge, self.max_surge),
         )
         changes = [f"{name} {asked} -> {found}" for name, asked, found in numbers if found is not None]
-        return ", ".join([*changes, "the template"] if self.template else changes)
+        if self.template:
+            changes.append(f"the template ({self.template_changes})" if self.template_changes else "the template")
+        return ", ".join(changes)
 
     @property
     def settings(self) -> dict[str, int | str]:
@@ -77,7 +81,7 @@ class Found(Model):
         """Together with what was found once this was frozen; None if nothing differs any more."""
         together = {part: value for found in (self, later) for part, value in found if value is not None}
         asked = dict(self.asked)
-        others = {part: value for part, value in together.items() if part != "asked" and value != asked[part]}
+        others = {part: value for part, value in together.items() if part in asked and value != asked[part]}
         return Found(asked=self.asked, **others) if others else None
 
 

@@ -9,10 +9,12 @@ from contextlib import suppress
 
 from rollwright.cluster import asking, patches
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.errors import ConflictError, NotYetError, RefusedError
-from rollwright.cluster.record import Fence, Record, configuration, record_text
+from rollwright.cluster.errors import ClusterError, ConflictError, NotYetError, RefusedError
+from rollwright.cluster.record import Fence, Found, Record, configuration, record_text
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.templates import template_of
+from rollwright.rollout.difference import in_short
 from rollwright.rollout.planner import Step, stuck_below
 from rollwright.rollout.spec import SurgeBy
 
@@ -28,12 +30,24 @@ async def freeze(target: LeaderWorkerSet, step: Step, generation: int, fence: Fe
     snapshot = await target.read()
     lws, record = snapshot.lws, target.record_of(snapshot.lws)
     if record and (found := record.edited(lws)):
-        record = record.model_copy(update={"found": record.found.with_later(found) if record.found else found})
+        together = record.found.with_later(found) if record.found else found
+        record = record.model_copy(update={"found": await _with_changes(target, together, lws)})
     held = asking.unchanged(lws, record, partition=step.partition, standing=snapshot.own_surge)
     await target.write(lws, generation, fence, patches.hold(lws, *held))
     for leader in snapshot.old_window():
         await target.fence_off(leader, fence)
     await target.ledger.keep_standing(lws, fence)
+
+
+async def _with_changes(target: LeaderWorkerSet, found: Found | None, lws: Manifest) -> Found | None:
+    """What was found, with what of the template it is; a ledger that can't say so must not keep from freezing."""
+    if found is None or found.template is None:
+        return found
+    try:
+        ours = await target.ledger.template(found.asked.template)
+    except ClusterError:
+        return found
+    return found.model_copy(update={"template_changes": in_short(ours, template_of(lws))})
 
 
 async def settle(target: LeaderWorkerSet, fence: Fence, *, theirs: bool) -> str:

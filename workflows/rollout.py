@@ -64,6 +64,8 @@ class RolloutWorkflow(Inbox):
         super().__init__(given)
         self._last_step: Step | None = None
         self._fruitless = 0
+        self._looks_anew = True
+        """What stands in the way is to be told again: in a new run, and after somebody has steered."""
 
     @workflow.run
     async def run(self, given: RolloutInput) -> RolloutStatus:
@@ -89,6 +91,7 @@ class RolloutWorkflow(Inbox):
         """One turn of the loop."""
         if self._steered:
             self._steered = False
+            self._looks_anew = True
             self._enter(self._phase_by_will)
         if self._state.course is Course.STOP and not self._state.prepared:
             self._finish(Phase.ABORTED, "nothing had been changed")
@@ -126,11 +129,11 @@ class RolloutWorkflow(Inbox):
     async def _follow(self, seen: Observation, verdict: Verdict) -> None:
         self._record_stage(seen, verdict)
         match verdict:
-            case Done():
+            case Done() if not self._state.paused:
                 await self._end_or_wait(seen)
             case Step() if not self._state.paused or verdict.action in _URGENT:
                 await self._act(seen, verdict)
-            case Step():
+            case Step() | Done():
                 self._remember(reason="")
                 self._enter(Phase.PAUSED)
             case Failed() if not self._state.paused and self._takes_itself_back(verdict):
@@ -178,10 +181,10 @@ class RolloutWorkflow(Inbox):
             surge_by=state.surge_by,
             acting=not state.paused,
             gated=state.waiting is not None,
-            known=state.observation,
+            known=None if self._looks_anew else state.observation,
             ordeals=state.ordeals,
             record=state.record,
-            trouble=state.trouble,
+            trouble="" if self._looks_anew else state.trouble,
             show_after_seconds=_SHOW_FIRST_AFTER_SECONDS if few else _SHOW_AFTER_SECONDS,
         )
         waiting = calls.wait_readiness(self._given.task_queue, request, state.reason or "wait for readiness")
@@ -195,7 +198,9 @@ class RolloutWorkflow(Inbox):
                 waiting.cancel()
         if self._steered or not waiting.done():  # what was seen may be of the course before
             raise _Interrupted
-        return await waiting
+        sight = await waiting
+        self._looks_anew = False
+        return sight
 
     @property
     def _until_surge_again(self) -> timedelta | None:

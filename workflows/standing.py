@@ -6,6 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.aim import Aim, Course
+    from rollwright.rollout.spec import SurgeBy
     from rollwright.workflows import describing
     from rollwright.workflows.contract import (
         MEMO,
@@ -90,7 +91,8 @@ class Standing:
         return Aim(
             strategy=self._given.spec.strategy,
             course=state.course,
-            fast=state.fast,
+            fast=state.fast
+            and state.surge_by is SurgeBy.REPLICAS,  # LWS gives its own surge back by an order of its own
             gate=state.gate,
             surge_limit=state.surge_limit,
         )

@@ -5,9 +5,9 @@ import io
 from rich.console import Console, RenderableType
 
 from rollwright.cli import render, views
-from rollwright.cli.difference import Difference
 from rollwright.cli.outputs import Diff, Listed, Plan, Snapshot, Status
 from rollwright.rollout.aim import Course
+from rollwright.rollout.difference import Difference
 from rollwright.rollout.observation import Cause, Group, Observation
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
 from rollwright.rollout.stages import Mark, Stage

@@ -26,7 +26,8 @@ EVERYTHING: Json = {
     "rolloutStrategy": {"rollingUpdateConfiguration": {"partition": 0, "maxUnavailable": 3, "maxSurge": 1}},
     "leaderWorkerTemplate": THEIR_TEMPLATE,
 }
-WORDS = "partition 2 -> 0, maxUnavailable 1 -> 3, maxSurge 0 -> 1, the template"
+THEIRS = 'the template (leaderWorkerTemplate.workerTemplate.metadata.annotations.theirs nothing -> "yes")'
+WORDS = "partition 2 -> 0, maxUnavailable 1 -> 3, maxSurge 0 -> 1, "
 HELD = {"partition": 3, "maxUnavailable": 1, "maxSurge": 0}
 
 
@@ -76,12 +77,12 @@ async def test_all_that_somebody_sets_in_one_write_is_frozen_in_one_write(real: 
     ours = await under_way(real)
     assert (await look(real.target, ours)).edited == ""
     await edit(real, **EVERYTHING)
-    assert (await look(real.target, ours)).edited == WORDS
+    assert (await look(real.target, ours)).edited == f"{WORDS}the template"
     generation = await real.generation()
     seen = await freeze(real.target, ours, 3)
     assert await real.settings() == HELD
     assert await real.generation() == generation + 1
-    assert (seen.edited, seen.dispute) == ("", WORDS)
+    assert (seen.edited, seen.dispute) == ("", WORDS + THEIRS)
     assert isinstance(plan(Strategy(), seen), Blocked)
     await until(real.target.read, lambda snapshot: snapshot.is_settled and snapshot.reflected_partition == 3)
 
@@ -111,16 +112,16 @@ async def test_a_freeze_may_run_twice_late_and_after_a_newer_one(real: Real) -> 
     with pytest.raises(SupersededError):
         await steps.freeze(real.target, step, generation, fence(2))
     assert await real.generation() == generation
-    assert (await look(real.target, ours)).dispute == WORDS
+    assert (await look(real.target, ours)).dispute == WORDS + THEIRS
 
 
 async def test_a_second_change_while_frozen_is_frozen_too_and_told_with_the_first(real: Real) -> None:
     ours = await under_way(real)
     await edit(real, leaderWorkerTemplate=THEIR_TEMPLATE)
-    assert (await freeze(real.target, ours, 3)).dispute == "the template"
+    assert (await freeze(real.target, ours, 3)).dispute == THEIRS
     await edit(real, rolloutStrategy={"rollingUpdateConfiguration": {"partition": 1}})
     assert (await look(real.target, ours)).edited == "partition 3 -> 1"
-    assert (await freeze(real.target, ours, 4)).dispute == "partition 2 -> 1, the template"
+    assert (await freeze(real.target, ours, 4)).dispute == f"partition 2 -> 1, {THEIRS}"
     assert await real.settings() == HELD
 
 
@@ -185,7 +186,7 @@ async def test_what_has_changed_again_since_it_was_frozen_is_not_settled(real: R
     await edit(real, rolloutStrategy={"rollingUpdateConfiguration": {"partition": 0}})
     assert await steps.settle(real.target, fence(4), theirs=theirs) == ""
     seen = await look(real.target, ours)
-    assert (seen.edited, seen.dispute) == ("partition 3 -> 0", "the template")
+    assert (seen.edited, seen.dispute) == ("partition 3 -> 0", THEIRS)
 
 
 async def test_replicas_alone_are_a_wish_and_no_dispute(real: Real) -> None:
@@ -199,7 +200,7 @@ async def test_replicas_in_one_write_with_the_template_are_a_wish_as_well(real: 
     ours = await under_way(real)
     await edit(real, replicas=5, leaderWorkerTemplate=THEIR_TEMPLATE)
     seen = await freeze(real.target, ours, 3)
-    assert (seen.dispute, seen.replicas) == ("the template", 5)
+    assert (seen.dispute, seen.replicas) == (THEIRS, 5)
     assert (await real.settings())["partition"] == 5, "the groups that come do not come on their template"
     assert await steps.settle(real.target, fence(4), theirs=False) == ""
     assert (await look(real.target, ours)).replicas == 5
@@ -240,7 +241,7 @@ async def test_an_object_put_back_from_git_is_frozen_though_it_has_no_annotation
     target = await knowing(real)
     await replace(real, before["spec"])
     seen = await freeze(target, ours, 3)
-    assert seen.dispute == "partition 2 -> 0, maxSurge 0 -> 1, the template"
+    assert seen.dispute.startswith("partition 2 -> 0, maxSurge 0 -> 1, the template (")
     assert await real.settings() == HELD
     record = await record_of(real)
     assert (record.replicas, record.max_unavailable, record.max_surge) == (3, "50%", 1)

@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 _MISSING = object()
+_FEW = 3
+_SHORT = 60
 
 
 class Difference(BaseModel):
@@ -29,6 +31,17 @@ def differences(before: Any, after: Any, field: str = "") -> Iterator[Difference
         return
     for path in [*old, *(path for path in new if path not in old)]:
         yield from differences(old.get(path, _MISSING), new.get(path, _MISSING), path)
+
+
+def in_short(before: Any, after: Any) -> str:
+    """The first few differences on one line, for people who must decide at a glance."""
+    found = list(differences(before, after))
+    told = [f"{one.field} {_cut(one.before)} -> {_cut(one.after)}" for one in found[:_FEW]]
+    return ", ".join([*told, f"and {len(found) - _FEW} more"] if len(found) > _FEW else told)
+
+
+def _cut(text: str) -> str:
+    return (text if len(text) <= _SHORT else f"{text[:_SHORT]}...") or "nothing"
 
 
 def _members(value: Any, field: str) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """What a change makes of a template."""
 
-from rollwright.cli.difference import differences
+from rollwright.rollout.difference import differences, in_short
 
 BEFORE = {"template": {"spec": {"containers": [{"name": "model", "image": "m:1", "args": ["a"]}, {"name": "proxy"}]}}}
 AFTER = {
@@ -22,3 +22,11 @@ def test_fields_are_told_by_their_path_and_containers_by_their_name() -> None:
 
 def test_equal_templates_have_none() -> None:
     assert list(differences(BEFORE, BEFORE)) == []
+
+
+def test_in_short_only_the_first_few_are_told_and_long_values_are_cut() -> None:
+    before = {"image": "m:1", "size": 2}
+    assert in_short(before, {"image": "m:2", "size": 2}) == 'image "m:1" -> "m:2"'
+    assert in_short(before, {"size": 2}) == 'image "m:1" -> nothing'
+    assert in_short({}, dict.fromkeys("abcde", 1)).endswith("c nothing -> 1, and 2 more")
+    assert len(in_short({"a": "x" * 9000}, {})) < 100
