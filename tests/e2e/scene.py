@@ -264,7 +264,8 @@ class Scene:
             except BaseException as error:
                 error.add_note(await self._told(handle))
                 raise
-        budgets = [strategy.budget(replicas) for replicas in (self.replicas, scaled_to or self.replicas)]
+        wishes = (self.replicas, self.replicas if scaled_to is None else scaled_to)
+        budgets = [strategy.budget(replicas) for replicas in wishes]
         assert seen.available_min >= min(budget.floor for budget in budgets), seen.moments
         assert seen.groups_max <= max(budget.ceiling for budget in budgets), seen.moments
 
