@@ -22,4 +22,12 @@ async def test_a_stored_history_replays(path: Path) -> None:
 
 
 def test_there_are_histories_to_replay() -> None:
-    assert {path.stem for path in HISTORIES.glob("*.json")} >= {"completed", "aborted"}
+    assert {path.stem for path in HISTORIES.glob("*.json")} >= {
+        "completed",
+        "paused",
+        "rolled-back",
+        "retargeted",
+        "continued-as-new",
+        "aborted",
+        "gated",
+    }
