@@ -75,11 +75,15 @@ class Inbox(Standing):
     @workflow.signal(name=RETARGET)
     async def retarget_signal(self, *given: Any) -> None:
         """Go on towards another change. Input: {"actor": ..., "reason": ..., "change": {"images": {...}}}."""
-        first = given[0] if given else {}
         try:
-            await self._retarget(Retarget.model_validate(first))
-        except (ValidationError, ApplicationError) as error:
-            self._keep_event(f"retarget refused: {describing.short(error)}")
+            asked = Retarget.model_validate(given[0] if given else {})
+        except ValidationError as error:
+            self._keep_event(f"{RETARGET} refused: {describing.short(error)}", describing.steering(given))
+            return
+        try:
+            await self._retarget(asked)
+        except ApplicationError as error:
+            self._keep_event(f"{RETARGET} refused: {describing.short(error)}", asked)
 
     @workflow.signal(dynamic=True)
     def unknown(self, name: str, given: Sequence[RawValue]) -> None:
