@@ -36,12 +36,11 @@ async def main() -> int:
         first = given.seed if given.seed is not None else SystemRandom().randrange(1_000_000)
         plans = [draw(first + number) for number in range(given.rounds)]
     _say(f"{len(plans)} rounds from seed {plans[0].seed} on")
-    if len(plans) == 1:
-        _say(plans[0].to_json())
     began = time.monotonic()
     with TemporaryDirectory(prefix="chaos-") as folder:
         async with own_site(Path(sys.executable).with_name("temporal"), Path(folder)) as place:
-            verdicts = await play(plans, place, Path(folder), lanes=given.lanes, report=_say)
+            alone = len(plans) == 1
+            verdicts = await play(plans, place, Path(folder), lanes=given.lanes, report=_say, at_length=alone)
     print(json.dumps(summary(verdicts, time.monotonic() - began)))
     return 0 if all(verdict.outcome is Outcome.FINE for verdict in verdicts) else 1
 

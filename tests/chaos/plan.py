@@ -216,7 +216,7 @@ def _scalings(random: Random, horizon: float) -> list[Happening]:
 
 def _messages(random: Random, horizon: float, strategy: Strategy, *, broken: bool) -> list[Happening]:
     course = random.choice(_COURSES)
-    moments = sorted(_moment(random, horizon) for _ in course)
+    moments = sorted(max(0.8, _moment(random, horizon)) for _ in course)
     told = [
         Happening(
             at=moment,

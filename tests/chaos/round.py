@@ -63,7 +63,8 @@ class Round:
         self.told: list[Told] = []
         self.frozen: list[tuple[float, float]] = []
         """When workers were frozen, from and until."""
-        self.began = self.ended_at = 0.0
+        self.began = self.ended_at = self.over_at = 0.0
+        """Seconds since the epoch; over also if it was given up, while it has ended only by itself."""
         self._last = 0.0
         self._workers: list[Process] = []
         self._ended = asyncio.Event()
@@ -95,6 +96,8 @@ class Round:
         except BaseException:
             watching.cancel()
             raise
+        finally:
+            self.over_at = time.time()
         self.ended_at = time.time()
         return await watching
 

@@ -40,7 +40,9 @@ async def own_site(binary: Path, folder: Path) -> AsyncIterator[Site]:
         await cluster.down()
 
 
-async def play(plans: Iterable[Plan], place: Site, folder: Path, *, lanes: int, report: Report) -> list[Verdict]:
+async def play(
+    plans: Iterable[Plan], place: Site, folder: Path, *, lanes: int, report: Report, at_length: bool = False
+) -> list[Verdict]:
     """Play all rounds, so many at a time; tell of each when it is over, and at length of those that went wrong."""
     waiting = list(plans)[::-1]
     verdicts: list[Verdict] = []
@@ -54,7 +56,7 @@ async def play(plans: Iterable[Plan], place: Site, folder: Path, *, lanes: int, 
                 error.add_note(f"in the round with seed {plan.seed}")
                 raise
             verdicts.append(verdict)
-            report(told(verdict) if verdict.outcome is not Outcome.FINE else line(verdict))
+            report(told(verdict) if at_length or verdict.outcome is not Outcome.FINE else line(verdict))
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(lanes):
@@ -75,12 +77,12 @@ def line(verdict: Verdict) -> str:
 def told(verdict: Verdict) -> str:
     """A round at length."""
     parts = [
-        ("what is wrong" if verdict.outcome is Outcome.WRONG else "what it waits for", verdict.findings),
+        ("what it waits for" if verdict.outcome is Outcome.STUCK else "what is wrong", verdict.findings),
         ("what happened", verdict.happened),
         ("what was seen", verdict.seen),
         ("the plan, as it happened", [verdict.plan.to_json()]),
     ]
-    return "\n".join([line(verdict), *(text for head, lines in parts for text in (f"-- {head}:", *lines))])
+    return "\n".join([line(verdict), *(text for head, lines in parts if lines for text in (f"-- {head}:", *lines))])
 
 
 def summary(verdicts: list[Verdict], seconds: float) -> dict[str, Any]:

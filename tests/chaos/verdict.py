@@ -103,7 +103,7 @@ def _verdict(played: Round, outcome: Outcome, end: str, findings: list[str]) -> 
         outcome=outcome,
         end=end,
         findings=[*wrong, *findings],
-        seconds=round((played.ended_at or frames[-1].change.at) - played.began, 1),
+        seconds=round(played.over_at - played.began, 1),
         losses=judge.losses,
         excused=judge.excused,
         spare_min=judge.spare_min,
