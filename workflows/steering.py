@@ -33,6 +33,10 @@ _ELSEWHERE = Taken("goes on towards the new change; what is updated by now count
 _PAUSED_ELSEWHERE = Taken("takes the new change, and stays paused")
 _NO_GATE = Refused("no gate waits now; --full passes all later gates")
 _PROMOTED = Taken("passes the gate")
+_SETTLED = {
+    Side.OURS: Taken("goes on with what was asked for here; what somebody else has set is dropped"),
+    Side.THEIRS: Taken("goes on with what somebody else has set"),
+}
 _NOTHING_CHANGED = Refused("nothing is changed yet; abort it")
 _RESTORING = Refused("everything is done and the settings are being put back; start another rollout after it")
 
@@ -124,6 +128,8 @@ def answer(message: Message | str, given: Steering, now: Situation) -> Answer:
             return Refused(f"somebody else has changed the target ({dispute}): resume with --ours or --theirs")
         case Message.RESUME if given.side and not dispute:
             return Refused("nobody else has changed the target: resume without --ours or --theirs")
+        case Message.RESUME if given.side and now.phase in (Phase.STALLED, Phase.PAUSED):
+            return _SETTLED[given.side]
         case Message.PROMOTE if state.course is Course.FORWARD and now.phase is not Phase.RESTORING:
             return _promoted(given, now)
     return ANSWERS[message][now.phase]

@@ -98,6 +98,8 @@ async def test_a_change_by_somebody_else_is_frozen_until_people_say_whose_it_sha
         result = await rollout.result()
     assert result.phase is Phase.COMPLETED
     theirs = side is Side.THEIRS
+    told = "somebody else has set" if theirs else "was asked for here"
+    assert f"resume: goes on with what {told}" in result.events[0].what
     assert await scene.images() == {edit.image if theirs else NEW}
     assert_left_alone(await scene.lws(), update=edit.settings if theirs else USERS)
 
