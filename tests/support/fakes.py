@@ -79,7 +79,7 @@ class FakeCluster:
         """Time skips only while no activity runs, so a wait that has nothing to tell comes back by a retry."""
         if (activity.info().attempt > 1 or not self.start_up) and not self.stuck:
             self._next_group_becomes_ready()
-        seen = self.observe(_revision(request.template) or self.world.spec.revision)
+        seen = self.observe(revision_of(request.template) or self.world.spec.revision)
         verdict = request.aim.plan(seen)
         acts = not isinstance(verdict, Wait) and not (request.gated and isinstance(verdict, Done))
         if request.known is None or seen != request.known or (request.acting and acts):
@@ -120,16 +120,20 @@ class FakeCluster:
     def _mutation(self, name: ActivityName) -> Callable[..., object]:
         @activity.defn(name=name)
         async def mutate(request: TakeStep) -> Outcome:
-            self._refuse()
-            self.steps.append(request.step)
-            if request.step.action is Action.REPLACE:
-                self.unheld = False
-            if not self.deaf:
-                self.world.write(request.step, _revision(request.template))
-                self._settle()
-            return Outcome.DONE
+            return await self.take(name, request)
 
         return mutate
+
+    async def take(self, name: ActivityName, request: TakeStep) -> Outcome:
+        """Carry out a step; `name` is the activity's."""
+        self._refuse()
+        self.steps.append(request.step)
+        if request.step.action is Action.REPLACE:
+            self.unheld = False
+        if not self.deaf:
+            self.world.write(request.step, revision_of(request.template))
+            self._settle()
+        return Outcome.DONE
 
     def _settle(self) -> None:
         self.world.reflect()
@@ -149,5 +153,6 @@ class FakeCluster:
             raise self.refusals.pop(0)
 
 
-def _revision(template: str) -> str:
+def revision_of(template: str) -> str:
+    """What a world calls the revision of a template."""
     return template.rpartition("-")[2]

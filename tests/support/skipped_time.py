@@ -4,11 +4,13 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
 from rollwright.workflows.contract import WORKFLOW_TYPE, Phase, RolloutInput, RolloutStatus
@@ -21,12 +23,22 @@ TWO_TWO = Strategy(max_unavailable=2, max_surge=2)
 
 @asynccontextmanager
 async def rollout(
-    server: WorkflowEnvironment, cluster: FakeCluster, strategy: Strategy = TWO_TWO
+    server: WorkflowEnvironment, cluster: FakeCluster, strategy: Strategy = TWO_TWO, *, sandboxed: bool = True
 ) -> AsyncIterator[Handle]:
-    """A started rollout and a worker that plays its cluster."""
+    """A started rollout and a worker that plays its cluster.
+
+    `sandboxed`: as in production; otherwise the workflow's module is the test's own, whose constants may be patched.
+    """
     queue = str(uuid.uuid4())
     spec = RolloutSpec(target=Target(name="llm"), change=Change(images={"model": "m:new"}), strategy=strategy)
-    async with Worker(server.client, task_queue=queue, workflows=[RolloutWorkflow], activities=cluster.activities()):
+    async with Worker(
+        server.client,
+        task_queue=queue,
+        workflows=[RolloutWorkflow],
+        activities=cluster.activities(),
+        workflow_runner=SandboxedWorkflowRunner() if sandboxed else UnsandboxedWorkflowRunner(),
+        max_heartbeat_throttle_interval=timedelta(seconds=0.1),
+    ):
         yield await server.client.start_workflow(
             WORKFLOW_TYPE,
             RolloutInput(spec=spec, task_queue=queue),
