@@ -137,6 +137,7 @@ class Inbox(Standing):
 
     def _note(self, what: str, by: Intervention) -> None:
         self._steered = True
+        self._remember(reason="")  # what stood in the way is looked at anew
         self._enter(self._phase_by_will)
         self._keep_event(what, by)
 

@@ -292,7 +292,7 @@ class RolloutWorkflow(Inbox):
             trouble=sight.trouble,
             available_min=min(lowest, default=None),
             groups_max=max(most, default=None),
-            observation=seen,
+            observation=seen or state.observation,
             ordeals=sight.ordeals,
             record=sight.record,
             placed=state.placed or bool(seen and seen.on_target and not seen.dispute and not seen.edited),

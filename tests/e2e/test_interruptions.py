@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rollwright.devcluster.parts import Part
-from rollwright.workflows.contract import Phase
+from rollwright.workflows.contract import Message, Phase
 from tests.e2e.documented import READY_AFTER, TWO_TWO, assert_done_once, play
 from tests.e2e.scene import BY_HAND, Scene
 
@@ -61,6 +61,10 @@ async def test_the_api_server_may_be_away(scene: Scene) -> None:
         await scene.cluster.stop_part(Part.API_SERVER)
         away = asyncio.create_task(asyncio.sleep(API_SERVER_AWAY_SECONDS))
         stalled = await rollout.until_phase(Phase.STALLED)
+        await rollout.send(Message.PAUSE)
+        await rollout.send(Message.RESUME)
+        still = await rollout.until_phase(Phase.STALLED, stalled.reason)
+        assert still.observation == stalled.observation is not None
         await away
         await scene.bring_back(Part.API_SERVER)
         result = await play(scene, rollout)
