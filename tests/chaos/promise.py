@@ -28,12 +28,6 @@ class Limits(NamedTuple):
     ceiling: int
 
 
-class _Loss(NamedTuple):
-    at: float
-    ordinal: int
-    was: Running
-
-
 def wanted(spec: Spec) -> int:
     """The replicas the user wants."""
     return int(spec.annotations[WISH].partition("/")[0])
@@ -83,18 +77,15 @@ class Judge:
         self._limits, self._own_losses, self._looked_since = limits, losses, looked_since
         self._in_flight = InFlight()
         self._before: Frame | None = None
-        self._losses: list[_Loss] = []
+        self._past: list[tuple[float, dict[int, Running]]] = []
+        self.losses = 0
+        """Groups that were lost by themselves."""
         self.broken: list[str] = []
         """What broke the promise, in words."""
         self.excused = 0
-        """Steps that would have, but for a group that was lost by itself after they were decided on."""
+        """Steps that would have, but for what became of groups since they were decided on."""
         self.spare_min = 1000
         """The fewest groups certain beyond those that must be: 0 where the budget was used to the full."""
-
-    @property
-    def losses(self) -> int:
-        """Groups that were lost by themselves."""
-        return len(self._losses)
 
     def take(self, frame: Frame) -> None:
         """Judge what has changed."""
@@ -107,6 +98,7 @@ class Judge:
         if spec:
             self._in_flight.take(spec, frame.leader_set)
         self._before = frame
+        self._past.append((frame.change.at, running(frame)))
 
     def _judge(self, before: Frame, spec_before: Spec, frame: Frame, spec: Spec) -> None:
         writes = self._in_flight.writes
@@ -116,7 +108,7 @@ class Judge:
         kept_before, kept = certain(running(before), writes), certain(running(frame), after)
         self.spare_min = min(self.spare_min, kept - min(limits.floor, kept_before))
         if kept < min(limits.floor, kept_before):
-            if is_write and self._is_excused(spec, running(frame), after, limits.floor):
+            if is_write and self._is_excused(spec, after, limits.floor):
                 self.excused += 1
             else:
                 self.broken.append(
@@ -130,15 +122,17 @@ class Judge:
             )
 
     def _is_lost_by_itself(self, before: Frame, frame: Frame) -> bool:
-        if not self._own_losses.take(before, frame):
-            return False
-        at, groups = frame.change.at, running(before)
-        self._losses += [_Loss(at, ordinal, groups[ordinal]) for ordinal in before.serving - frame.serving]
-        return True
+        lost = self._own_losses.take(before, frame)
+        self.losses += len(before.serving - frame.serving) if lost else 0
+        return lost is not None
 
-    def _is_excused(self, spec: Spec, groups: dict[int, Running], after: list[Written], floor: int) -> bool:
-        """Whether it would be fine if the groups lost since it was decided on still served."""
+    def _is_excused(self, spec: Spec, after: list[Written], floor: int) -> bool:
+        """Whether it was fine at a moment at which it may have been decided on: groups fail and recover meanwhile."""
         scheduled = datetime.fromisoformat(spec.annotations[_FENCE].partition(" ")[0]).timestamp()
         since = self._looked_since(scheduled)
-        believed = groups | {loss.ordinal: loss.was for loss in self._losses if loss.at >= since}
-        return certain(believed, after) >= min(floor, certain(believed, after[:-1]))
+        for at, groups in reversed(self._past):
+            if certain(groups, after) >= min(floor, certain(groups, after[:-1])):
+                return True
+            if at < since:
+                return False
+        return False

@@ -95,6 +95,28 @@ def test_a_step_decided_on_just_before_a_group_was_lost_is_excused() -> None:
     assert (judge.broken, judge.excused) == ([], 1)
 
 
+def recovered(*, before_the_write: int) -> Story:
+    """A group that didn't serve is released, and has come to serve this many changes before."""
+    story = frozen(4)
+    story.leave(0)
+    story.come(3, "model:1", serves=False)
+    story.come(3, "model:1")
+    for _ in range(before_the_write - 1):
+        story.settle()
+    story.write(partition=3)
+    return story
+
+
+def test_a_step_decided_on_just_before_a_group_recovered_is_excused() -> None:
+    judge = judged(recovered(before_the_write=1), injected={"0 on model:1", "3 on model:1"}, looked_seconds=2)
+    assert (judge.broken, judge.excused) == ([], 1)
+
+
+def test_a_group_that_has_recovered_for_a_while_is_not_free_to_be_taken() -> None:
+    judge = judged(recovered(before_the_write=8), injected={"0 on model:1", "3 on model:1"}, looked_seconds=2)
+    assert "from 3 to 2" in judge.broken[0]
+
+
 def test_a_pod_that_goes_without_a_grace_period_was_nobodys() -> None:
     story = frozen(4)
     story.leave(0, at_once=True)

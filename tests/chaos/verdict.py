@@ -19,7 +19,7 @@ from tests.chaos.round import BrokenError, Round, StuckError
 from tests.chaos.site import Outage, Site, persistently
 from tests.devcluster.standin.namespace import Json, is_ready, is_terminating
 
-_LOOKED_SECONDS = 3.0
+_LOOKED_SECONDS = 1.0
 """So long before a step is scheduled its decision may have been read, when all are well."""
 _SERVED_SECONDS = 60.0
 _MOST_MOMENTS = 80
