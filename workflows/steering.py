@@ -172,8 +172,9 @@ def changed(message: Message, given: Steering, now: Situation) -> dict[str, obje
         case Message.PROMOTE:
             if given.full:
                 return {"gate": now.gates, "waiting": None}
-            passes = state.waiting is not None and (given.gate is None or given.gate > state.gate)
-            return {"gate": state.gate + 1, "waiting": None} if passes else {}
+            if state.waiting is None or (given.gate is not None and given.gate <= state.gate):
+                return {}
+            return {"gate": state.waiting + 1, "waiting": None}  # gates before it may be none at these replicas
 
 
 def retargeted(state: RolloutState) -> dict[str, object]:

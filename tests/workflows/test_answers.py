@@ -7,13 +7,14 @@ from unittest.mock import patch
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from rollwright.activities.messages import ActivityName
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import GatedStep, Strategy
-from rollwright.workflows.contract import RETARGET, STEER, Message, Phase
-from rollwright.workflows.steering import ANSWERS, STANDS, Refused
+from rollwright.workflows.contract import RETARGET, STEER, Message, Phase, RolloutState, Steering
+from rollwright.workflows.steering import ANSWERS, STANDS, Refused, Situation, changed
 from tests.support.played import PATIENCE_SECONDS, PlayedCluster
 from tests.support.skipped_time import Handle, rollout, status, until_phase
 
@@ -84,6 +85,13 @@ def test_the_table_names_every_message_and_every_phase_before_the_end() -> None:
     assert set(SCENES) == open_phases
 
 
+def test_a_promotion_passes_the_gate_that_waits_also_where_one_before_it_was_none() -> None:
+    """With one replica a gate at half of them is all of it, and nothing to wait at."""
+    waiting = Situation(Phase.GATED, RolloutState(gate=0, waiting=1), gates=2)
+    assert changed(Message.PROMOTE, Steering(), waiting) == {"gate": 2, "waiting": None}
+    assert changed(Message.PROMOTE, Steering(gate=2), waiting) == {"gate": 2, "waiting": None}
+
+
 @pytest.mark.parametrize("phase", SCENES)
 async def test_each_message_is_answered_as_the_table_says(server: WorkflowEnvironment, phase: Phase) -> None:
     with (
@@ -106,12 +114,15 @@ def answer_in_words(message: str, phase: Phase) -> str:
 
 async def by_update(handle: Handle, cluster: PlayedCluster, message: str) -> str:
     name, given = (RETARGET, ELSEWHERE) if message == RETARGET else (STEER, BY | {"message": message})
-    asking = asyncio.ensure_future(handle.execute_update(name, given))
+    asking = asyncio.ensure_future(handle.execute_update(name, given, result_type=str))
     await asyncio.wait([asking], timeout=0.3)
     cluster.held.discard(ActivityName.KEEP_TEMPLATE)  # of one change after the other
     await asyncio.wait([asking])
     failed = asking.exception()
-    return str(failed.__cause__) if isinstance(failed, WorkflowUpdateFailedError) else str(asking.result())
+    if isinstance(failed, WorkflowUpdateFailedError) and isinstance(failed.cause, ApplicationError):
+        return failed.cause.message
+    answer: str = asking.result()
+    return answer
 
 
 async def by_signal(handle: Handle, cluster: PlayedCluster, message: str, phase: Phase) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import Phase as Part
 from hypothesis import strategies as st
 from temporalio.client import WorkflowUpdateFailedError
@@ -102,6 +102,23 @@ settings_of_rollouts = st.tuples(
     deadline=None,
     phases=(Part.explicit, Part.reuse, Part.generate),  # to shrink a story that gets stuck takes many minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@example(
+    chosen=((), OnStall.PAUSE, 0, Pacing.ORDERED),
+    story=[
+        "the change breaks",
+        (("resume", {}), "update", True),
+        (("pause", {}), "signal", True),
+        "it is mended",
+        "all are ready",
+        (("resume", {}), "signal", False),
+    ],
+    events_a_run=1000,
+)
+@example(
+    chosen=((), OnStall.PAUSE, 0, Pacing.ORDERED),
+    story=[(("pause", {}), "signal", False), "all are ready", (("resume", {}), "update", False)] * 4,
+    events_a_run=60,
 )
 @given(settings_of_rollouts, stories, st.sampled_from([1000, 60]))
 async def test_a_rollout_stands_where_the_model_says_whatever_is_said_and_happens(
