@@ -120,6 +120,16 @@ settings_of_rollouts = st.tuples(
     story=[(("pause", {}), "signal", False), "all are ready", (("resume", {}), "update", False)] * 4,
     events_a_run=60,
 )
+@example(
+    chosen=((1, 2), OnStall.PAUSE, 0, Pacing.ORDERED),
+    story=[
+        "all are ready",
+        (("resume", {}), "update", False),
+        (("promote", {"gate": 1}), "signal", True),
+        "all are ready",
+    ],
+    events_a_run=1000,
+)
 @given(settings_of_rollouts, stories, st.sampled_from([1000, 60]))
 async def test_a_rollout_stands_where_the_model_says_whatever_is_said_and_happens(
     server: WorkflowEnvironment,
