@@ -77,6 +77,8 @@ class TakeStep(Model):
     step: Step
     uid: str
     generation: int
+    floor: int = 0
+    """The fewest available groups it may cause."""
     surge_by: SurgeBy = SurgeBy.REPLICAS
     record: str = ""
     """What was last read of the user's settings: they are written down again if somebody has removed them."""
@@ -146,7 +148,7 @@ class Sight(Model):
 
 
 class Restore(Model):
-    """Put the user's own settings back."""
+    """Put the user's own settings back; where the partition holds groups back, see that LWS holds them too."""
 
     target: Target
     uid: str = ""

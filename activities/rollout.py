@@ -96,7 +96,9 @@ class RolloutActivities:
     @activity.defn(name=ActivityName.LOWER_PARTITION)
     async def lower_partition(self, request: TakeStep) -> Outcome:
         """Release groups and replace them all together."""
-        return await self._carry_out(request, partial(steps.lower_partition, surge_by=request.surge_by))
+        return await self._carry_out(
+            request, partial(steps.lower_partition, floor=request.floor, surge_by=request.surge_by)
+        )
 
     @activity.defn(name=ActivityName.REPLACE_GROUPS)
     async def replace_groups(self, request: TakeStep) -> Outcome:
@@ -122,7 +124,7 @@ class RolloutActivities:
 
     @activity.defn(name=ActivityName.RESTORE)
     async def restore(self, request: Restore) -> str:
-        """Put the user's own settings back; return what could not be put back as it was."""
+        """Put the user's own settings back, or hold what is held; return what could not be put back as it was."""
         target = self._target(request.target, request.uid, request.record)
         with told_apart():
             return await _heartbeating(steps.restore(target, _fence()))

@@ -39,8 +39,8 @@ def left(snapshot: Snapshot) -> Left | None:
         return None
     seen, fence, settings = snapshot.observe(None, 0, now()), Fence.of(lws), _settings(record, snapshot)
     groups_asked = max(seen.groups_asked, _groups_of_leaders(snapshot))
-    outdated = tuple(group.ordinal for group in seen.groups if not group.updated)
-    unready = tuple(group.ordinal for group in seen.groups if not group.available)
+    outdated = tuple(group.ordinal for group in seen.asked if not group.updated)
+    unready = tuple(group.ordinal for group in seen.asked if not group.available)
     obstacles = {
         # A group below a partition comes back on the StatefulSet's current revision, which must not be an older one.
         Obstacle.UNSETTLED: not (snapshot.is_complete if settings.partition > 0 else snapshot.is_settled),
@@ -55,7 +55,7 @@ def left(snapshot: Snapshot) -> Left | None:
         settings=settings,
         partition=snapshot.reflected_partition,
         groups_asked=groups_asked,
-        updated=tuple(group.ordinal for group in seen.groups if group.updated),
+        updated=tuple(group.ordinal for group in seen.asked if group.updated),
         outdated=outdated,
         unready=unready,
         before=record.template,

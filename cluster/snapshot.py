@@ -169,9 +169,8 @@ class Snapshot:
         revision = self.target_revision if on_target else None
         partition = self.reflected_partition if settled else configuration(self.lws).get("partition", 0)
         grace = timedelta(seconds=unready_grace_seconds)
-        groups = tuple(
-            self._group(ordinal, partition, revision, grace, now) for ordinal in range(self._groups_at_most(written))
-        )
+        highest = max([self._groups_at_most(written) - 1, *self.leaders])  # some may not have been taken down yet
+        groups = tuple(self._group(ordinal, partition, revision, grace, now) for ordinal in range(highest + 1))
         return Observation(
             replicas=record.replicas_wanted(written) if record else written,
             groups_asked=self._groups_asked(groups, written),
@@ -189,17 +188,18 @@ class Snapshot:
         )
 
     def _groups_at_most(self, written: int) -> int:
-        """Groups there may be: while LWS acts, those it was asked for and those it has."""
+        """Groups that may be asked for: while LWS acts on its maxSurge, with it and without."""
         if not self._max_surge:
             return written
         return max(self._groups_standing, written if self.is_settled else written + self._max_surge)
 
     def _groups_asked(self, groups: tuple[Group, ...], written: int) -> int:
         """Groups asked for, by spec.replicas and by maxSurge: those are gone that LWS is about to give back."""
+        at_most = self._groups_at_most(written)
         if not self._max_surge or not self.is_settled:
-            return len(groups)
+            return at_most
         kept = own_surge(unfinished(groups[:written]), self._max_surge, self._own_max_unavailable)
-        return min(len(groups), written + kept)
+        return min(at_most, written + kept)
 
     def _is_widened(self, record: Record, groups: tuple[Group, ...]) -> bool:
         """Whether LWS's own settings stand wider than they need to, now that nothing is being released.

@@ -90,17 +90,27 @@ async def prepare(
 
 
 async def lower_partition(
-    target: LeaderWorkerSet, step: Step, generation: int, fence: Fence, *, surge_by: SurgeBy = SurgeBy.REPLICAS
+    target: LeaderWorkerSet,
+    step: Step,
+    generation: int,
+    fence: Fence,
+    *,
+    floor: int = 0,
+    surge_by: SurgeBy = SurgeBy.REPLICAS,
 ) -> None:
     """Release groups and, once the leader StatefulSet shows the release, replace them all together.
 
     LWS's own maxUnavailable is opened just as far as this needs, or LWS would hold its partition back, and closed at
     once: left open it would let somebody else's template edit take down the whole fleet. The partition is written even
     where somebody has set a lower one that LWS holds back by itself: opened, it would release all of that at once.
+    Raises ConflictError if fewer than `floor` groups would be left by now: one may have failed since it was planned.
     """
     snapshot = await target.read()
     lws, record = snapshot.lws, target.record_of(snapshot.lws)
-    wide = asking.opened(lws, record, step, surge_by, snapshot.observe(None, 0, now()))
+    seen = snapshot.observe(None, 0, now())
+    if seen.kept(step.partition, step.groups) < min(floor, seen.kept(seen.partition, seen.groups_asked)):
+        raise ConflictError(f"{target}: groups have become unready since the step was planned")
+    wide = asking.opened(lws, record, step, surge_by, seen)
     await target.write(lws, generation, fence, patches.hold(lws, *wide))
     if arrived := await _arrival(target, step.partition):
         await _replace_released(target, fence, arrived)
@@ -154,6 +164,9 @@ async def unblock(target: LeaderWorkerSet, step: Step, generation: int, fence: F
 async def restore(target: LeaderWorkerSet, fence: Fence) -> str:
     """Put the user's own settings back; return what could not be put back as it was, in words.
 
+    Where groups are held back the settings must wait, and the partition in force is made ours: LWS may hold back more
+    than we have asked for, and would release that by and by.
+
     LWS refuses percentages that come to 0 together at the present replicas: then they are put back as whole numbers.
     """
     snapshot = await target.read()
@@ -166,6 +179,11 @@ async def restore(target: LeaderWorkerSet, fence: Fence) -> str:
         if not record_text(lws):
             return ""  # put back by an earlier attempt, and the record with it
         raise ConflictError(f"{target}: somebody else has changed it meanwhile ({found})")
+    if held := snapshot.reflected_partition:
+        if configuration(lws).get("partition", 0) < held:
+            changes = patches.hold(lws, *asking.unchanged(lws, record, partition=held))
+            await target.write(lws, lws["metadata"]["generation"], fence, changes)
+        return ""
     if record.partition > 0 and not snapshot.is_complete:
         raise NotYetError(
             f"{target}: partition {record.partition} is put back once the StatefulSet's update is complete"

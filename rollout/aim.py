@@ -7,6 +7,8 @@ from rollwright.rollout.planner import Verdict, plan
 from rollwright.rollout.quantities import resolve
 from rollwright.rollout.spec import Model, OnStall, Pacing, Strategy
 
+_ANY_NUMBER = 1_000_000
+
 
 class Course(StrEnum):
     """Where a rollout is going."""
@@ -34,7 +36,8 @@ class Aim(Model):
     def effective(self) -> Strategy:
         """The strategy on this course. Back goes all the way: groups that never were updated are there already.
 
-        Whoever has set another course is not overruled by failures that follow.
+        Whoever has set another course is not overruled by failures that follow; and on the way back a group that was
+        broken all along keeps no other from being brought back.
         """
         if self.course is Course.FORWARD:
             return self.strategy
@@ -42,7 +45,13 @@ class Aim(Model):
             return self.strategy.model_copy(update={"on_stall": OnStall.PAUSE})
         pacing = Pacing.EAGER if self.fast else self.strategy.pacing
         return self.strategy.model_copy(
-            update={"partition": 0, "steps": (), "pacing": pacing, "on_stall": OnStall.PAUSE}
+            update={
+                "partition": 0,
+                "steps": (),
+                "pacing": pacing,
+                "on_stall": OnStall.PAUSE,
+                "max_failed_groups": _ANY_NUMBER,
+            }
         )
 
     def plan(self, seen: Observation) -> Verdict:

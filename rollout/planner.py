@@ -109,7 +109,7 @@ def plan(
 def _unwanted(observation: Observation, *, stopping: bool) -> Step | Blocked | None:
     """Somebody else's change of what a rollout holds: frozen at once, as LWS acts on it, and then asked about."""
     if observation.edited:
-        return _step(Action.FREEZE, observation, partition=max(observation.partition, observation.groups_asked))
+        return _step(Action.FREEZE, observation, partition=max(observation.partition, len(observation.groups)))
     if observation.dispute and not stopping:
         return Blocked(
             reason=f"frozen, since somebody else has changed {observation.dispute}: whose version shall hold?"
@@ -157,14 +157,15 @@ def _step(
 def _prepare(budget: Budget, observation: Observation, bound: int) -> Step:
     """New target (rule 1). Frozen at the groups there are, not at the replicas: an ordinal between would be released.
 
-    It releases nothing, so it may be written in any state.
+    Those that are to go and still stand count too: somebody may scale up before they are gone. It releases nothing, so
+    it may be written in any state.
     """
-    present = observation.groups_asked
+    asked = observation.groups_asked
     outdated = sum(1 for group in observation.groups[bound : observation.replicas] if not group.updated)
     return Step(
         action=Action.PREPARE,
-        partition=max(present, bound),
-        groups=max(present, observation.replicas + min(budget.surge, outdated)),
+        partition=max(asked, len(observation.groups), bound),
+        groups=max(asked, observation.replicas + min(budget.surge, outdated)),
     )
 
 

@@ -60,9 +60,9 @@ async def record_outcome(queue: str, request: RecordOutcome) -> None:
     return await _call(queue, ActivityName.RECORD_OUTCOME, request, type(None), request.outcome)
 
 
-async def restore(queue: str, request: Restore) -> str:
-    """Put the user's own settings back; what could not be put back as it was."""
-    return await _call(queue, ActivityName.RESTORE, request, str, "put the user's own settings back")
+async def restore(queue: str, request: Restore, summary: str) -> str:
+    """Put the user's own settings back, or hold what is held; what could not be put back as it was."""
+    return await _call(queue, ActivityName.RESTORE, request, str, summary)
 
 
 def wait_readiness(queue: str, request: WaitReadiness, summary: str) -> workflow.ActivityHandle[Sight]:

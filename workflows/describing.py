@@ -85,6 +85,8 @@ def next_commands(status: RolloutStatus) -> tuple[str, ...]:
             return f"{resume} --ours", f"{resume} --theirs", f"rollwright abort {target}"
         case Phase.STALLED if status.course is Course.FORWARD:
             return resume, back, f"rollwright abort {target}"
+        case Phase.STALLED if status.course is Course.STOP:
+            return resume, back
         case Phase.STALLED:
             return (resume,)
         case _:

@@ -217,6 +217,7 @@ class RolloutWorkflow(Inbox):
             step=step,
             uid=seen.uid,
             generation=seen.generation,
+            floor=self._given.spec.strategy.budget(seen.replicas).floor,
             surge_by=self._state.surge_by,
             record=self._state.record,
         )
@@ -244,11 +245,10 @@ class RolloutWorkflow(Inbox):
             self._remember(waiting=gate, reason=f"gate {gate + 1} of {self._gates} waits to be promoted")
             self._enter(self._phase_by_will)
             return
-        note = ""
-        if seen.partition == 0:
-            self._enter(Phase.RESTORING)
-            request = Restore(target=self._given.spec.target, uid=seen.uid, record=self._state.record)
-            note = await calls.restore(self._given.task_queue, request)
+        self._enter(Phase.RESTORING)
+        summary = f"hold at partition {seen.partition}" if seen.partition else "put the user's own settings back"
+        request = Restore(target=self._given.spec.target, uid=seen.uid, record=self._state.record)
+        note = await calls.restore(self._given.task_queue, request, summary)
         phase, _ = _ENDS[self._state.course]
         self._finish(phase, describing.ending(seen, self._state.course, note))
 

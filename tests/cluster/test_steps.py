@@ -68,6 +68,31 @@ async def test_a_rollback_makes_deletes_decided_on_before_miss(real: Real) -> No
     assert "deletionTimestamp" not in leader["metadata"]
 
 
+async def test_a_release_planned_before_a_group_failed_is_not_carried_out(real: Real) -> None:
+    await prepare(real)
+    before = await real.settings()
+    step = Step(action=Action.LOWER_PARTITION, partition=2, groups=3)
+    with pytest.raises(ConflictError, match="unready since the step was planned"):
+        await steps.lower_partition(real.target, step, await real.generation(), fence(2), floor=3)
+    assert await real.settings() == before
+    await steps.lower_partition(real.target, step, await real.generation(), fence(3), floor=2)
+    assert (await real.settings())["partition"] == 2
+
+
+async def test_what_lws_holds_back_by_itself_at_the_end_is_held_for_good(real: Real) -> None:
+    """An abort in the middle of a release: LWS would go on with it by and by."""
+    await prepare(real, change=SLOW)
+    lws = await real.target.read_object()
+    record = Record.of(lws)
+    assert record
+    asked = Asked(partition=1, max_unavailable=1, template=kept_name(lws, template_of(lws)))
+    await real.write(2, patches.hold(lws, record, asked))
+    await until(real.target.read, lambda snapshot: snapshot.is_settled and snapshot.reflected_partition == 2)
+    assert await steps.restore(real.target, fence(3)) == ""
+    assert await real.settings() == {"partition": 2, "maxUnavailable": 1, "maxSurge": 0}
+    assert Record.of(await real.target.read_object())
+
+
 async def test_a_release_replaces_all_it_releases_and_closes_what_it_opened(real: Real) -> None:
     await prepare(real)
     before = await real.uids()

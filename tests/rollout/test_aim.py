@@ -54,6 +54,19 @@ def test_back_goes_all_the_way_whatever_the_strategy_holds() -> None:
     assert back.model_copy(update={"fast": True}).effective.pacing is Pacing.EAGER
 
 
+def test_on_the_way_back_a_group_that_was_broken_all_along_keeps_no_other_from_being_brought_back() -> None:
+    strategy = Strategy(max_unavailable=1)
+    halfway = seen("FUUo", partition=4)
+    assert isinstance(Aim(strategy=strategy).plan(halfway), Failed)
+    broken = halfway.groups[3].model_copy(update={"ready": False})
+    halfway = halfway.model_copy(update={"groups": (*halfway.groups[:3], broken)})
+    back = Aim(strategy=strategy, course=Course.BACK)
+    step = back.plan(halfway)
+    assert isinstance(step, Step)
+    assert (step.action, step.partition) == (Action.LOWER_PARTITION, 3)
+    assert back.plan(seen("FUUU", partition=0)) == Done()
+
+
 def test_stop_releases_nothing_and_leaves_the_partition_also_of_a_target_scaled_to_nothing() -> None:
     stop = Aim(strategy=Strategy(max_unavailable=1), course=Course.STOP)
     assert stop.plan(seen("ooUU", partition=2)) == Done()

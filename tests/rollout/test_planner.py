@@ -214,3 +214,11 @@ def test_stopping_gives_the_surge_back_and_moves_nothing_else() -> None:
     state = seen("ooUUUU", partition=3)
     assert plan(TWO_TWO, state, stopping=True) == Step(action=Action.RECLAIM_REPLICAS, partition=3, groups=4)
     assert plan(TWO_TWO, seen("o", partition=3, replicas=1), stopping=True) == Done()
+
+
+def test_a_new_target_freezes_also_the_groups_that_are_to_go_and_still_stand() -> None:
+    """Somebody who scales up again before they are gone would have them released all at once."""
+    standing = tuple(Group(ordinal=ordinal, updated=False, ready=True) for ordinal in range(4))
+    seen = Observation(replicas=2, groups_asked=2, partition=0, groups=standing, on_target=False, settled=False)
+    step = plan(Strategy(max_unavailable=1), seen)
+    assert step == Step(action=Action.PREPARE, partition=4, groups=2)
