@@ -275,10 +275,24 @@ class Scene:
         events = [event async for event in handle.fetch_history_events()]
         return "\n".join(["the last events:", *(_line(event) for event in events[-30:]), *logs])
 
-    async def bring_back(self, part: Part) -> None:
-        """Start a part of the cluster that was stopped, and whatever would take a minute to find it again."""
+    @asynccontextmanager
+    async def without(self, part: Part, *, frozen: bool = False) -> AsyncIterator[None]:
+        """A while in which a part of the cluster is stopped, or frozen. It is back afterwards, whatever happens."""
+        if frozen:
+            self.cluster.freeze_part(part)
+        else:
+            await self.cluster.stop_part(part)
+        try:
+            yield
+        finally:
+            if frozen:
+                self.cluster.thaw_part(part)
+            else:
+                await self._bring_back(part)
+
+    async def _bring_back(self, part: Part) -> None:
         await self.cluster.start_part(part)
-        if part is Part.API_SERVER:
+        if part is Part.API_SERVER:  # alone they would find it again after up to a minute
             for client in (Part.CONTROLLER_MANAGER, Part.SCHEDULER, Part.KWOK):
                 await self.cluster.stop_part(client)
                 await self.cluster.start_part(client)

@@ -58,17 +58,16 @@ async def test_the_api_server_may_be_away(scene: Scene) -> None:
     await scene.create(ready_after=BY_HAND)
     async with scene.rollout(TWO_TWO) as rollout:
         await rollout.reaches(2, 6)
-        await scene.cluster.stop_part(Part.API_SERVER)
-        away = asyncio.create_task(asyncio.sleep(API_SERVER_AWAY_SECONDS))
-        stalled = await rollout.until_phase(Phase.STALLED)
-        await rollout.send(Message.PAUSE)
-        await rollout.send(Message.RESUME)
-        still = await rollout.until_phase(Phase.STALLED, stalled.reason)
-        assert still.observation == stalled.observation is not None
-        await away
-        await scene.bring_back(Part.API_SERVER)
+        async with scene.without(Part.API_SERVER):
+            away = asyncio.create_task(asyncio.sleep(API_SERVER_AWAY_SECONDS))
+            stalled = await rollout.until_phase(Phase.STALLED)
+            await rollout.send(Message.PAUSE)
+            await rollout.send(Message.RESUME)
+            still = await rollout.until_phase(Phase.STALLED, stalled.reason)
+            await away
         result = await play(scene, rollout)
     assert "is the API server up?" in stalled.reason
+    assert still.observation == stalled.observation is not None
     assert result.phase is Phase.COMPLETED
     await assert_done_once(scene, rollout)
 
@@ -78,12 +77,11 @@ async def test_nothing_is_deleted_while_the_lws_controller_is_away(scene: Scene)
     async with scene.rollout(TWO_TWO) as rollout:
         await rollout.reaches(2, 6)
         await rollout.replaced(2, 3)
-        await scene.cluster.stop_part(Part.LWS_STAND_IN)
-        await scene.make_ready(4, 5)
-        await rollout.reaches(0, 6)
-        await rollout.until(lambda status: status.reason == "The controllers have not taken up the last change yet")
-        assert len(rollout.seen.leaders[0]) == len(rollout.seen.leaders[1]) == 1
-        await scene.cluster.start_part(Part.LWS_STAND_IN)
+        async with scene.without(Part.LWS_STAND_IN):
+            await scene.make_ready(4, 5)
+            await rollout.reaches(0, 6)
+            await rollout.until(lambda now: now.reason == "The controllers have not taken up the last change yet")
+            assert len(rollout.seen.leaders[0]) == len(rollout.seen.leaders[1]) == 1
         result = await play(scene, rollout, first=(0, 6))
     assert result.phase is Phase.COMPLETED
     await assert_done_once(scene, rollout)

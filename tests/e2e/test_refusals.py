@@ -22,8 +22,9 @@ LWS = {"apiGroups": ["leaderworkerset.x-k8s.io"], "resources": ["leaderworkerset
 PODS = {"apiGroups": [""], "resources": ["pods"]}
 STATEFUL_SETS = {"apiGroups": ["apps"], "resources": ["statefulsets"]}
 REVISIONS = {"apiGroups": ["apps"], "resources": ["controllerrevisions"]}
+SCALERS = {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"]}
 READ = {"verbs": ["get", "list", "watch"]}
-READER: list[Json] = [{**kind, **READ} for kind in (LWS, STATEFUL_SETS, PODS, REVISIONS)]
+READER: list[Json] = [{**kind, **READ} for kind in (LWS, STATEFUL_SETS, PODS, REVISIONS, SCALERS)]
 WRITER: list[Json] = [
     *READER,
     {**LWS, "verbs": ["patch"]},

@@ -195,20 +195,13 @@ async def test_messages_show_at_once_and_are_carried_out_when_what_is_away_is_ba
     async with scene.rollout(TWO_TWO, broken("not-ready")) as rollout:
         await rollout.reaches(2, 6)
         await rollout.replaced(2, 3)
-        if frozen:
-            scene.cluster.freeze_part(part)
-        else:
-            await scene.cluster.stop_part(part)
-        for message, phase in (
-            (Message.PAUSE, Phase.PAUSED),
-            (Message.RESUME, Phase.PROGRESSING),
-            (Message.ROLLBACK, Phase.ROLLING_BACK),
-        ):
-            record_property(f"{message} shown after seconds", await seconds_until_shown(rollout, message, phase))
-        if frozen:
-            scene.cluster.thaw_part(part)
-        else:
-            await scene.bring_back(part)
+        async with scene.without(part, frozen=frozen):
+            for message, phase in (
+                (Message.PAUSE, Phase.PAUSED),
+                (Message.RESUME, Phase.PROGRESSING),
+                (Message.ROLLBACK, Phase.ROLLING_BACK),
+            ):
+                record_property(f"{message} shown after seconds", await seconds_until_shown(rollout, message, phase))
         began = time.monotonic()
         result = await rollout.result()
         record_property("back seconds", time.monotonic() - began)

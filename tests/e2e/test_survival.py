@@ -92,8 +92,8 @@ async def test_a_rollback_survives_a_restart_of(scene: Scene, part: Part | None)
             await scene.server.kill()
             await scene.server.start()
         else:
-            await scene.cluster.stop_part(part)
-            await scene.bring_back(part)
+            async with scene.without(part):
+                pass
         result = await rollout.result()
     assert result.phase is Phase.ROLLED_BACK
     assert [len(rollout.seen.leaders[ordinal]) for ordinal in range(4)] == [1, 3, 3, 3]
