@@ -148,11 +148,13 @@ class Sight(Model):
 
 
 class Restore(Model):
-    """Put the user's own settings back; where the partition holds groups back, see that LWS holds them too."""
+    """Put the user's own settings back."""
 
     target: Target
     uid: str = ""
     record: str = ""
+    held: bool = False
+    """The partition holds groups back: the settings wait, and LWS is made to hold them too."""
 
 
 class RecordOutcome(Model):

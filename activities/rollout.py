@@ -127,6 +127,9 @@ class RolloutActivities:
         """Put the user's own settings back, or hold what is held; return what could not be put back as it was."""
         target = self._target(request.target, request.uid, request.record)
         with told_apart():
+            if request.held:
+                await _heartbeating(steps.hold_back(target, _fence()))
+                return ""
             return await _heartbeating(steps.restore(target, _fence()))
 
     @activity.defn(name=ActivityName.RECORD_OUTCOME)

@@ -1,6 +1,7 @@
 """Asking Temporal to start a rollout."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import typer
 from temporalio.client import Client
@@ -31,6 +32,8 @@ _REGISTER = (
     "temporal operator search-attribute create --name RolloutTarget --name RolloutPhase --name RolloutRevision "
     "--type Keyword --type Keyword --type Keyword"
 )
+_TASK_TIMEOUT = timedelta(seconds=5)
+"""A frozen worker holds a message up for twice this long, once; Temporal's default is 10 s."""
 _SUMMARY_LENGTH = 200
 """Temporal takes 200 bytes for a summary."""
 
@@ -75,6 +78,7 @@ async def _start(client: Client, given: RolloutInput, attributes: Sequence[Searc
             given,
             id=spec.target.workflow_id,
             task_queue=given.task_queue,
+            task_timeout=_TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             search_attributes=TypedSearchAttributes(attributes),

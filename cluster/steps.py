@@ -164,9 +164,6 @@ async def unblock(target: LeaderWorkerSet, step: Step, generation: int, fence: F
 async def restore(target: LeaderWorkerSet, fence: Fence) -> str:
     """Put the user's own settings back; return what could not be put back as it was, in words.
 
-    Where groups are held back the settings must wait, and the partition in force is made ours: LWS may hold back more
-    than we have asked for, and would release that by and by.
-
     LWS refuses percentages that come to 0 together at the present replicas: then they are put back as whole numbers.
     """
     snapshot = await target.read()
@@ -179,11 +176,6 @@ async def restore(target: LeaderWorkerSet, fence: Fence) -> str:
         if not record_text(lws):
             return ""  # put back by an earlier attempt, and the record with it
         raise ConflictError(f"{target}: somebody else has changed it meanwhile ({found})")
-    if held := snapshot.reflected_partition:
-        if configuration(lws).get("partition", 0) < held:
-            changes = patches.hold(lws, *asking.unchanged(lws, record, partition=held))
-            await target.write(lws, lws["metadata"]["generation"], fence, changes)
-        return ""
     if record.partition > 0 and not snapshot.is_complete:
         raise NotYetError(
             f"{target}: partition {record.partition} is put back once the StatefulSet's update is complete"
@@ -195,6 +187,16 @@ async def restore(target: LeaderWorkerSet, fence: Fence) -> str:
         await _put_back(target, lws, fence, record, narrow)
         return f"maxUnavailable is left at {narrow}: LWS refuses {record.max_unavailable} at this number of replicas"
     return ""
+
+
+async def hold_back(target: LeaderWorkerSet, fence: Fence) -> None:
+    """Make the partition in force ours: LWS may hold back more than we have asked for, and release it by and by."""
+    snapshot = await target.read()
+    lws, held = snapshot.lws, snapshot.reflected_partition
+    target.check_uid(lws)
+    if configuration(lws).get("partition", 0) < held:
+        changes = patches.hold(lws, *asking.unchanged(lws, target.record_of(lws), partition=held))
+        await target.write(lws, lws["metadata"]["generation"], fence, changes)
 
 
 async def _put_back(

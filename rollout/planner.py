@@ -109,7 +109,7 @@ def plan(
 def _unwanted(observation: Observation, *, stopping: bool) -> Step | Blocked | None:
     """Somebody else's change of what a rollout holds: frozen at once, as LWS acts on it, and then asked about."""
     if observation.edited:
-        return _step(Action.FREEZE, observation, partition=max(observation.partition, len(observation.groups)))
+        return _step(Action.FREEZE, observation, partition=max(observation.partition, observation.groups_asked))
     if observation.dispute and not stopping:
         return Blocked(
             reason=f"frozen, since somebody else has changed {observation.dispute}: whose version shall hold?"

@@ -246,8 +246,9 @@ class RolloutWorkflow(Inbox):
             self._enter(self._phase_by_will)
             return
         self._enter(Phase.RESTORING)
-        summary = f"hold at partition {seen.partition}" if seen.partition else "put the user's own settings back"
-        request = Restore(target=self._given.spec.target, uid=seen.uid, record=self._state.record)
+        held = seen.partition > 0
+        summary = f"hold at partition {seen.partition}" if held else "put the user's own settings back"
+        request = Restore(target=self._given.spec.target, uid=seen.uid, record=self._state.record, held=held)
         note = await calls.restore(self._given.task_queue, request, summary)
         phase, _ = _ENDS[self._state.course]
         self._finish(phase, describing.ending(seen, self._state.course, note))

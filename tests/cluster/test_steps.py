@@ -88,7 +88,7 @@ async def test_what_lws_holds_back_by_itself_at_the_end_is_held_for_good(real: R
     asked = Asked(partition=1, max_unavailable=1, template=kept_name(lws, template_of(lws)))
     await real.write(2, patches.hold(lws, record, asked))
     await until(real.target.read, lambda snapshot: snapshot.is_settled and snapshot.reflected_partition == 2)
-    assert await steps.restore(real.target, fence(3)) == ""
+    await steps.hold_back(real.target, fence(3))
     assert await real.settings() == {"partition": 2, "maxUnavailable": 1, "maxSurge": 0}
     assert Record.of(await real.target.read_object())
 

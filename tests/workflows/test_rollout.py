@@ -69,7 +69,7 @@ async def test_an_abort_gives_the_surge_back_and_updates_nothing_further(server:
     )
     assert result.next == ("rollwright start --target lws/llm -n default", "rollwright rollback lws/llm -n default")
     assert cluster.outcomes["x-new"].startswith("aborted 20")
-    assert (cluster.world.spec.partition, cluster.world.spec.groups) == (2, 4)
+    assert (cluster.world.spec.partition, cluster.world.spec.groups, cluster.restored) == (2, 4, 0)
 
 
 async def test_a_request_for_cancellation_is_an_abort(server: WorkflowEnvironment) -> None:
