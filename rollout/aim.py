@@ -7,8 +7,6 @@ from rollwright.rollout.planner import Verdict, plan
 from rollwright.rollout.quantities import resolve
 from rollwright.rollout.spec import Model, OnStall, Pacing, Strategy
 
-_ANY_NUMBER = 1_000_000
-
 
 class Course(StrEnum):
     """Where a rollout is going."""
@@ -36,8 +34,7 @@ class Aim(Model):
     def effective(self) -> Strategy:
         """The strategy on this course. Back goes all the way: groups that never were updated are there already.
 
-        Whoever has set another course is not overruled by failures that follow; and on the way back a group that was
-        broken all along keeps no other from being brought back.
+        Whoever has set another course is not overruled by failures that follow.
         """
         if self.course is Course.FORWARD:
             return self.strategy
@@ -45,20 +42,17 @@ class Aim(Model):
             return self.strategy.model_copy(update={"on_stall": OnStall.PAUSE})
         pacing = Pacing.EAGER if self.fast else self.strategy.pacing
         return self.strategy.model_copy(
-            update={
-                "partition": 0,
-                "steps": (),
-                "pacing": pacing,
-                "on_stall": OnStall.PAUSE,
-                "max_failed_groups": _ANY_NUMBER,
-            }
+            update={"partition": 0, "steps": (), "pacing": pacing, "on_stall": OnStall.PAUSE}
         )
 
     def plan(self, seen: Observation) -> Verdict:
-        """The next step from here."""
+        """The next step from here. On the way back a group that was broken all along keeps no other from going."""
         gate = self.gate_ahead(seen.replicas)
+        strategy = self.effective
+        if self.course is Course.BACK:
+            strategy = strategy.model_copy(update={"max_failed_groups": seen.groups_asked})
         return plan(
-            self.effective,
+            strategy,
             seen,
             hold=0 if gate is None else self._bound(gate, seen.replicas),
             stopping=self.course is Course.STOP,
