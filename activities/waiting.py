@@ -136,7 +136,8 @@ class Waiter:
             case Wait():
                 return self._shows_otherwise(seen, known)
             case Blocked() | Failed():
-                return verdict != request.aim.plan(known) and self._waited(_PATIENCE_SECONDS)
+                other = verdict != request.aim.plan(known) and self._waited(_PATIENCE_SECONDS)
+                return other or self._shows_otherwise(seen, known)
             case Step(action=Action.REPLACE | Action.FREEZE):
                 return True  # also while paused: what was opened for a release, or by others, must not stay open
             case Done() if request.gated:

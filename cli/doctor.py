@@ -11,6 +11,7 @@ from rollwright.cli.diagnosis import Scope
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.outputs import Diagnosis
 from rollwright.cli.repairing import Repair
+from rollwright.cli.text import plain
 from rollwright.cluster.api import connect
 from rollwright.cluster.errors import ClusterError, ConflictError, SupersededError, TemporaryError, UnconfiguredError
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, Intervention
@@ -67,7 +68,7 @@ def doctor(
     if as_json:
         typer.echo(seen.model_dump_json(by_alias=True))
     elif repair:
-        typer.echo(seen.repaired)
+        typer.echo(plain(seen.repaired))
     else:
         render.show(lambda _: render.diagnosis(seen))
     raise typer.Exit(ExitCode.DONE if seen.mended or not seen.findings else ExitCode.COULD_NOT)

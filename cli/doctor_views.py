@@ -37,6 +37,6 @@ def _how_left(left: Left) -> list[tuple[str, str]]:
         ("stands", f"partition {left.partition}, {left.groups_asked} groups{surge}"),
         ("groups", "; ".join(groups)),
         ("edited", one_line(left.edited)),
-        ("waiting", f"the user's settings: {settings(left.settings)}"),
+        ("waiting", one_line(f"the user's settings: {settings(left.settings)}")),
         *(("because", obstacle.value) for obstacle in left.obstacles),
     ]

@@ -1,6 +1,7 @@
 """Targets that a rollout has left its record on: in which state they are, and their user's settings put back."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from rollwright.cluster import names, patches
 from rollwright.cluster.api import LEADER_WORKER_SETS, Api, Manifest
@@ -94,6 +95,8 @@ async def put_settings_back(target: LeaderWorkerSet, fence: Fence) -> Left | Non
     found = left(snapshot)
     if found is None:
         return None
+    if last := Fence.of(snapshot.lws):  # not by the clock of this machine, which may be ahead of Temporal's
+        fence = Fence(last.scheduled + timedelta(microseconds=1), fence.workflow_id)
     changes: list[Manifest] = []
     if not found.obstacles:
         wanted = found.settings

@@ -3,21 +3,21 @@
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import ValidationError
+from pydantic import NonNegativeInt, ValidationError
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
 from rollwright.cluster.templates import digest_of_kept, kept_name, template_of
-from rollwright.rollout.quantities import resolve
+from rollwright.rollout.quantities import Count, resolve
 from rollwright.rollout.spec import Model
 
 
 class Asked(Model):
     """What a rollout holds of the spec, as it last wrote it. Whatever differs from it, somebody else has written."""
 
-    partition: int
-    max_unavailable: int
-    max_surge: int = 0
+    partition: NonNegativeInt
+    max_unavailable: NonNegativeInt
+    max_surge: NonNegativeInt = 0
     template: str
     """Name of the kept template."""
 
@@ -92,11 +92,11 @@ class Record(Model):
     """
 
     version: Literal[1] = 1
-    replicas: int
-    groups: int
-    max_unavailable: int | str
-    max_surge: int | str
-    partition: int
+    replicas: NonNegativeInt
+    groups: NonNegativeInt
+    max_unavailable: Count
+    max_surge: Count
+    partition: NonNegativeInt
     template: str = ""
     """Name of the kept template that stood when the first step came: what a rollback goes to. Empty: not known."""
     asked: Asked | None = None

@@ -123,13 +123,14 @@ class Snapshot:
         return self.is_settled and self.reflected_partition <= partition
 
     def old_window(self) -> list[Manifest]:
-        """Leaders released and not yet replaced, by what the leader StatefulSet says now."""
+        """Leaders released and not yet replaced, also by a write that the leader StatefulSet doesn't show yet."""
+        return self._outdated_from(min(self.reflected_partition, configuration(self.lws).get("partition", 0)))
+
+    def _outdated_from(self, partition: int) -> list[Manifest]:
         return [
             pod
             for ordinal, pod in sorted(self.leaders.items())
-            if ordinal >= self.reflected_partition
-            and _label(pod, names.REVISION) != self.target_revision
-            and not _is_terminating(pod)
+            if ordinal >= partition and _label(pod, names.REVISION) != self.target_revision and not _is_terminating(pod)
         ]
 
     def released_leaders(self) -> list[Manifest]:
@@ -139,7 +140,8 @@ class Snapshot:
         """
         if not self.is_settled:
             return []
-        return [pod for pod in self.old_window() if _ordinal(pod) < self._groups_standing]
+        released = self._outdated_from(self.reflected_partition)
+        return [pod for pod in released if _ordinal(pod) < self._groups_standing]
 
     def placed_surge(self, replicas: int, patience: timedelta, now: datetime) -> int | None:
         """How many surge groups have nodes, if one above has looked for a node longer than the patience."""

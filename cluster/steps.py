@@ -143,7 +143,9 @@ async def _replace_released(target: LeaderWorkerSet, fence: Fence, snapshot: Sna
     record = target.record_of(snapshot.lws)
     if record and (found := record.edited(snapshot.lws)):
         raise ConflictError(f"{target}: somebody else has changed it since the groups were released ({found})")
-    await asyncio.gather(*(target.delete_leader(leader) for leader in snapshot.released_leaders()))
+    if released := snapshot.released_leaders():
+        target.check_fence(await target.read_object(), fence)  # the pods were read after the object: it may be late
+        await asyncio.gather(*(target.delete_leader(leader) for leader in released))
     held = asking.unchanged(snapshot.lws, record)
     if configuration(snapshot.lws).get("maxUnavailable") != held.asked.max_unavailable:
         await target.amend(snapshot.lws, fence, patches.hold(snapshot.lws, *held))
@@ -194,8 +196,11 @@ async def hold_back(target: LeaderWorkerSet, fence: Fence) -> None:
     snapshot = await target.read()
     lws, held = snapshot.lws, snapshot.reflected_partition
     target.check_uid(lws)
+    record = target.record_of(lws)
+    if record and (found := record.edited(lws)):
+        raise ConflictError(f"{target}: somebody else has changed it meanwhile ({found})")
     if configuration(lws).get("partition", 0) < held:
-        changes = patches.hold(lws, *asking.unchanged(lws, target.record_of(lws), partition=held))
+        changes = patches.hold(lws, *asking.unchanged(lws, record, partition=held))
         await target.write(lws, lws["metadata"]["generation"], fence, changes)
 
 

@@ -34,10 +34,17 @@ def differences(before: Any, after: Any, field: str = "") -> Iterator[Difference
 
 
 def in_short(before: Any, after: Any) -> str:
-    """The first few differences on one line, for people who must decide at a glance."""
+    """The first few differences on one line, for people who must decide at a glance.
+
+    Values of images alone: it is shown in many places, and others, of environment variables say, may be secret.
+    """
     found = list(differences(before, after))
-    told = [f"{one.field} {_cut(one.before)} -> {_cut(one.after)}" for one in found[:_FEW]]
+    told = [_in_short(one) for one in found[:_FEW]]
     return ", ".join([*told, f"and {len(found) - _FEW} more"] if len(found) > _FEW else told)
+
+
+def _in_short(one: Difference) -> str:
+    return f"{one.field} {_cut(one.before)} -> {_cut(one.after)}" if one.field.endswith("image") else one.field
 
 
 def _cut(text: str) -> str:

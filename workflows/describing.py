@@ -67,7 +67,7 @@ def _groups(groups: Sequence[Group]) -> str:
 def next_commands(status: RolloutStatus) -> tuple[str, ...]:
     """The commands that go on from here; none while it goes on by itself."""
     target = f"lws/{status.spec.target.name} -n {status.spec.target.namespace}"
-    forward, back = f"rollwright start --target {target}", f"rollwright rollback {target}"
+    forward, back = f"rollwright doctor {target} --repair resume", f"rollwright rollback {target}"
     disputed = bool(status.observation and status.observation.dispute)
     resume = f"rollwright resume {target}"
     match status.phase:
@@ -146,7 +146,15 @@ def steering(given: Sequence[Any]) -> Steering:
     try:
         return Steering.model_validate(first)
     except ValidationError:
-        return Steering(reason=str(first)[:200])
+        return Steering(**_who_and_why(first))
+
+
+def _who_and_why(given: object) -> dict[str, str]:
+    """What can be kept of an input that can't be read: no more, as the rest may be private."""
+    if isinstance(given, str):
+        return {"reason": given[:200]}
+    fields = given if isinstance(given, dict) else {}
+    return {name: str(fields[name])[:200] for name in ("actor", "reason") if isinstance(fields.get(name), str)}
 
 
 def message(given: Any) -> tuple[Message, Steering]:
@@ -170,6 +178,12 @@ def short(error: ValidationError | ApplicationError) -> str:
     if isinstance(error, ApplicationError):
         return error.message
     return "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())[:500]
+
+
+def is_worth_trying_again(error: ActivityError) -> bool:
+    """Whether the very same may succeed later: not where the target has changed, or something is refused."""
+    cause = error.cause
+    return not (isinstance(cause, ApplicationError) and (cause.non_retryable or cause.type == "ConflictError"))
 
 
 def failure(error: ActivityError, task_queue: str) -> str:

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from rollwright.activities.messages import KeepTemplate, Kept, RecordOutcome
-    from rollwright.rollout.spec import Change
+    from rollwright.rollout.spec import Change, Strategy
     from rollwright.workflows import calls, describing, steering
     from rollwright.workflows.contract import (
         REQUEST_MEMO,
@@ -146,31 +146,32 @@ class Inbox(Standing):
         if isinstance(answer, steering.Refused):
             raise describing.refusal(answer.why)
         async with self._keeping:
+            if given.request_id and given.request_id == self._given.request_id:
+                return self._state.template  # sent twice
+            strategy = given.strategy or self._given.spec.strategy
             try:
-                kept = await self._kept(given.change, workflow.now().isoformat(), given)
+                kept = await self._kept(given.change, strategy, workflow.now().isoformat(), given)
             except ActivityError as error:
                 raise describing.refusal(describing.failure(error, self._given.task_queue)) from error
             if self._phase.is_final or self._phase is Phase.RESTORING:
                 raise describing.refusal("it has ended meanwhile; start another rollout")
             replaced = self._state.template
-            self._respecify(change=given.change, strategy=given.strategy or self._given.spec.strategy)
+            self._respecify(change=given.change, strategy=strategy)
             by = Intervention(actor=given.actor, reason=given.reason)
-            request_id = given.request_id or self._given.request_id
-            self._given = self._given.model_copy(update={"by": by, "request_id": request_id})
+            self._given = self._given.model_copy(update={"by": by, "request_id": given.request_id})
             self._take_template(kept)
-        if given.request_id:
-            workflow.upsert_memo({REQUEST_MEMO: given.request_id})
+        workflow.upsert_memo({REQUEST_MEMO: given.request_id})
         self._remember(**steering.retargeted(self._state))
         self._note(f"{RETARGET}: {kept.template}", given)
         if replaced != kept.template:
             await self._record_outcome(replaced, f"replaced by another change {workflow.now().isoformat()}")
         return kept.template
 
-    async def _kept(self, change: Change, restarted_at: str, by: Intervention) -> Kept:
+    async def _kept(self, change: Change, strategy: Strategy, restarted_at: str, by: Intervention) -> Kept:
         request = KeepTemplate(
             target=self._given.spec.target,
             change=change,
-            strategy=self._given.spec.strategy,
+            strategy=strategy,
             restarted_at=restarted_at,
             actor=by.actor,
             reason=by.reason,
@@ -189,14 +190,20 @@ class Inbox(Standing):
             self._keep_event(f"not in the ledger: {outcome}: {describing.failure(error, self._given.task_queue)}")
 
     def _take_template(self, kept: Kept) -> None:
+        begun = self._state.prepared and self._state.before
         self._remember(
             template=kept.template,
-            before=self._state.before or kept.before,
+            before=self._state.before if begun else kept.before,
             standing=kept.standing,
             surge_by=kept.surge_by,
         )
-        change = self._given.spec.change
-        if change.patch or change.manifest:  # kept in the cluster; it may be large, and private
-            self._respecify(change=Change(revision=kept.template))
+        if self._state.prepared:
+            self._name_the_change_by_its_template()
         if self._has_attributes:
             workflow.upsert_search_attributes([REVISION_ATTRIBUTE.value_set(kept.template)])
+
+    def _name_the_change_by_its_template(self) -> None:
+        """A patch or a manifest may be large, and private. Before the first step it may have to be made anew."""
+        change = self._given.spec.change
+        if change.patch or change.manifest:
+            self._respecify(change=Change(revision=self._state.template))

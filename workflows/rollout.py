@@ -73,19 +73,25 @@ class RolloutWorkflow(Inbox):
         self._remember(started_at=self._state.started_at or workflow.now().isoformat())
         self._show()
         while not self._phase.is_final:
-            if workflow.info().get_current_history_length() > _EVENTS_A_RUN:
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(self._given.model_copy(update={"state": self._state}))
             try:
+                await self._begin_anew_if_long()
                 await self._go_on()
             except _Interrupted:
                 continue
             except asyncio.CancelledError:
                 self._take(Message.ABORT, Steering(actor="Temporal", reason="cancellation was requested"))
-        if self._phase is not Phase.DELETED:
-            await self._record_outcome(self._state.template, f"{self._phase} {self._finished_at}")
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        try:
+            if self._phase is not Phase.DELETED:
+                await self._record_outcome(self._state.template, f"{self._phase} {self._finished_at}")
+            await workflow.wait_condition(workflow.all_handlers_finished)
+        except asyncio.CancelledError:
+            return self.status()  # it has ended before the cancellation came
         return self.status()
+
+    async def _begin_anew_if_long(self) -> None:
+        if workflow.info().get_current_history_length() > _EVENTS_A_RUN:
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            workflow.continue_as_new(self._given.model_copy(update={"state": self._state}))
 
     async def _go_on(self) -> None:
         """One turn of the loop."""
@@ -121,7 +127,7 @@ class RolloutWorkflow(Inbox):
             self._finish(Phase.DELETED, "it was deleted, and made anew under its name; the new one is left alone")
         elif self._was_edited_before(seen):
             self._remember(template="")
-        elif seen.dispute and not self._state.placed:
+        elif seen.dispute and not seen.edited and not self._state.placed:
             self._remember(settle=Side.OURS)
         else:
             await self._follow(seen, self._aim.plan(seen))
@@ -157,18 +163,29 @@ class RolloutWorkflow(Inbox):
     async def _keep_template(self) -> None:
         async with self._keeping:
             if not self._state.template:
-                self._take_template(await self._kept(self._given.spec.change, self._state.started_at, self._given.by))
+                spec = self._given.spec
+                self._take_template(
+                    await self._kept(spec.change, spec.strategy, self._state.started_at, self._given.by)
+                )
 
     async def _settle(self, side: Side) -> None:
         seen = self._state.observation
         request = SettleDispute(
             target=self._given.spec.target, uid=seen.uid if seen else "", side=side, record=self._state.record
         )
-        theirs = await calls.settle_dispute(self._given.task_queue, request)
         self._remember(settle=None)
-        if theirs:
-            self._remember(template=theirs, course=Course.FORWARD, ordeals={})
+        try:
+            theirs = await calls.settle_dispute(self._given.task_queue, request)
+        except ActivityError as error:
+            if not self._steered and describing.is_worth_trying_again(error):
+                self._remember(settle=side)  # else people are asked again
+            raise
+        if theirs and theirs != self._wanted and not self._steered:
+            replaced = self._state.template
+            self._remember(**steering.retargeted(self._state), template=theirs)
+            self._remember(settle=None)
             self._respecify(change=Change(revision=theirs))
+            await self._record_outcome(replaced, f"replaced by somebody else's template {workflow.now().isoformat()}")
 
     async def _look(self) -> Sight:
         """Wait for something to do or to show. A message ends the wait at once: it only reads, so it is let go."""
@@ -210,6 +227,7 @@ class RolloutWorkflow(Inbox):
 
     async def _act(self, seen: Observation, step: Step) -> None:
         self._remember(prepared=True, reason="")
+        self._name_the_change_by_its_template()
         self._enter(self._phase_by_will)
         request = TakeStep(
             target=self._given.spec.target,

@@ -158,7 +158,7 @@ def changed(message: Message, given: Steering, now: Situation) -> dict[str, obje
         case Message.RESUME:
             return {"paused": False, "settle": given.side or state.settle, **anew}
         case Message.ABORT:
-            return {"course": Course.STOP, "paused": False, "waiting": None}
+            return {"course": Course.STOP, "paused": False, "waiting": None, "settle": None}
         case Message.ROLLBACK:
             fast = given.fast or (state.course is Course.BACK and state.fast)
             return {

@@ -26,7 +26,7 @@ EVERYTHING: Json = {
     "rolloutStrategy": {"rollingUpdateConfiguration": {"partition": 0, "maxUnavailable": 3, "maxSurge": 1}},
     "leaderWorkerTemplate": THEIR_TEMPLATE,
 }
-THEIRS = 'the template (leaderWorkerTemplate.workerTemplate.metadata.annotations.theirs nothing -> "yes")'
+THEIRS = "the template (leaderWorkerTemplate.workerTemplate.metadata.annotations.theirs)"
 WORDS = "partition 2 -> 0, maxUnavailable 1 -> 3, maxSurge 0 -> 1, "
 HELD = {"partition": 3, "maxUnavailable": 1, "maxSurge": 0}
 

@@ -27,6 +27,7 @@ def test_equal_templates_have_none() -> None:
 def test_in_short_only_the_first_few_are_told_and_long_values_are_cut() -> None:
     before = {"image": "m:1", "size": 2}
     assert in_short(before, {"image": "m:2", "size": 2}) == 'image "m:1" -> "m:2"'
+    assert in_short({"env": {"TOKEN": "old"}}, {"env": {"TOKEN": "secret"}}) == "env.TOKEN"
     assert in_short(before, {"size": 2}) == 'image "m:1" -> nothing'
-    assert in_short({}, dict.fromkeys("abcde", 1)).endswith("c nothing -> 1, and 2 more")
-    assert len(in_short({"a": "x" * 9000}, {})) < 100
+    assert in_short({}, dict.fromkeys("abcde", 1)).endswith("b, c, and 2 more")
+    assert len(in_short({"image": "x" * 9000}, {})) < 100

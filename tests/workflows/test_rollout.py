@@ -67,7 +67,10 @@ async def test_an_abort_gives_the_surge_back_and_updates_nothing_further(server:
         "new revision on groups 2-3; older one on groups 0-1; "
         "held at partition 2, so that LWS updates nothing by itself"
     )
-    assert result.next == ("rollwright start --target lws/llm -n default", "rollwright rollback lws/llm -n default")
+    assert result.next == (
+        "rollwright doctor lws/llm -n default --repair resume",
+        "rollwright rollback lws/llm -n default",
+    )
     assert cluster.outcomes["x-new"].startswith("aborted 20")
     assert (cluster.world.spec.partition, cluster.world.spec.groups, cluster.restored) == (2, 4, 0)
 
