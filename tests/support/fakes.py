@@ -51,6 +51,8 @@ class FakeCluster:
     """Revisions on which no group becomes ready, and of which each has failed as soon as it is looked at again."""
     dispute: str = ""
     """What somebody else has changed."""
+    unsettled: int = 0
+    """How often a dispute can't be settled, as the cluster is away."""
     settled: list[Side] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
     """By template, as the ledger has them."""
@@ -93,6 +95,9 @@ class FakeCluster:
 
     @activity.defn(name=ActivityName.SETTLE_DISPUTE)
     async def settle_dispute(self, request: SettleDispute) -> str:
+        if self.unsettled:
+            self.unsettled -= 1
+            raise ApplicationError("the API server doesn't answer", type="UnreachableError")
         self.settled.append(request.side)
         self.dispute = ""
         return f"x-{self.world.spec.revision}" if request.side is Side.THEIRS else ""

@@ -220,3 +220,38 @@ async def test_what_can_not_be_is_refused_with_the_reason(server: WorkflowEnviro
 
 async def _at_gate(handle: Handle, gate: int) -> bool:
     return (await status(handle)).gate == gate
+
+
+async def test_an_abort_outweighs_a_decision_that_could_not_be_carried_out_yet(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await steps(cluster, 2)
+        cluster.world.spec = cluster.world.spec._replace(revision="theirs", partition=6)
+        cluster.world.reflect()
+        cluster.dispute = "the template"
+        await until_phase(handle, Phase.STALLED)
+        cluster.unsettled = 100
+        await steer(handle, "resume", side=Side.THEIRS)
+        await until(lambda: _tried_to_settle(cluster))
+        await steer(handle, "abort")
+        cluster.stuck = False
+        result = await handle.result()
+    assert (result.phase, result.revision) == (Phase.ABORTED, "x-new")
+    assert "theirs" not in images(cluster)[:2]
+
+
+async def test_the_same_request_retargets_once(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await steps(cluster, 2)
+        change = {"change": {"images": {"model": "m:newer"}}, "request_id": "build-7"}
+        await handle.execute_update(RETARGET, change)
+        await handle.signal("rollback")
+        assert await handle.execute_update(RETARGET, change) == "x-newer"
+        assert (await status(handle)).course is Course.BACK
+        cluster.stuck = False
+        assert (await handle.result()).phase is Phase.ROLLED_BACK
+
+
+async def _tried_to_settle(cluster: FakeCluster) -> bool:
+    return cluster.unsettled < 100
