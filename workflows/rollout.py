@@ -173,17 +173,18 @@ class RolloutWorkflow(Inbox):
         request = SettleDispute(
             target=self._given.spec.target, uid=seen.uid if seen else "", side=side, record=self._state.record
         )
-        self._remember(settle=None)
         try:
             theirs = await calls.settle_dispute(self._given.task_queue, request)
         except ActivityError as error:
-            if not self._steered and describing.is_worth_trying_again(error):
-                self._remember(settle=side)  # else people are asked again
+            if self._state.settle is side and not describing.is_worth_trying_again(error):
+                self._remember(settle=None)  # people are asked again
             raise
-        if theirs and theirs != self._wanted and not self._steered:
+        if self._state.settle is not side:
+            return  # somebody has decided otherwise meanwhile
+        self._remember(settle=None)
+        if theirs and theirs != self._wanted:
             replaced = self._state.template
-            self._remember(**steering.retargeted(self._state), template=theirs)
-            self._remember(settle=None)
+            self._remember(template=theirs, course=Course.FORWARD, fast=False, ordeals={}, surge_limit=None)
             self._respecify(change=Change(revision=theirs))
             await self._record_outcome(replaced, f"replaced by somebody else's template {workflow.now().isoformat()}")
 

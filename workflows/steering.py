@@ -37,6 +37,8 @@ _SETTLED = {
     Side.OURS: Taken("goes on with what was asked for here; what somebody else has set is dropped"),
     Side.THEIRS: Taken("goes on with what somebody else has set"),
 }
+_GATES_ANEW: Mapping[str, object] = {"gate": 0, "waiting": None}
+"""Of another change; already where it is asked for, so that what is said of its gates right after counts."""
 _NOTHING_CHANGED = Refused("nothing is changed yet; abort it")
 _RESTORING = Refused("everything is done and the settings are being put back; start another rollout after it")
 
@@ -156,7 +158,8 @@ def changed(message: Message, given: Steering, now: Situation) -> dict[str, obje
         case Message.PAUSE:
             return {"paused": True}
         case Message.RESUME:
-            return {"paused": False, "settle": given.side or state.settle, **anew}
+            gates = _GATES_ANEW if given.side is Side.THEIRS and _stands_on_another(state) else {}
+            return {"paused": False, "settle": given.side or state.settle, **gates, **anew}
         case Message.ABORT:
             return {"course": Course.STOP, "paused": False, "waiting": None, "settle": None}
         case Message.ROLLBACK:
@@ -177,14 +180,19 @@ def changed(message: Message, given: Steering, now: Situation) -> dict[str, obje
             return {"gate": state.waiting + 1, "waiting": None}  # gates before it may be none at these replicas
 
 
+def _stands_on_another(state: RolloutState) -> bool:
+    """Whether the template that stands is another than the change's."""
+    seen = state.observation
+    return state.course is not Course.FORWARD or seen is None or not seen.on_target
+
+
 def retargeted(state: RolloutState) -> dict[str, object]:
     """What another change, once its template is kept, changes besides."""
     return {
         "course": Course.FORWARD,
         "fast": False,
-        "gate": 0,
-        "waiting": None,
         "settle": ours(state),
+        **_GATES_ANEW,
         "ordeals": {},
         "surge_limit": None,
     }

@@ -165,7 +165,7 @@ async def test_an_abort_stands_at_the_split_until_another_rollout_goes_on_or_bac
         await scene.make_ready(2, 3)
     assert result.phase is Phase.ABORTED
     assert "new revision on groups 2-3; older one on groups 0-1; held at partition 2" in result.reason
-    assert [command.split()[1] for command in result.next] == ["start", "rollback"]
+    assert [command.split()[1] for command in result.next] == ["doctor", "rollback"]
     assert rollout.seen.partition_replicas == [(0, 4), (4, 6), (2, 6), (2, 4)]
     assert_never_touched(rollout.seen, 0, 1)
     held = await scene.lws()

@@ -63,6 +63,8 @@ class Model:
             return STANDS
         self.paused = False
         if side == "theirs":
+            if (self.change, self.course) != ("theirs", "forward"):
+                self.passed, self.at_gate = 0, None
             self.change, self.course = "theirs", "forward"
         return TAKEN
 

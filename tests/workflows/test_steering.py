@@ -240,6 +240,28 @@ async def test_an_abort_outweighs_a_decision_that_could_not_be_carried_out_yet(s
     assert "theirs" not in images(cluster)[:2]
 
 
+@pytest.mark.parametrize("messages", [("promote",), ("pause", "resume", "promote")])
+async def test_what_is_said_while_a_decision_is_carried_out_does_not_undo_it(
+    server: WorkflowEnvironment, messages: tuple[str, ...]
+) -> None:
+    cluster = FakeCluster(World(4))
+    async with rollout(server, cluster, GATED) as handle:
+        await until_phase(handle, Phase.GATED)
+        cluster.world.spec = cluster.world.spec._replace(revision="theirs", partition=4)
+        cluster.world.reflect()
+        cluster.dispute = "the template"
+        await until_phase(handle, Phase.STALLED)
+        cluster.unsettled = 100
+        await steer(handle, "resume", side=Side.THEIRS)
+        await until(lambda: _tried_to_settle(cluster))
+        for message in messages:
+            await steer(handle, message, full=message == "promote")
+        cluster.unsettled = 0
+        result = await handle.result()
+    assert (result.phase, result.revision) == (Phase.COMPLETED, "x-theirs")
+    assert images(cluster) == ["theirs"] * 4
+
+
 async def test_the_same_request_retargets_once(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
