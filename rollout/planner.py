@@ -91,7 +91,7 @@ def plan(
     if not stopping and len(observation.failed) > strategy.max_failed_groups:
         return Failed(reason=_why_failed(observation.failed))
     partition = _partition(strategy, budget, observation, bound)
-    groups = _groups(strategy, budget, observation, partition, bound)
+    groups = _groups(strategy, budget, observation, partition, bound, stopping=stopping)
     if partition < observation.partition:
         return _step(Action.LOWER_PARTITION, observation, partition=partition, groups=groups)
     if groups != observation.groups_asked:
@@ -220,7 +220,9 @@ def _partition(strategy: Strategy, budget: Budget, observation: Observation, bou
     return min(observation.partition, lowest)
 
 
-def _groups(strategy: Strategy, budget: Budget, observation: Observation, partition: int, bound: int) -> int:
+def _groups(
+    strategy: Strategy, budget: Budget, observation: Observation, partition: int, bound: int, *, stopping: bool
+) -> int:
     """Surge (rule 4): how many groups to ask for, given the new partition."""
     ours = observation.groups[bound : budget.replicas]
     failed = sum(1 for group in ours if group.failed)
@@ -237,11 +239,16 @@ def _groups(strategy: Strategy, budget: Budget, observation: Observation, partit
         wanted = min(max(0, unfinished - budget.unavailable), surge)
     if wanted >= surge:
         return budget.replicas + wanted
-    return _lowest_safe_groups(observation, partition, budget.floor, at_least=budget.replicas + wanted)
+    at_least = budget.replicas + wanted
+    return _lowest_safe_groups(observation, partition, budget.floor, at_least=at_least, stopping=stopping)
 
 
-def _lowest_safe_groups(observation: Observation, partition: int, floor: int, *, at_least: int) -> int:
-    """Reclaim only what isn't needed: simply dropping to `at_least` may take down a ready surge group that is."""
+def _lowest_safe_groups(observation: Observation, partition: int, floor: int, *, at_least: int, stopping: bool) -> int:
+    """Reclaim only what isn't needed: simply dropping to `at_least` may take down a ready surge group that is.
+
+    Too few may be available already: what is still loading is kept, as it will be needed then. What finds no node will
+    not be, and would hold everything up for ever; and once all is to stop nobody waits for more.
+    """
     lowest = groups = observation.groups_asked
     kept = observation.kept(partition, groups)
     while groups > at_least:
@@ -249,7 +256,8 @@ def _lowest_safe_groups(observation: Observation, partition: int, floor: int, *,
         group = observation.groups[groups]
         if (group.available and (group.updated or group.ordinal < partition)) or group.blip:
             kept -= 1
-        if kept >= floor:
+        idle = not group.available and not group.blip and (stopping or group.unscheduled)
+        if kept >= floor or (idle and lowest == groups + 1):
             lowest = groups
     return lowest
 

@@ -123,6 +123,29 @@ def test_a_failed_surge_group_holds_nothing_back_that_costs_nothing() -> None:
     assert rollout.finish() == Done()
 
 
+@pytest.mark.parametrize("course", ["forward", "stop"])
+@pytest.mark.parametrize(
+    ("replicas", "unavailable", "surge", "broken"), [(4, 1, 1, (2, 3)), (4, 1, 2, (0, 1, 2, 3)), (2, 1, 1, (0, 1))]
+)
+def test_a_surge_without_nodes_is_given_back_also_where_too_few_groups_serve_already(
+    replicas: int, unavailable: int, surge: int, broken: tuple[int, ...], course: str
+) -> None:
+    """The new version is what would mend the old groups: it must not wait for a surge that never comes."""
+    strategy = Strategy(max_unavailable=unavailable, max_surge=surge)
+    hopeless = frozenset(("old", ordinal) for ordinal in broken)
+    rollout = Rollout(Aim(strategy=strategy), World(replicas), hopeless=hopeless, nodes=replicas)
+    for ordinal in broken:
+        rollout.world.fail(ordinal)
+    rollout.happen("act", 0)
+    assert rollout.world.spec.groups > replicas
+    rollout.happen("reflect", 0)
+    if course == "stop":
+        rollout.happen("stop", 0)
+    assert rollout.finish() == Done()
+    assert rollout.world.spec.groups == replicas
+    assert course == "stop" or rollout.on("new", range(replicas))
+
+
 def test_more_failures_than_are_tolerated_are_told_and_nothing_more_is_released() -> None:
     hopeless = frozenset({("new", 3), ("new", 2)})
     for tolerated, expected in ((1, 2), (2, 0)):
