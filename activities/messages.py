@@ -152,16 +152,19 @@ class Restore(Model):
 
     target: Target
     uid: str = ""
+    generation: int = 0
+    """The version of the spec that was seen to be at its end: of any other that isn't known."""
     record: str = ""
     held: bool = False
     """The partition holds groups back: the settings wait, and LWS is made to hold them too."""
+    complete: bool = True
+    """The update of the StatefulSet will be complete; else a partition of the user's own can't be put back."""
 
 
 class RecordOutcome(Model):
     """Write into the ledger how the rollout of a template ended."""
 
     target: Target
-    uid: str
     template: str
     outcome: str
     """The rollout's final phase, and when."""

@@ -128,9 +128,9 @@ class RolloutActivities:
         target = self._target(request.target, request.uid, request.record)
         with told_apart():
             if request.held:
-                await _heartbeating(steps.hold_back(target, _fence()))
+                await _heartbeating(steps.hold_back(target, request.generation, _fence()))
                 return ""
-            return await _heartbeating(steps.restore(target, _fence()))
+            return await _heartbeating(steps.restore(target, request.generation, _fence(), complete=request.complete))
 
     @activity.defn(name=ActivityName.RECORD_OUTCOME)
     async def record_outcome(self, request: RecordOutcome) -> None:

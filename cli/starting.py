@@ -22,6 +22,7 @@ from rollwright.workflows.contract import (
     MEMO,
     PHASE_ATTRIBUTE,
     REQUEST_MEMO,
+    REVISION_ATTRIBUTE,
     TARGET_ATTRIBUTE,
     WORKFLOW_TYPE,
     Phase,
@@ -58,6 +59,7 @@ async def start_rollout(client: Client, given: RolloutInput) -> Run:
     attributes = [
         SearchAttributePair(TARGET_ATTRIBUTE, views.short(spec.target)),
         SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING.value),
+        SearchAttributePair(REVISION_ATTRIBUTE, ""),  # set later; one that isn't registered is told now
     ]
     with explained(f"{spec.target.workflow_id} can't be started"):
         try:

@@ -132,7 +132,15 @@ class Record(Model):
 
     def edited(self, lws: Manifest) -> Found | None:
         """What somebody else has changed on the target of what a rollout holds, if anything."""
-        return self.asked.edited(lws) if self.asked else None
+        found = self.asked.edited(lws) if self.asked else None
+        return None if found and self._is_put_back(lws, found) else found
+
+    def _is_put_back(self, lws: Manifest, found: Found) -> bool:
+        """Whether the user's settings stand again by our own hand, and only the answer to that was lost."""
+        settings = configuration(lws)
+        standing = (settings.get("partition", 0), settings.get("maxUnavailable", 1), settings.get("maxSurge", 0))
+        users = (self.partition, self.max_unavailable, self.max_surge)
+        return not record_text(lws) and standing == users and found.template is None and found.asked.partition == 0
 
     def replicas_wanted(self, asked: int) -> int:
         """How many groups the user wants, given that spec.replicas asks for so many."""

@@ -6,11 +6,12 @@ deletes only pods that are exactly the ones it read.
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 from rollwright.cluster import asking, patches
 from rollwright.cluster.api import Manifest
 from rollwright.cluster.errors import ClusterError, ConflictError, NotYetError, RefusedError
-from rollwright.cluster.record import Fence, Found, Record, configuration, record_text
+from rollwright.cluster.record import Fence, Found, configuration, record_text
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import template_of
@@ -163,10 +164,12 @@ async def unblock(target: LeaderWorkerSet, step: Step, generation: int, fence: F
         await target.delete_leader(snapshot.leaders[ordinal])
 
 
-async def restore(target: LeaderWorkerSet, fence: Fence) -> str:
+async def restore(target: LeaderWorkerSet, generation: int, fence: Fence, *, complete: bool = True) -> str:
     """Put the user's own settings back; return what could not be put back as it was, in words.
 
     LWS refuses percentages that come to 0 together at the present replicas: then they are put back as whole numbers.
+    A partition of the user's own goes back only once the StatefulSet's update is complete, or groups that die would
+    come back old; where it never may be, not `complete`, the settings wait in the record.
     """
     snapshot = await target.read()
     lws = snapshot.lws
@@ -179,19 +182,23 @@ async def restore(target: LeaderWorkerSet, fence: Fence) -> str:
             return ""  # put back by an earlier attempt, and the record with it
         raise ConflictError(f"{target}: somebody else has changed it meanwhile ({found})")
     if record.partition > 0 and not snapshot.is_complete:
+        if not complete:
+            return f"your own settings wait: partition {record.partition} can't be put back while groups aren't updated"
         raise NotYetError(
             f"{target}: partition {record.partition} is put back once the StatefulSet's update is complete"
         )
+    forgotten = patches.forget(lws)
+    users = partial(patches.pace, lws, partition=record.partition, max_surge=record.max_surge)
     try:
-        await _put_back(target, lws, fence, record, record.max_unavailable)
+        await target.write(lws, generation, fence, [*users(max_unavailable=record.max_unavailable), *forgotten])
     except RefusedError:
         narrow = record.narrow(lws["spec"]["replicas"])
-        await _put_back(target, lws, fence, record, narrow)
+        await target.write(lws, generation, fence, [*users(max_unavailable=narrow), *forgotten])
         return f"maxUnavailable is left at {narrow}: LWS refuses {record.max_unavailable} at this number of replicas"
     return ""
 
 
-async def hold_back(target: LeaderWorkerSet, fence: Fence) -> None:
+async def hold_back(target: LeaderWorkerSet, generation: int, fence: Fence) -> None:
     """Make the partition in force ours: LWS may hold back more than we have asked for, and release it by and by."""
     snapshot = await target.read()
     lws, held = snapshot.lws, snapshot.reflected_partition
@@ -201,16 +208,7 @@ async def hold_back(target: LeaderWorkerSet, fence: Fence) -> None:
         raise ConflictError(f"{target}: somebody else has changed it meanwhile ({found})")
     if configuration(lws).get("partition", 0) < held:
         changes = patches.hold(lws, *asking.unchanged(lws, record, partition=held))
-        await target.write(lws, lws["metadata"]["generation"], fence, changes)
-
-
-async def _put_back(
-    target: LeaderWorkerSet, lws: Manifest, fence: Fence, record: Record, max_unavailable: int | str
-) -> None:
-    settings = patches.pace(
-        lws, partition=record.partition, max_unavailable=max_unavailable, max_surge=record.max_surge
-    )
-    await target.write(lws, lws["metadata"]["generation"], fence, [*settings, *patches.forget(lws)])
+        await target.write(lws, generation, fence, changes)
 
 
 async def _arrival(target: LeaderWorkerSet, partition: int) -> Snapshot | None:

@@ -178,6 +178,9 @@ class RolloutState(Model):
     """The step whose gate waits to be promoted, from 0."""
     placed: bool = False
     """Whether this rollout's own template has been seen in place: what was disputed before is of no interest."""
+    asked: Retarget | None = None
+    """Another change that is asked for and not taken up yet."""
+    asked_at: str = ""
     settle: Side | None = None
     """Whose version holds, where somebody else has changed the target: to be carried out."""
     observation: Observation | None = None
@@ -186,6 +189,8 @@ class RolloutState(Model):
     """The user's settings as last read on the target."""
     stages: tuple[Stage, ...] = ()
     steps: int = 0
+    phase: Phase | None = None
+    """As it was shown when the history was begun anew; None: as people have steered it."""
     reason: str = ""
     trouble: str = ""
     surge_limit: int | None = None

@@ -180,10 +180,15 @@ def short(error: ValidationError | ApplicationError) -> str:
     return "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())[:500]
 
 
+def is_permanent(error: ActivityError) -> bool:
+    """Whether trying again won't help until somebody changes something."""
+    return isinstance(error.cause, ApplicationError) and error.cause.non_retryable
+
+
 def is_worth_trying_again(error: ActivityError) -> bool:
     """Whether the very same may succeed later: not where the target has changed, or something is refused."""
-    cause = error.cause
-    return not (isinstance(cause, ApplicationError) and (cause.non_retryable or cause.type == "ConflictError"))
+    conflict = isinstance(error.cause, ApplicationError) and error.cause.type == "ConflictError"
+    return not conflict and not is_permanent(error)
 
 
 def failure(error: ActivityError, task_queue: str) -> str:

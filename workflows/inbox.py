@@ -4,28 +4,22 @@ Each takes anything: from the Temporal UI messages come with no input, with text
 parameter would wedge the workflow.
 """
 
-import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from rollwright.activities.messages import KeepTemplate, Kept, RecordOutcome
-    from rollwright.rollout.spec import Change, Strategy
-    from rollwright.workflows import calls, describing, steering
+    from rollwright.workflows import describing, steering
     from rollwright.workflows.contract import (
-        REQUEST_MEMO,
         RETARGET,
-        REVISION_ATTRIBUTE,
         STEER,
         Intervention,
         Message,
-        Phase,
         Retarget,
         RolloutInput,
         Steering,
@@ -33,13 +27,31 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.workflows.standing import Standing
 
 
+@dataclass(eq=False)
+class Pending:
+    """Another change that is asked for, until the loop has taken it up or turned it down."""
+
+    asked: Retarget
+    template: str = ""
+    """Name of its template, once it is taken up."""
+    refusal: str = ""
+    """Why it is turned down."""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it is known what becomes of it."""
+        return bool(self.template or self.refusal)
+
+
 class Inbox(Standing):
     """A rollout that takes messages."""
 
     def __init__(self, given: RolloutInput) -> None:
         super().__init__(given)
-        self._keeping = asyncio.Lock()
-        """One change after the other is made into a template."""
+        asked = given.state.asked
+        self._pending = Pending(asked) if asked else None
+        self._begins_anew = False
+        """The history is about to be begun anew, which waits for every handler."""
 
     @workflow.signal
     def pause(self, *given: Any) -> None:
@@ -73,17 +85,16 @@ class Inbox(Standing):
         self._take(Message.PROMOTE, describing.steering(given))
 
     @workflow.signal(name=RETARGET)
-    async def retarget_signal(self, *given: Any) -> None:
+    def retarget_signal(self, *given: Any) -> None:
         """Go on towards another change. Input: {"actor": ..., "reason": ..., "change": {"images": {...}}}."""
         try:
             asked = Retarget.model_validate(given[0] if given else {})
         except ValidationError as error:
             self._keep_event(f"{RETARGET} refused: {describing.short(error)}", describing.steering(given))
             return
-        try:
-            await self._retarget(asked)
-        except ApplicationError as error:
-            self._keep_event(f"{RETARGET} refused: {describing.short(error)}", asked)
+        answer = self._ask_for(asked)
+        if isinstance(answer, steering.Refused):
+            self._keep_event(f"{RETARGET} refused: {answer.why}", asked)
 
     @workflow.signal(dynamic=True)
     def unknown(self, name: str, given: Sequence[RawValue]) -> None:
@@ -106,8 +117,20 @@ class Inbox(Standing):
 
     @workflow.update(name=RETARGET)
     async def retarget(self, given: Any = None) -> str:
-        """Go on towards another change; answers with its template's name. Input: {"change": ..., "actor": ...}."""
-        return await self._retarget(Retarget.model_validate(given))
+        """Go on towards another change. Input: {"change": ..., "actor": ...}.
+
+        Answers with its template's name; with nothing where that will be known by a history that is begun anew only.
+        """
+        answer = self._ask_for(Retarget.model_validate(given))
+        if isinstance(answer, steering.Refused):
+            raise describing.refusal(answer.why)
+        pending = self._pending
+        if pending is None:
+            return self._state.template  # the same request, sent again
+        await workflow.wait_condition(lambda: pending.is_answered or self._begins_anew)
+        if pending.refusal:
+            raise describing.refusal(pending.refusal)
+        return pending.template
 
     @retarget.validator
     def _check_retarget(self, given: Any = None) -> None:
@@ -130,80 +153,36 @@ class Inbox(Standing):
             self._keep_event(f"{message} refused: {answer.why}", given)
             return answer
         if answer is not steering.STANDS:
+            if message in steering.OVERRULING:
+                self._turn_down(f"{message} was sent after it")
             self._remember(**steering.changed(message, given, self._situation))
-            self._failures = 0
             self._note(f"{message}: {answer.effect}", given)
         return answer
 
     def _note(self, what: str, by: Intervention) -> None:
         self._steered = True
+        self._failures = 0
         self._remember(reason="")  # what stood in the way is looked at anew
         self._enter(self._phase_by_will)
         self._keep_event(what, by)
 
-    async def _retarget(self, given: Retarget) -> str:
+    def _ask_for(self, asked: Retarget) -> steering.Answer:
+        """Take another change, to be taken up by the loop before anything else. Sent twice it is one request."""
         answer = steering.answer(RETARGET, Steering(), self._situation)
-        if isinstance(answer, steering.Refused):
-            raise describing.refusal(answer.why)
-        async with self._keeping:
-            if given.request_id and given.request_id == self._given.request_id:
-                return self._state.template  # sent twice
-            strategy = given.strategy or self._given.spec.strategy
-            try:
-                kept = await self._kept(given.change, strategy, workflow.now().isoformat(), given)
-            except ActivityError as error:
-                raise describing.refusal(describing.failure(error, self._given.task_queue)) from error
-            if self._phase.is_final or self._phase is Phase.RESTORING:
-                raise describing.refusal("it has ended meanwhile; start another rollout")
-            replaced = self._state.template
-            self._respecify(change=given.change, strategy=strategy)
-            by = Intervention(actor=given.actor, reason=given.reason)
-            self._given = self._given.model_copy(update={"by": by, "request_id": given.request_id})
-            self._take_template(kept)
-        workflow.upsert_memo({REQUEST_MEMO: given.request_id})
-        self._remember(**steering.retargeted(self._state))
-        self._note(f"{RETARGET}: {kept.template}", given)
-        if replaced != kept.template:
-            await self._record_outcome(replaced, f"replaced by another change {workflow.now().isoformat()}")
-        return kept.template
+        known = self._pending.asked.request_id if self._pending else self._given.request_id
+        if isinstance(answer, steering.Refused) or (asked.request_id and asked.request_id == known):
+            return answer
+        self._turn_down("another change was asked for after it")
+        self._pending = Pending(asked)
+        self._remember(asked=asked, asked_at=workflow.now().isoformat())
+        self._note(f"{RETARGET}: {answer.effect}", asked)
+        self._remember(reason=steering.TAKING_UP)
+        return answer
 
-    async def _kept(self, change: Change, strategy: Strategy, restarted_at: str, by: Intervention) -> Kept:
-        request = KeepTemplate(
-            target=self._given.spec.target,
-            change=change,
-            strategy=strategy,
-            restarted_at=restarted_at,
-            actor=by.actor,
-            reason=by.reason,
-        )
-        return await calls.keep_template(self._given.task_queue, request)
-
-    async def _record_outcome(self, template: str, outcome: str) -> None:
-        """Write an end into the ledger; one that can't be written must not keep the rollout from going on."""
-        seen = self._state.observation
-        if not template or not seen or not self._state.prepared:
-            return
-        request = RecordOutcome(target=self._given.spec.target, uid=seen.uid, template=template, outcome=outcome)
-        try:
-            await calls.record_outcome(self._given.task_queue, request)
-        except ActivityError as error:
-            self._keep_event(f"not in the ledger: {outcome}: {describing.failure(error, self._given.task_queue)}")
-
-    def _take_template(self, kept: Kept) -> None:
-        begun = self._state.prepared and self._state.before
-        self._remember(
-            template=kept.template,
-            before=self._state.before if begun else kept.before,
-            standing=kept.standing,
-            surge_by=kept.surge_by,
-        )
-        if self._state.prepared:
-            self._name_the_change_by_its_template()
-        if self._has_attributes:
-            workflow.upsert_search_attributes([REVISION_ATTRIBUTE.value_set(kept.template)])
-
-    def _name_the_change_by_its_template(self) -> None:
-        """A patch or a manifest may be large, and private. Before the first step it may have to be made anew."""
-        change = self._given.spec.change
-        if change.patch or change.manifest:
-            self._respecify(change=Change(revision=self._state.template))
+    def _turn_down(self, why: str) -> None:
+        """Forget the change that is asked for, if there is one, and tell whoever has asked."""
+        if self._pending:
+            self._pending.refusal = why
+            self._keep_event(f"{RETARGET} refused: {why}", self._pending.asked)
+        self._pending = None
+        self._remember(asked=None)

@@ -4,11 +4,14 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from rollwright.activities.messages import (
+        KeepTemplate,
+        Kept,
         Outcome,
+        RecordOutcome,
         Restore,
         SettleDispute,
         Side,
@@ -19,18 +22,21 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.aim import Course
     from rollwright.rollout.observation import Observation
     from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Verdict, Wait
-    from rollwright.rollout.spec import Change, OnStall
+    from rollwright.rollout.spec import Change, OnStall, Strategy
     from rollwright.rollout.stages import COMPLETED, extend, first_stage, gate_note
     from rollwright.workflows import calls, describing, steering
     from rollwright.workflows.contract import (
+        REQUEST_MEMO,
+        REVISION_ATTRIBUTE,
         WORKFLOW_TYPE,
+        Intervention,
         Message,
         Phase,
         RolloutInput,
         RolloutStatus,
         Steering,
     )
-    from rollwright.workflows.inbox import Inbox
+    from rollwright.workflows.inbox import Inbox, Pending
 
 _EVENTS_A_RUN = 1000
 # A wait that returns only to show something costs events, so later rows come at most once a minute.
@@ -42,6 +48,8 @@ _FIRST_PAUSE_SECONDS = 1
 _LONGEST_PAUSE_SECONDS = 60
 _SURGE_AGAIN = 5
 """After so many times its patience a rollout that goes on without its surge asks for it again."""
+_SURGE_AGAIN_SECONDS = 60.0
+"""And not before this, where it has no patience at all."""
 _ENDS = {
     Course.FORWARD: (Phase.COMPLETED, COMPLETED),
     Course.BACK: (Phase.ROLLED_BACK, "Rolled back"),
@@ -69,7 +77,20 @@ class RolloutWorkflow(Inbox):
 
     @workflow.run
     async def run(self, given: RolloutInput) -> RolloutStatus:
-        """Roll the target out. The result tells how it ended, also when it was aborted."""
+        """Roll the target out. The result tells how it ended, also when it was aborted.
+
+        A request to cancel the workflow is an abort, taken like one: what is under way is never let go of half done.
+        """
+        rolling = asyncio.ensure_future(self._roll_out())
+        while True:
+            try:
+                return await asyncio.shield(rolling)
+            except asyncio.CancelledError:
+                if rolling.done() or workflow.cancellation_reason() is None:
+                    raise  # not for the rollout: the worker lets go of this workflow
+                self._take(Message.ABORT, Steering(actor="Temporal", reason="cancellation was requested"))
+
+    async def _roll_out(self) -> RolloutStatus:
         self._remember(started_at=self._state.started_at or workflow.now().isoformat())
         self._show()
         while not self._phase.is_final:
@@ -78,20 +99,18 @@ class RolloutWorkflow(Inbox):
                 await self._go_on()
             except _Interrupted:
                 continue
-            except asyncio.CancelledError:
-                self._take(Message.ABORT, Steering(actor="Temporal", reason="cancellation was requested"))
-        try:
-            if self._phase is not Phase.DELETED:
-                await self._record_outcome(self._state.template, f"{self._phase} {self._finished_at}")
-            await workflow.wait_condition(workflow.all_handlers_finished)
-        except asyncio.CancelledError:
-            return self.status()  # it has ended before the cancellation came
+        if self._phase is not Phase.DELETED:
+            await self._record_outcome(self._state.template, f"{self._phase} {self._finished_at}")
+        await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 
     async def _begin_anew_if_long(self) -> None:
-        if workflow.info().get_current_history_length() > _EVENTS_A_RUN:
+        to_be_answered = self._pending is not None and self._failures == 0
+        if workflow.info().get_current_history_length() > _EVENTS_A_RUN and not to_be_answered:
+            self._begins_anew = True
             await workflow.wait_condition(workflow.all_handlers_finished)
-            workflow.continue_as_new(self._given.model_copy(update={"state": self._state}))
+            state = self._state.model_copy(update={"phase": self._phase})
+            workflow.continue_as_new(self._given.model_copy(update={"state": state}))
 
     async def _go_on(self) -> None:
         """One turn of the loop."""
@@ -99,19 +118,19 @@ class RolloutWorkflow(Inbox):
             self._steered = False
             self._looks_anew = True
             self._enter(self._phase_by_will)
-        if self._state.course is Course.STOP and not self._state.prepared:
+        if self._state.course is Course.STOP and not self._state.prepared and not self._pending:
             self._finish(Phase.ABORTED, "nothing had been changed")
             return
         try:
             await self._turn()
         except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise asyncio.CancelledError from error
             await self._fail_or_stall(error)
         else:
             self._failures = 0
 
     async def _turn(self) -> None:
+        if self._pending:
+            await self._take_up(self._pending)
         if not self._state.template:
             await self._keep_template()
         if self._state.settle:
@@ -150,9 +169,12 @@ class RolloutWorkflow(Inbox):
                 self._enter(Phase.STALLED if stands else self._phase_by_will)
 
     def _was_edited_before(self, seen: Observation) -> bool:
-        """Whether somebody has changed the template since the change was tried on it: then it is tried anew."""
+        """Whether somebody has changed the template since the change was tried on it: then it is tried anew.
+
+        Once something of ours is on the target such a change is one of what a rollout holds, and asked about.
+        """
         known = (self._state.standing, self._state.template)
-        return not self._state.prepared and not any(name.endswith(f"-{seen.template}") for name in known)
+        return not self._state.record and not any(name.endswith(f"-{seen.template}") for name in known)
 
     def _takes_itself_back(self, failed: Failed) -> bool:
         """Do what the strategy says about too many failures, if that is more than to wait for people."""
@@ -161,12 +183,78 @@ class RolloutWorkflow(Inbox):
         return message is not None and isinstance(self._take(message, given), steering.Taken)
 
     async def _keep_template(self) -> None:
-        async with self._keeping:
-            if not self._state.template:
-                spec = self._given.spec
-                self._take_template(
-                    await self._kept(spec.change, spec.strategy, self._state.started_at, self._given.by)
-                )
+        spec = self._given.spec
+        self._take_template(await self._kept(spec.change, spec.strategy, self._state.started_at, self._given.by))
+
+    async def _take_up(self, pending: Pending) -> None:
+        """Go on towards another change, once its template is kept; until then nothing further is done."""
+        asked = pending.asked
+        strategy = asked.strategy or self._given.spec.strategy
+        try:
+            kept = await self._kept(asked.change, strategy, self._state.asked_at, asked)
+        except ActivityError as error:
+            if self._pending is not pending:
+                return
+            if not describing.is_permanent(error):
+                raise
+            self._turn_down(describing.failure(error, self._given.task_queue))
+            self._looks_anew = True
+            self._remember(reason="")
+            return
+        if self._pending is not pending:
+            return  # somebody has decided otherwise meanwhile
+        replaced = self._state.template
+        by = Intervention(actor=asked.actor, reason=asked.reason)
+        self._respecify(change=asked.change, strategy=strategy)
+        self._given = self._given.model_copy(update={"by": by, "request_id": asked.request_id})
+        workflow.upsert_memo({REQUEST_MEMO: asked.request_id})
+        self._take_template(kept)
+        self._pending, pending.template = None, kept.template
+        self._remember(**steering.retargeted(self._state), asked=None, reason="")
+        self._looks_anew = True
+        self._enter(self._phase_by_will)
+        if replaced != kept.template:
+            await self._record_outcome(replaced, f"replaced by another change {workflow.now().isoformat()}")
+
+    async def _kept(self, change: Change, strategy: Strategy, restarted_at: str, by: Intervention) -> Kept:
+        request = KeepTemplate(
+            target=self._given.spec.target,
+            change=change,
+            strategy=strategy,
+            restarted_at=restarted_at,
+            actor=by.actor,
+            reason=by.reason,
+        )
+        return await calls.keep_template(self._given.task_queue, request)
+
+    def _take_template(self, kept: Kept) -> None:
+        begun = self._state.prepared and self._state.before
+        self._remember(
+            template=kept.template,
+            before=self._state.before if begun else kept.before,
+            standing=kept.standing,
+            surge_by=kept.surge_by,
+        )
+        if self._state.record:
+            self._name_the_change_by_its_template()
+        if self._has_attributes:
+            workflow.upsert_search_attributes([REVISION_ATTRIBUTE.value_set(kept.template)])
+
+    def _name_the_change_by_its_template(self) -> None:
+        """A patch or a manifest may be large, and private. Before the first step it may have to be made anew."""
+        change = self._given.spec.change
+        if change.patch or change.manifest:
+            self._respecify(change=Change(revision=self._state.template))
+
+    async def _record_outcome(self, template: str, outcome: str) -> None:
+        """Write an end into the ledger; one that can't be written must not keep the rollout from going on."""
+        if not template:
+            return
+        request = RecordOutcome(target=self._given.spec.target, template=template, outcome=outcome)
+        try:
+            await calls.record_outcome(self._given.task_queue, request)
+        except ActivityError as error:
+            self._keep_event(f"not in the ledger: {outcome}: {describing.failure(error, self._given.task_queue)}")
 
     async def _settle(self, side: Side) -> None:
         seen = self._state.observation
@@ -186,6 +274,8 @@ class RolloutWorkflow(Inbox):
             replaced = self._state.template
             self._remember(template=theirs, course=Course.FORWARD, fast=False, ordeals={}, surge_limit=None)
             self._respecify(change=Change(revision=theirs))
+            self._given = self._given.model_copy(update={"request_id": ""})  # it is not what was asked for
+            workflow.upsert_memo({REQUEST_MEMO: ""})
             await self._record_outcome(replaced, f"replaced by somebody else's template {workflow.now().isoformat()}")
 
     async def _look(self) -> Sight:
@@ -228,7 +318,6 @@ class RolloutWorkflow(Inbox):
 
     async def _act(self, seen: Observation, step: Step) -> None:
         self._remember(prepared=True, reason="")
-        self._name_the_change_by_its_template()
         self._enter(self._phase_by_will)
         request = TakeStep(
             target=self._given.spec.target,
@@ -247,6 +336,7 @@ class RolloutWorkflow(Inbox):
             self._acting = False
         if outcome is Outcome.DONE:
             self._remember(steps=self._state.steps + 1)
+            self._name_the_change_by_its_template()
         await self._rest_if_fruitless(step, outcome)
 
     async def _rest_if_fruitless(self, step: Step, outcome: Outcome) -> None:
@@ -267,7 +357,14 @@ class RolloutWorkflow(Inbox):
         self._enter(Phase.RESTORING)
         held = seen.partition > 0
         summary = f"hold at partition {seen.partition}" if held else "put the user's own settings back"
-        request = Restore(target=self._given.spec.target, uid=seen.uid, record=self._state.record, held=held)
+        request = Restore(
+            target=self._given.spec.target,
+            uid=seen.uid,
+            generation=seen.generation,
+            record=self._state.record,
+            held=held,
+            complete=self._state.course is not Course.STOP and not seen.failed,
+        )
         note = await calls.restore(self._given.task_queue, request, summary)
         phase, _ = _ENDS[self._state.course]
         self._finish(phase, describing.ending(seen, self._state.course, note))
@@ -276,13 +373,15 @@ class RolloutWorkflow(Inbox):
         """Before the first step an error ends the rollout: nothing is touched. After it, it stands until mended."""
         cause = error.cause
         message = describing.failure(error, self._given.task_queue)
-        permanent = isinstance(cause, ApplicationError) and cause.non_retryable
+        permanent = describing.is_permanent(error)
+        self._looks_anew = True
         kind = getattr(cause, "type", None)
         if permanent and self._state.prepared and kind == "MissingError":
             self._finish(Phase.DELETED, message)
             return
-        if permanent and not self._state.prepared:
+        if permanent and not self._state.prepared and not self._pending:
             self._remember(reason=message)
+            await self._record_outcome(self._state.template, f"refused {workflow.now().isoformat()}")
             raise ApplicationError(message, type=kind, non_retryable=True) from error
         self._failures += 1
         await self._rest(message, self._failures - 1)
@@ -302,7 +401,7 @@ class RolloutWorkflow(Inbox):
     def _take_in(self, sight: Sight) -> None:
         seen, state = sight.observation, self._state
         if sight.surge_limit not in (None, state.surge_limit):
-            again = _SURGE_AGAIN * self._given.spec.strategy.surge_patience
+            again = max(_SURGE_AGAIN * self._given.spec.strategy.surge_patience, _SURGE_AGAIN_SECONDS)
             self._keep_surge_event(sight.surge_limit or 0)
             self._remember(surge_limit=sight.surge_limit, surge_again_at=workflow.time() + again)
         lowest = [count for count in (state.available_min, sight.available_min) if count is not None]
@@ -337,5 +436,6 @@ class RolloutWorkflow(Inbox):
 
     def _finish(self, phase: Phase, reason: str) -> None:
         self._finished_at = workflow.now().isoformat()
+        self._turn_down("the rollout has ended; start another one")
         self._remember(reason=reason)
         self._enter(phase)

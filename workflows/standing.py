@@ -36,7 +36,7 @@ class Standing:
         self._acting = False
         """A step is being carried out."""
         self._failures = 0
-        self._phase = self._phase_by_will
+        self._phase = given.state.phase or self._phase_by_will
 
     @workflow.query
     def status(self) -> RolloutStatus:

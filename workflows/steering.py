@@ -37,6 +37,9 @@ _SETTLED = {
     Side.OURS: Taken("goes on with what was asked for here; what somebody else has set is dropped"),
     Side.THEIRS: Taken("goes on with what somebody else has set"),
 }
+TAKING_UP = "another change is being taken up"
+OVERRULING = (Message.ABORT, Message.ROLLBACK)
+"""Messages after which another change that was asked for before them is not taken up any more."""
 _GATES_ANEW: Mapping[str, object] = {"gate": 0, "waiting": None}
 """Of another change; already where it is asked for, so that what is said of its gates right after counts."""
 _NOTHING_CHANGED = Refused("nothing is changed yet; abort it")
@@ -126,12 +129,14 @@ def answer(message: Message | str, given: Steering, now: Situation) -> Answer:
             return _NOTHING_CHANGED
         case Message.ROLLBACK if now.phase is not Phase.RESTORING and state.before == state.template:
             return Refused("there is nothing to go back to: the template is the one it started from")
-        case Message.RESUME if dispute and state.settle is None and given.side is None:
+        case Message.RESUME if dispute and not given.side and not state.settle and state.course is not Course.STOP:
             return Refused(f"somebody else has changed the target ({dispute}): resume with --ours or --theirs")
         case Message.RESUME if given.side and not dispute:
             return Refused("nobody else has changed the target: resume without --ours or --theirs")
-        case Message.RESUME if given.side and now.phase in (Phase.STALLED, Phase.PAUSED):
-            return _SETTLED[given.side]
+        case Message.RESUME if given.side and state.course is not Course.STOP and now.phase is not Phase.RESTORING:
+            return STANDS if given.side is state.settle and not state.paused else _SETTLED[given.side]
+        case Message.PROMOTE if state.asked and now.phase is not Phase.RESTORING:
+            return Refused(f"{TAKING_UP}, and its gates begin anew")
         case Message.PROMOTE if state.course is Course.FORWARD and now.phase is not Phase.RESTORING:
             return _promoted(given, now)
     return ANSWERS[message][now.phase]
@@ -159,7 +164,8 @@ def changed(message: Message, given: Steering, now: Situation) -> dict[str, obje
             return {"paused": True}
         case Message.RESUME:
             gates = _GATES_ANEW if given.side is Side.THEIRS and _stands_on_another(state) else {}
-            return {"paused": False, "settle": given.side or state.settle, **gates, **anew}
+            settle = state.settle if state.course is Course.STOP else given.side or state.settle
+            return {"paused": False, "settle": settle, **gates, **anew}
         case Message.ABORT:
             return {"course": Course.STOP, "paused": False, "waiting": None, "settle": None}
         case Message.ROLLBACK:

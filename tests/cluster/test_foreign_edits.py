@@ -156,7 +156,7 @@ async def test_theirs_become_the_users_settings_and_their_template_the_target(re
     assert (record.partition, record.max_unavailable, record.max_surge) == (0, 3, 1)
     assert record.template != theirs, "a rollback goes where it would have gone before"
     assert await real.settings() == HELD | {"maxUnavailable": 3}, "as narrow as they have it now"
-    assert await steps.restore(real.target, fence(5)) == ""
+    assert await steps.restore(real.target, await real.generation(), fence(5)) == ""
     assert await real.settings() == {"partition": 0, "maxUnavailable": 3, "maxSurge": 1}
 
 
@@ -279,7 +279,7 @@ async def test_settings_are_not_put_back_over_a_change_of_somebody_else(real: Re
     await under_way(real)
     await edit(real, leaderWorkerTemplate=THEIR_TEMPLATE)
     with pytest.raises(ConflictError, match="the template"):
-        await steps.restore(real.target, fence(3))
+        await steps.restore(real.target, await real.generation(), fence(3))
     assert (await real.settings())["partition"] == 2
 
 
@@ -287,17 +287,41 @@ async def test_settings_that_were_put_back_are_not_put_back_again(real: Real) ->
     """The record travels with the request, so its absence alone doesn't tell."""
     await under_way(real)
     target = await knowing(real)
-    await steps.restore(target, fence(3))
+    await steps.restore(target, await real.generation(), fence(3))
     await edit(real, rolloutStrategy={"rollingUpdateConfiguration": {"maxUnavailable": 2}})
-    assert await steps.restore(target, fence(4)) == ""
+    assert await steps.restore(target, await real.generation(), fence(4)) == ""
     assert await real.settings() == USERS | {"maxUnavailable": 2}
+
+
+async def test_settings_put_back_without_an_answer_are_no_edit_of_somebody_else(real: Real) -> None:
+    """The API server may go away right after it has taken them up: then they are held, and put back, once more."""
+    ours = await under_way(real)
+    step = Step(action=Action.LOWER_PARTITION, partition=0, groups=3)
+    await steps.lower_partition(real.target, step, await real.generation(), fence(3))
+    target = await knowing(real)
+    await steps.restore(target, await real.generation(), fence(4))
+    assert await real.settings() == USERS
+    seen = await look(target, ours)
+    assert (seen.edited, seen.dispute, seen.unheld) == ("", "", True)
+    await edit(real, rolloutStrategy={"rollingUpdateConfiguration": {"maxUnavailable": 2}})
+    assert "maxUnavailable" in (await look(target, ours)).edited
+
+
+async def test_settings_are_not_put_back_over_a_spec_that_nobody_has_looked_at(real: Real) -> None:
+    """A step that was let go of may land late: what was seen to be at its end may have begun anew."""
+    await under_way(real)
+    generation = await real.generation()
+    await edit(real, replicas=4)
+    with pytest.raises(ConflictError, match="its spec has changed"):
+        await steps.restore(real.target, generation, fence(3))
+    assert (await real.settings())["partition"] == 2
 
 
 async def test_settings_are_put_back_though_the_record_is_gone(real: Real) -> None:
     await under_way(real)
     target = await knowing(real)
     await real.namespace.patch_set(NAME, {"metadata": {"annotations": {names.RECORD: None}}})
-    await steps.restore(target, fence(3))
+    await steps.restore(target, await real.generation(), fence(3))
     assert await real.settings() == USERS
 
 
@@ -308,14 +332,14 @@ async def test_neither_a_dispute_nor_the_settings_of_an_object_made_anew_are_tou
     with pytest.raises(ConflictError, match="made anew"):
         await steps.settle(before, fence(3), theirs=True)
     with pytest.raises(ConflictError, match="made anew"):
-        await steps.restore(before, fence(3))
+        await steps.restore(before, await real.generation(), fence(3))
 
 
 async def test_an_object_that_was_deleted_is_missing_for_good(real: Real) -> None:
     await under_way(real)
     await real.cluster.kubectl("delete", "lws", NAME, "-n", real.namespace.name, "--wait=true")
     for step in (
-        steps.restore(real.target, fence(3)),
+        steps.restore(real.target, 3, fence(3)),
         steps.settle(real.target, fence(3), theirs=True),
         steps.freeze(real.target, Step(action=Action.FREEZE, partition=3, groups=3), 3, fence(3)),
     ):

@@ -88,7 +88,7 @@ async def test_what_lws_holds_back_by_itself_at_the_end_is_held_for_good(real: R
     asked = Asked(partition=1, max_unavailable=1, template=kept_name(lws, template_of(lws)))
     await real.write(2, patches.hold(lws, record, asked))
     await until(real.target.read, lambda snapshot: snapshot.is_settled and snapshot.reflected_partition == 2)
-    await steps.hold_back(real.target, fence(3))
+    await steps.hold_back(real.target, await real.generation(), fence(3))
     assert await real.settings() == {"partition": 2, "maxUnavailable": 1, "maxSurge": 0}
     assert Record.of(await real.target.read_object())
 
@@ -138,8 +138,8 @@ async def test_a_release_cut_short_is_finished(real: Real) -> None:
 
 async def test_the_users_settings_are_put_back_once(real: Real) -> None:
     await prepare(real)
-    assert await steps.restore(real.target, fence(2)) == ""
-    assert await steps.restore(real.target, fence(3)) == ""
+    assert await steps.restore(real.target, await real.generation(), fence(2)) == ""
+    assert await steps.restore(real.target, await real.generation(), fence(3)) == ""
     assert await real.settings() == USERS
     assert names.RECORD not in (await real.namespace.set(NAME))["metadata"]["annotations"]
 
@@ -159,7 +159,7 @@ async def test_settings_that_lws_refuses_at_this_number_of_groups_are_put_back_a
     step = Step(action=Action.PREPARE, partition=4, groups=4)
     await steps.prepare(real.target, step, await real.generation(), fence(1), template_name=template)
     await real.namespace.patch_set(NAME, {"spec": {"replicas": 3}})
-    note = await steps.restore(real.target, fence(2))
+    note = await steps.restore(real.target, await real.generation(), fence(2))
     assert note == "maxUnavailable is left at 1: LWS refuses 25% at this number of replicas"
     assert await real.settings() == {"partition": 0, "maxUnavailable": 1, "maxSurge": 0}
 
@@ -207,7 +207,17 @@ async def test_a_partition_of_the_users_is_not_put_back_while_groups_would_come_
     )
     await prepare(real)
     with pytest.raises(NotYetError, match="partition 2"):
-        await steps.restore(real.target, fence(2))
+        await steps.restore(real.target, await real.generation(), fence(2))
+
+
+async def test_a_partition_of_the_users_waits_where_the_update_never_will_be_complete(real: Real) -> None:
+    await real.namespace.patch_set(
+        NAME, {"spec": {"rolloutStrategy": {"rollingUpdateConfiguration": {**USERS, "partition": 2}}}}
+    )
+    await prepare(real)
+    note = await steps.restore(real.target, await real.generation(), fence(2), complete=False)
+    assert "partition 2 can't be put back" in note
+    assert names.RECORD in (await real.namespace.set(NAME))["metadata"]["annotations"]
 
 
 async def test_nothing_is_deleted_once_a_newer_step_has_acted(real: Real) -> None:

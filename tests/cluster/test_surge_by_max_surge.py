@@ -36,7 +36,7 @@ def watcher(real: Real) -> Watcher:
 
 
 async def restore(real: Real) -> None:
-    await steps.restore(real.target, Fence(datetime.now(UTC), "w"))
+    await steps.restore(real.target, await real.generation(), Fence(datetime.now(UTC), "w"))
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ class FakeCluster:
     """No group becomes ready."""
     deaf: bool = False
     """Writes are taken and change nothing."""
+    blind: bool = False
+    """It may not be looked at."""
     unheld: bool = False
     """LWS's own settings must be taken in hand, which a replacement does."""
 
@@ -56,6 +58,9 @@ class FakeCluster:
     settled: list[Side] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
     """By template, as the ledger has them."""
+    record: str = ""
+    """Something is written on the target once a write has changed it."""
+    kept: list[KeepTemplate] = field(default_factory=list)
 
     def activities(self) -> list[Callable[..., object]]:
         """Everything to register with a worker."""
@@ -72,6 +77,7 @@ class FakeCluster:
     async def keep_template(self, request: KeepTemplate) -> Kept:
         """A template is named after the image it has, as in "x-2"; the standing one is "x-old"."""
         self._refuse()
+        self.kept.append(request)
         image = next(iter((request.change.images or {"model": "m:new"}).values()))
         revision = image.rpartition(":")[2]
         return Kept(template=f"x-{revision}", before="x-old", standing=f"x-{self.world.spec.revision}")
@@ -79,13 +85,15 @@ class FakeCluster:
     @activity.defn(name=ActivityName.WAIT_READINESS)
     async def wait_readiness(self, request: WaitReadiness) -> Sight:
         """Time skips only while no activity runs, so a wait that has nothing to tell comes back by a retry."""
+        if self.blind:
+            raise ApplicationError("not permitted", type="ForbiddenError", non_retryable=True)
         if (activity.info().attempt > 1 or not self.start_up) and not self.stuck:
             self._next_group_becomes_ready()
         seen = self.observe(revision_of(request.template) or self.world.spec.revision)
         verdict = request.aim.plan(seen)
         acts = not isinstance(verdict, Wait) and not (request.gated and isinstance(verdict, Done))
         if request.known is None or seen != request.known or (request.acting and acts):
-            return Sight(observation=seen, available_min=seen.available)
+            return Sight(observation=seen, available_min=seen.available, record=self.record)
         raise ApplicationError("nothing new", next_retry_delay=self.start_up)
 
     @activity.defn(name=ActivityName.RESTORE)
@@ -137,6 +145,7 @@ class FakeCluster:
             self.unheld = False
         if not self.deaf:
             self.world.write(request.step, revision_of(request.template))
+            self.record = "the user's settings"
             self._settle()
         return Outcome.DONE
 

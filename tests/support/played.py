@@ -169,4 +169,5 @@ class PlayedWaiter(Waiter):
 
     def _observe(self, snapshot: Snapshot | Any) -> Observation:
         world = self._cluster.world
+        self._record = self._cluster.record
         return self._cluster.observe(revision_of(self.request.template) or world.spec.revision)

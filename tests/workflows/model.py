@@ -42,6 +42,8 @@ class Model:
     passed: int = 0
     at_gate: int | None = None
     """The gate that waits, from 0."""
+    side: str | None = None
+    """Whose version holds, as long as that can't be carried out."""
     end: str = ""
 
     def hear(self, message: str, phase: str, facts: Facts, **given: object) -> str:
@@ -55,29 +57,39 @@ class Model:
         return TAKEN
 
     def resume(self, phase: str, facts: Facts, *, side: str | None = None, **given: object) -> str:
-        if (facts.disputed and side is None) or (side is not None and not facts.disputed):
+        asked = facts.disputed and self.side is None and self.course != "stop"
+        if (asked and side is None) or (side is not None and not facts.disputed):
             return REFUSED
-        if phase == "gated":
-            return REFUSED
-        if phase not in ("paused", "stalled"):
+        if side is None or self.course == "stop":
+            return self._resume(phase)
+        if side == self.side and not self.paused:
             return STANDS
-        self.paused = False
+        self.paused, self.side = False, side
         if side == "theirs":
             if (self.change, self.course) != ("theirs", "forward"):
                 self.passed, self.at_gate = 0, None
             self.change, self.course = "theirs", "forward"
         return TAKEN
 
+    def _resume(self, phase: str) -> str:
+        if phase == "gated":
+            return REFUSED
+        if phase not in ("paused", "stalled"):
+            return STANDS
+        self.paused = False
+        return TAKEN
+
     def abort(self, phase: str, facts: Facts, **given: object) -> str:
         if phase == "aborting":
             return STANDS
-        self.course, self.paused, self.at_gate = "stop", False, None
+        self.course, self.paused, self.at_gate, self.side = "stop", False, None, None
         return TAKEN
 
     def rollback(self, phase: str, facts: Facts, **given: object) -> str:
         if not facts.begun or self.change == "old":
             return REFUSED
         self.course, self.paused, self.at_gate = "back", False, None
+        self.side = "ours" if facts.disputed else None
         return TAKEN
 
     def promote(self, phase: str, facts: Facts, *, full: bool = False, gate: int | None = None, **given: object) -> str:
@@ -97,6 +109,7 @@ class Model:
         if image == "refused":
             return REFUSED
         self.change, self.course, self.passed, self.at_gate = image, "forward", 0, None
+        self.side = "ours" if facts.disputed else None
         return TAKEN
 
     @property
@@ -111,6 +124,7 @@ class Model:
 
     def comes_to_rest(self, facts: Facts) -> str:
         """The phase to be shown in the end."""
+        self.side = self.side if facts.disputed else None
         self._ends(facts)
         if self.end:
             return self.end

@@ -137,6 +137,5 @@ async def by_signal(handle: Handle, cluster: PlayedCluster, message: str, phase:
     async with asyncio.timeout(20):
         while len(events := (await status(handle)).events) == before:
             await asyncio.sleep(0.02)
-    words = f"{message}: {answer_in_words(message, phase)}"
-    expected = f"{message} refused: {answer.why}" if isinstance(answer, Refused) else words
+    expected = f"{message} refused: {answer.why}" if isinstance(answer, Refused) else f"{message}: {answer.effect}"
     assert (events[before].what, events[before].actor, events[before].reason) == (expected, "ada", "why not")

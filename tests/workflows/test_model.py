@@ -19,10 +19,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
+from rollwright.rollout.aim import Course
 from rollwright.rollout.planner import Action
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import GatedStep, OnStall, Pacing, Strategy
 from rollwright.workflows.contract import RETARGET, STEER, Phase, RolloutStatus
+from rollwright.workflows.steering import TAKING_UP
 from tests.support.played import PATIENCE_SECONDS, PlayedCluster
 from tests.support.skipped_time import Handle, rollout, status
 from tests.workflows.model import REFUSED, STANDS, TAKEN, Facts, Model
@@ -205,7 +207,8 @@ class Played:
             events = (await status(self.handle)).events
             told = [event for event in events if event.reason == given["reason"] and event.actor == "ada"]
             assert told, (message, events, self.trail)
-            assert told[0].what.startswith(beginning), (told, self.trail)
+            answered = told[-1 if message == RETARGET else 0]  # a change that is refused was taken up before
+            assert answered.what.startswith(beginning), (told, self.trail)
 
     async def _again(self, message: str, given: dict[str, object], how: str) -> None:
         """The same once more does no harm, whatever the answer."""
@@ -325,10 +328,14 @@ class Played:
 
     def _is_at_rest(self, shown: RolloutStatus) -> bool:
         waiter = self.cluster.waiter
-        if waiter is None or self.cluster.edited or shown.unconfirmed or not self.cluster.is_looked_at_in_vain:
+        if waiter is None or self.cluster.edited or shown.unconfirmed or shown.reason == TAKING_UP:
+            return False
+        if not self.cluster.is_looked_at_in_vain:
             return False
         request = waiter.request
-        return request.aim.course == shown.course and request.acting is not self.model.paused
+        wanted = {Course.FORWARD: shown.revision, Course.BACK: shown.before, Course.STOP: ""}[shown.course]
+        is_newest = request.aim.course == shown.course and request.template == wanted
+        return is_newest and request.acting is not self.model.paused
 
     def _steps_are_permitted(self, course: str, *, paused: bool) -> None:
         steps = [request.step for request, _ in self.cluster.taken[self.seen_steps :]]
