@@ -10,11 +10,11 @@ from rollwright.cli import diagnosis, interventions, options, render, repairing,
 from rollwright.cli.diagnosis import Scope
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.outputs import Diagnosis
-from rollwright.cli.repairing import Repair
+from rollwright.cli.repairing import Order, Repair
 from rollwright.cli.text import plain
 from rollwright.cluster.api import connect
 from rollwright.cluster.errors import ClusterError, ConflictError, SupersededError, TemporaryError, UnconfiguredError
-from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, Intervention
+from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 
 app = typer.Typer()
 
@@ -35,7 +35,7 @@ def doctor(
     actor: interventions.Actor = "",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    task_queue: options.TaskQueue = DEFAULT_TASK_QUEUE,
+    task_queue: options.LastTaskQueue = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Find what rollouts have left behind and what keeps them from going on; mend a target with --repair.
@@ -49,7 +49,7 @@ def doctor(
     that: all groups run the template that stands, and there is no surge.
     Otherwise it has LWS stand still, says why the settings wait, and exits 1.
     --repair resume starts a rollout to the template that stands, --repair rollback one to the template before it;
-    both by the strategy of the last rollout, if Temporal still knows it, else the default one.
+    both by the strategy of the last rollout and on its task queue, if Temporal still knows them, else the default ones.
 
     Exit codes: 0 nothing found, or mended; 1 something found, or not mended; 2 bad input.
 
@@ -61,10 +61,11 @@ def doctor(
 
     """
     by = interventions.read_intervention(actor, reason)
-    scope = _scope(target, namespace, task_queue, everywhere=everywhere)
+    scope = _scope(target, namespace, task_queue or DEFAULT_TASK_QUEUE, everywhere=everywhere)
     if repair and not scope.name:
         raise CommandError("--repair mends one target: name it", code=ExitCode.BAD_INPUT)
-    seen = asyncio.run(_visit(scope, repair, by, kubeconfig, context))
+    order = Order(repair, by, task_queue) if repair else None
+    seen = asyncio.run(_visit(scope, order, kubeconfig, context))
     if as_json:
         typer.echo(seen.model_dump_json(by_alias=True))
     elif repair:
@@ -83,16 +84,14 @@ def _scope(target: str, namespace: str | None, task_queue: str, *, everywhere: b
     return Scope(named.namespace, named.name, task_queue)
 
 
-async def _visit(
-    scope: Scope, repair: Repair | None, by: Intervention, kubeconfig: str | None, context: str | None
-) -> Diagnosis:
+async def _visit(scope: Scope, order: Order | None, kubeconfig: str | None, context: str | None) -> Diagnosis:
     client = await temporal.connect()
     try:
         async with connect(kubeconfig, context) as api:
             findings = await diagnosis.examine(client, api, scope)
-            if repair is None:
+            if order is None:
                 return Diagnosis(findings=findings)
-            mended, words = await repairing.mend(client, api, scope, findings, repair=repair, by=by)
+            mended, words = await repairing.mend(client, api, scope, findings, order)
             return Diagnosis(findings=findings, mended=mended, repaired=words)
     except (ConflictError, SupersededError) as error:
         raise CommandError(f"something else acts on it at this very moment: {error}", todo="Look again.") from error

@@ -1,4 +1,6 @@
-"""What Temporal still knows of the last rollout of a target."""
+"""What another rollout of a target takes over from the last one, as far as Temporal still knows that."""
+
+from dataclasses import dataclass
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
@@ -6,14 +8,32 @@ from rollwright.cli import temporal
 from rollwright.cli.failure import CommandError
 from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.rollout.spec import Strategy, Target
-from rollwright.workflows.contract import RolloutInput
+from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, RolloutInput
 
 
-async def last_strategy(client: Client, target: Target) -> Strategy | None:
-    """That of the latest rollout of a target; None if Temporal knows of none. Raises CommandError."""
+@dataclass(frozen=True)
+class Last:
+    """What is taken over, unless it is given by flags."""
+
+    strategy: Strategy
+    task_queue: str
+    """Where the workers of the target's cluster take their tasks from."""
+    source: str
+    """Where it comes from, in words."""
+
+
+_NONE = Last(Strategy(), DEFAULT_TASK_QUEUE, "by default")
+
+
+async def last_rollout(client: Client, target: Target) -> Last:
+    """Of the latest rollout of a target; the defaults if Temporal knows of none. Raises CommandError."""
     described = await temporal.look_up(client, target)
     if described is None:
-        return None
+        return _NONE
+    return Last(await _strategy(client, target, described), described.task_queue, "of the last rollout")
+
+
+async def _strategy(client: Client, target: Target, described: WorkflowExecutionDescription) -> Strategy:
     if described.status is not WorkflowExecutionStatus.COMPLETED:
         return await _started_with(client, described)
     try:
@@ -22,13 +42,12 @@ async def last_strategy(client: Client, target: Target) -> Strategy | None:
         raise CommandError(f"the last rollout of {target} can't be asked: {error}") from error
 
 
-async def _started_with(client: Client, described: WorkflowExecutionDescription) -> Strategy | None:
+async def _started_with(client: Client, described: WorkflowExecutionDescription) -> Strategy:
     """The strategy that a rollout which has no result was started with, or begun anew with: its first event."""
     handle = client.get_workflow_handle(described.id, run_id=described.run_id)
     with temporal.explained(f"{described.id} can't be looked up"):
-        async for event in handle.fetch_history_events(page_size=1):
-            payloads = event.workflow_execution_started_event_attributes.input.payloads
-            (given,) = await client.data_converter.decode(payloads, [RolloutInput])
-            started: RolloutInput = given
-            return started.spec.strategy
-    return None
+        event = await anext(handle.fetch_history_events(page_size=1))
+    payloads = event.workflow_execution_started_event_attributes.input.payloads
+    (given,) = await client.data_converter.decode(payloads, [RolloutInput])
+    started: RolloutInput = given
+    return started.spec.strategy

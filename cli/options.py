@@ -30,6 +30,14 @@ TaskQueue = Annotated[
     str,
     typer.Option(envvar="ROLLWRIGHT_TASK_QUEUE", help="Where workers of the target's cluster take tasks from."),
 ]
+LastTaskQueue = Annotated[
+    str | None,
+    typer.Option(
+        "--task-queue",
+        envvar="ROLLWRIGHT_TASK_QUEUE",
+        help="Where workers of the target's cluster take tasks from; that of its last rollout without it.",
+    ),
+]
 Kubeconfig = Annotated[
     str | None, typer.Option("--kubeconfig", metavar="PATH", help="Of the target's cluster; KUBECONFIG without it.")
 ]

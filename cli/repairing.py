@@ -1,13 +1,15 @@
 """Mending a target that a rollout has left half way."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from temporalio.client import Client
 
-from rollwright.cli import diagnosis, doctor_views, last, starting, views
+from rollwright.cli import diagnosis, doctor_views, starting, views
 from rollwright.cli.diagnosis import Scope
 from rollwright.cli.failure import CommandError
+from rollwright.cli.last import last_rollout
 from rollwright.cli.outputs import Finding, Trouble
 from rollwright.cluster import doctor
 from rollwright.cluster.api import Api
@@ -15,7 +17,7 @@ from rollwright.cluster.left import Left
 from rollwright.cluster.record import Fence
 from rollwright.cluster.snapshot import now
 from rollwright.rollout.aim import Aim, Course
-from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
+from rollwright.rollout.spec import Change, RolloutSpec, Target
 from rollwright.workflows.contract import Intervention, RolloutInput
 
 
@@ -27,30 +29,36 @@ class Repair(StrEnum):
     ROLLBACK = "rollback"
 
 
-async def mend(
-    client: Client, api: Api, scope: Scope, findings: Iterable[Finding], *, repair: Repair, by: Intervention
-) -> tuple[bool, str]:
+@dataclass(frozen=True)
+class Order:
+    """What somebody asks for."""
+
+    repair: Repair
+    by: Intervention
+    task_queue: str | None
+    """Of the rollout that is started; that of the last one without it."""
+
+
+async def mend(client: Client, api: Api, scope: Scope, findings: Iterable[Finding], order: Order) -> tuple[bool, str]:
     """Whether it is mended, or will be by a rollout; and what was done. Raises CommandError, ClusterError."""
     target = Target(namespace=scope.namespace, name=scope.name)
     left = _left(target, findings)
-    if repair is Repair.SETTINGS:
+    if order.repair is Repair.SETTINGS:
         return await _put_settings_back(api, target)
     change, course = Change(), Course.FORWARD
-    if repair is Repair.ROLLBACK:
+    if order.repair is Repair.ROLLBACK:
         if not left.before:
             raise CommandError(
                 f"the record of {target} doesn't say which template it had before",
                 todo=f"`rollwright history {target.workflow_id}` shows which it had; `rollwright undo` goes to one.",
             )
         change, course = Change(revision=left.before), Course.BACK
-    known = await last.last_strategy(client, target)
-    strategy = Aim(strategy=known or Strategy(), course=course).effective
-    given = RolloutInput(
-        spec=RolloutSpec(target=target, change=change, strategy=strategy), task_queue=scope.task_queue, by=by
-    )
+    last = await last_rollout(client, target)
+    strategy = Aim(strategy=last.strategy, course=course).effective
+    spec = RolloutSpec(target=target, change=change, strategy=strategy)
+    given = RolloutInput(spec=spec, task_queue=order.task_queue or last.task_queue, by=order.by)
     run = await starting.start_rollout(client, given)
-    whose = "of the last rollout" if known else "by default"
-    return True, f"started {run.rollout}: {views.change(change)}\nstrategy {whose}: {views.strategy(strategy)}"
+    return True, f"started {run.rollout}: {views.change(change)}\nstrategy {last.source}: {views.strategy(strategy)}"
 
 
 def _left(target: Target, findings: Iterable[Finding]) -> Left:

@@ -6,6 +6,7 @@ import typer
 
 from rollwright.cli import starting, steering
 from rollwright.cli.failure import CommandError
+from rollwright.cli.last import last_rollout
 from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.spec import Change
@@ -42,10 +43,11 @@ async def _start_back(run: Run, steering: Steering) -> str:
         again = f"To go back all the same: rollwright undo lws/{target.name} -n {target.namespace}"
         todo = again if ended.phase in (Phase.COMPLETED, Phase.ROLLED_BACK) else ""
         raise CommandError(f"{run.rollout} has ended: {ended.phase}", todo=todo)
-    back = Aim(strategy=ended.spec.strategy, course=Course.BACK, fast=steering.fast).effective
+    last = await last_rollout(run.client, target)
+    back = Aim(strategy=last.strategy, course=Course.BACK, fast=steering.fast).effective
     spec = ended.spec.model_copy(update={"change": Change(revision=ended.before), "strategy": back})
     by = Intervention(actor=steering.actor, reason=steering.reason)
-    given = RolloutInput(spec=spec, task_queue=await run.task_queue(), by=by)
+    given = RolloutInput(spec=spec, task_queue=last.task_queue, by=by)
     started = await starting.start_rollout(run.client, given)
     return f"{run.rollout} was aborted; started another one, back to {ended.before}\n{started.ui_link('')}".rstrip()
 

@@ -128,11 +128,6 @@ class Run:
         known = base or (_LOCAL_UI if self.is_local else "")
         return views.ui_link(known, self.client.namespace, self.rollout, self.first_run_id)
 
-    async def task_queue(self) -> str:
-        """Where it takes its tasks from. Raises CommandError."""
-        with explained(f"{self.rollout} can't be looked up"):
-            return (await self._latest.describe(rpc_timeout=ANSWER)).task_queue
-
     async def is_open(self) -> bool:
         """Whether it still runs. Raises NoAnswerError."""
         with _answered():

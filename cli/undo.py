@@ -8,13 +8,13 @@ import typer
 from rollwright.cli import files, following, interventions, kept, options, preflight, temporal, views
 from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError
-from rollwright.cli.last import last_strategy
+from rollwright.cli.last import last_rollout
 from rollwright.cli.start import launch
 from rollwright.cli.starting import OpenRolloutError
 from rollwright.cli.text import one_line, plain
 from rollwright.cluster.ledger import KeptTemplate
 from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec, Strategy, Target
-from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, RolloutInput
+from rollwright.workflows.contract import RolloutInput
 
 app = typer.Typer()
 
@@ -46,7 +46,7 @@ def undo(
     wait_timeout: options.WaitTimeout = "1h",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    task_queue: options.TaskQueue = DEFAULT_TASK_QUEUE,
+    task_queue: options.LastTaskQueue = None,
     as_json: options.AsJson = False,
     ui: options.UiUrl = "",
 ) -> None:
@@ -54,6 +54,7 @@ def undo(
 
     Without --to-revision: to the newest one before the one that stands that isn't rejected. The strategy is that of
     the target's last rollout, if Temporal still knows it, else the default one; what is given by flags is put over it.
+    So is the task queue.
     To take back a rollout that is open, `rollwright rollback` it.
 
     Exit codes: 0 started (with --wait: completed), 1 could not, 2 bad input,
@@ -75,8 +76,8 @@ def undo(
         "reclaim": reclaim,
         "partition": partition,
     }
-    spec = asyncio.run(_spec(named, to_revision, flags, kubeconfig, context))
-    given = RolloutInput(spec=spec, task_queue=task_queue, by=by)
+    spec, last_queue = asyncio.run(_spec(named, to_revision, flags, kubeconfig, context))
+    given = RolloutInput(spec=spec, task_queue=task_queue or last_queue, by=by)
     try:
         code = asyncio.run(launch(given, OnConflict.FAIL, ui, patience, as_json=as_json))
     except OpenRolloutError as error:
@@ -90,20 +91,22 @@ def undo(
 
 async def _spec(
     target: Target, number: int | None, flags: dict[str, Any], kubeconfig: str | None, context: str | None
-) -> RolloutSpec:
-    """What to roll out, checked against the cluster as far as that can be done from here. Raises CommandError."""
+) -> tuple[RolloutSpec, str]:
+    """What to roll out, checked against the cluster as far as that can be done from here; the last one's task queue.
+
+    Raises CommandError.
+    """
     async with kept.opened(target, kubeconfig, context) as ledger:
         chosen = ledger.before_standing() if number is None else ledger.numbered(number)
-    last = await last_strategy(await temporal.connect(), target)
-    spec = _made_of(target, chosen, last or Strategy(), flags)
-    source = "of the last rollout" if last else "by default"
+    last = await last_rollout(await temporal.connect(), target)
+    spec = _made_of(target, chosen, last.strategy, flags)
     typer.echo(one_line(f"to revision {chosen.number} ({', '.join(chosen.images)})"), err=True)
-    typer.echo(f"strategy {source}: {views.strategy(spec.strategy)}", err=True)
+    typer.echo(f"strategy {last.source}: {views.strategy(spec.strategy)}", err=True)
     try:
         await preflight.look(spec, kubeconfig, context)
     except preflight.UncheckedError as error:
         typer.echo(f"note: not checked beforehand, the worker will: {plain(str(error))}", err=True)
-    return spec
+    return spec, last.task_queue
 
 
 def _made_of(target: Target, chosen: KeptTemplate, strategy: Strategy, flags: dict[str, Any]) -> RolloutSpec:

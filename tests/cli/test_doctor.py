@@ -51,6 +51,9 @@ class Clinic:
     async def terminate(self) -> None:
         await self._server.get_workflow_handle(self.target.workflow_id).terminate()
 
+    async def task_queue(self) -> str:
+        return (await self._server.get_workflow_handle(self.target.workflow_id).describe()).task_queue
+
     async def status(self) -> RolloutStatus:
         handle = self._server.get_workflow_handle(self.target.workflow_id)
         answer: RolloutStatus = await handle.query(STATUS, result_type=RolloutStatus)
@@ -153,6 +156,21 @@ async def test_rolling_back_starts_a_rollout_all_the_way_to_the_template_before(
     assert ran.stdout.splitlines()[1].startswith("strategy by default: ")
     status = await clinic.status()
     assert (status.spec.change, status.spec.strategy) == (Change(revision=before), Strategy())
+
+
+@pytest.mark.parametrize("repair", ["resume", "rollback"])
+@pytest.mark.parametrize(
+    ("given", "queue"),
+    [pytest.param((), "gpu", id="the last one's"), pytest.param(("--task-queue", "other"), "other", id="as given")],
+)
+async def test_what_mends_a_target_starts_where_the_workers_of_its_cluster_are(
+    clinic: Clinic, real: Real, repair: str, given: tuple[str, ...], queue: str
+) -> None:
+    await leave(real)
+    await clinic.begin(queue="gpu")
+    await clinic.terminate()
+    assert (await clinic.visit("--repair", repair, *given)).code == 0
+    assert await clinic.task_queue() == queue
 
 
 @pytest.mark.parametrize("repair", ["settings", "resume", "rollback"])

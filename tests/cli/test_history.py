@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 from rollwright.cluster import patches
 from rollwright.cluster.api import CONTROLLER_REVISIONS, LEADER_WORKER_SETS, Api, connect
@@ -18,7 +18,7 @@ from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.watching import Watches
 from rollwright.devcluster.cluster import DevCluster
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
-from rollwright.workflows.contract import RolloutInput
+from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, RolloutInput
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Ran, Run, StartServer
@@ -62,6 +62,13 @@ class Scene:
             template = await self.target.ledger.template(kept.template)
             await self.patch(patches.template(template, lws))
         return kept.template
+
+    async def begin(
+        self, server: Client, strategy: Strategy, *, queue: str = DEFAULT_TASK_QUEUE
+    ) -> WorkflowHandle[Any, Any]:
+        """A rollout of the target, which goes on."""
+        spec = RolloutSpec(target=Target(name="llm", namespace=self.namespace), strategy=strategy)
+        return await server.start_workflow(WORKFLOW_TYPE, RolloutInput(spec=spec), id=self.rollout, task_queue=queue)
 
     async def patch(self, operations: list[dict[str, Any]]) -> None:
         await self.api.patch(LEADER_WORKER_SETS, self.namespace, "llm", operations)
@@ -256,10 +263,7 @@ async def test_undo_takes_the_strategy_of_the_last_rollout_and_puts_flags_over_i
     server: Client, scene: Scene, end: str
 ) -> None:
     await scene.keep(2)
-    last = RolloutSpec(
-        target=Target(name="llm", namespace=scene.namespace), strategy=Strategy(max_unavailable=2, max_surge="50%")
-    )
-    handle = await server.start_workflow("Rollout", RolloutInput(spec=last), id=scene.rollout, task_queue="rollwright")
+    handle = await scene.begin(server, Strategy(max_unavailable=2, max_surge="50%"))
     if end == "terminate":
         await handle.terminate()
     else:
@@ -272,6 +276,21 @@ async def test_undo_takes_the_strategy_of_the_last_rollout_and_puts_flags_over_i
     )
     strategy = (await started(server, scene)).strategy
     assert (strategy.max_unavailable, strategy.max_surge, strategy.pacing) == (2, "50%", "eager")
+
+
+@pytest.mark.parametrize(
+    ("given", "queue"),
+    [pytest.param((), "gpu", id="the last one's"), pytest.param(("--task-queue", "other"), "other", id="as given")],
+)
+async def test_undo_starts_where_the_workers_of_the_cluster_are(
+    server: Client, scene: Scene, given: tuple[str, ...], queue: str
+) -> None:
+    await scene.keep(2)
+    handle = await scene.begin(server, Strategy(), queue="gpu")
+    await handle.terminate()
+    ran = await scene.run("undo", *given)
+    assert ran.code == 0, ran.stderr
+    assert (await server.get_workflow_handle(scene.rollout).describe()).task_queue == queue
 
 
 async def test_undo_works_where_temporal_knows_of_no_rollout(start_server: "StartServer", scene: Scene) -> None:
