@@ -49,7 +49,8 @@ def doctor(
     that: all groups run the template that stands, and there is no surge.
     Otherwise it has LWS stand still, says why the settings wait, and exits 1.
     --repair resume starts a rollout to the template that stands, --repair rollback one to the template before it;
-    both by the strategy of the last rollout and on its task queue, if Temporal still knows them, else the default ones.
+    both by the strategy of the last rollout (for all groups: its partition is not taken over) and on its task queue,
+    if Temporal still knows them, else the default ones.
 
     Exit codes: 0 nothing found, or mended; 1 something found, or not mended; 2 bad input.
 

@@ -16,6 +16,7 @@ class Last:
     """What is taken over, unless it is given by flags."""
 
     strategy: Strategy
+    """Without a partition: that was for the last change, and would hold the target for ever."""
     task_queue: str
     """Where the workers of the target's cluster take their tasks from."""
     source: str
@@ -30,7 +31,8 @@ async def last_rollout(client: Client, target: Target) -> Last:
     described = await temporal.look_up(client, target)
     if described is None:
         return _NONE
-    return Last(await _strategy(client, target, described), described.task_queue, "of the last rollout")
+    strategy = (await _strategy(client, target, described)).model_copy(update={"partition": 0})
+    return Last(strategy, described.task_queue, "of the last rollout")
 
 
 async def _strategy(client: Client, target: Target, described: WorkflowExecutionDescription) -> Strategy:

@@ -40,9 +40,11 @@ class Clinic:
         found: list[dict[str, Any]] = json.loads(ran.stdout)["findings"]
         return found
 
-    async def begin(self, *, queue: str = DEFAULT_TASK_QUEUE, server: Client | None = None) -> None:
+    async def begin(
+        self, strategy: Strategy = STRATEGY, *, queue: str = DEFAULT_TASK_QUEUE, server: Client | None = None
+    ) -> None:
         """A rollout of the target, which goes on."""
-        spec = RolloutSpec(target=self.target, strategy=STRATEGY)
+        spec = RolloutSpec(target=self.target, strategy=strategy)
         given = RolloutInput(spec=spec, task_queue=queue)
         await (server or self._server).start_workflow(
             WORKFLOW_TYPE, given, id=self.target.workflow_id, task_queue=queue
@@ -147,6 +149,14 @@ async def test_resuming_starts_a_rollout_to_what_stands_by_the_strategy_of_the_l
     status = await clinic.status()
     assert (status.spec.change, status.spec.strategy) == (Change(), STRATEGY)
     assert (status.by.actor, status.by.reason) == ("ann", "it was terminated")
+
+
+async def test_resuming_a_canary_takes_all_groups_along(clinic: Clinic, real: Real) -> None:
+    await leave(real)
+    await clinic.begin(STRATEGY.model_copy(update={"partition": 2}))
+    await clinic.terminate()
+    await clinic.visit("--repair", "resume")
+    assert (await clinic.status()).spec.strategy == STRATEGY
 
 
 async def test_rolling_back_starts_a_rollout_all_the_way_to_the_template_before(clinic: Clinic, real: Real) -> None:

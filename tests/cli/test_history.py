@@ -279,6 +279,21 @@ async def test_undo_takes_the_strategy_of_the_last_rollout_and_puts_flags_over_i
 
 
 @pytest.mark.parametrize(
+    ("given", "partition"),
+    [pytest.param((), 0, id="all groups"), pytest.param(("--partition", "2"), 2, id="as given")],
+)
+async def test_undo_of_a_canary_is_for_all_groups_unless_a_partition_is_given(
+    server: Client, scene: Scene, given: tuple[str, ...], partition: int
+) -> None:
+    await scene.keep(2)
+    handle = await scene.begin(server, Strategy(partition=3))
+    await handle.signal("go_on")
+    await handle.result()
+    await scene.run("undo", *given)
+    assert (await started(server, scene)).strategy == Strategy(partition=partition)
+
+
+@pytest.mark.parametrize(
     ("given", "queue"),
     [pytest.param((), "gpu", id="the last one's"), pytest.param(("--task-queue", "other"), "other", id="as given")],
 )
