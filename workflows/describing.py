@@ -7,15 +7,18 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
 
+from rollwright.activities.messages import Side
 from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.stages import Mark, Stage
-from rollwright.workflows.contract import Message, Phase, RolloutStatus, Steering
+from rollwright.workflows.contract import Message, Phase, RolloutState, RolloutStatus, Steering
+from rollwright.workflows.steering import Situation, Taken, answer
 
 MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
 _MOST_ROWS = 60
 _MOST_COLUMNS = 24
+_FORWARD, _BACK = "rollwright doctor {} --repair resume", "rollwright rollback {}"
 
 
 def step(seen: Observation, taken: Step) -> str:
@@ -64,33 +67,48 @@ def _groups(groups: Sequence[Group]) -> str:
     return f"group{'s' if len(groups) > 1 else ''} {ordinals([group.ordinal for group in groups])}"
 
 
-def next_commands(status: RolloutStatus) -> tuple[str, ...]:
-    """The commands that go on from here; none while it goes on by itself."""
+def next_commands(status: RolloutStatus, state: RolloutState) -> tuple[str, ...]:
+    """The commands that go on from here, and would be taken; none while it goes on by itself."""
     target = f"lws/{status.spec.target.name} -n {status.spec.target.namespace}"
-    forward, back = f"rollwright doctor {target} --repair resume", f"rollwright rollback {target}"
-    disputed = bool(status.observation and status.observation.dispute)
-    resume = f"rollwright resume {target}"
+    if status.phase.is_final:
+        return tuple(command.format(target) for command in _after_the_end(status, state))
+    now = Situation(status.phase, state, status.gates)
+    return tuple(
+        f"rollwright {message} {target}" + (f" --{given.side}" if given.side else "")
+        for message, given in _ways_on(status)
+        if isinstance(answer(message, given, now), Taken)
+    )
+
+
+def _after_the_end(status: RolloutStatus, state: RolloutState) -> list[str]:
+    """Forward where the target is held half way; back from an abort, where there is anything to go back from."""
+    held = status.observation is not None and status.observation.partition > 0
     match status.phase:
-        case Phase.ABORTED if status.before:
-            return forward, back
-        case Phase.ABORTED | Phase.DELETED:
-            return ()
-        case Phase.COMPLETED if status.observation and status.observation.partition > 0:
-            return (forward,)
-        case Phase.GATED:
-            return f"rollwright promote {target}", back
-        case Phase.PAUSED:
-            return (resume,)
-        case Phase.STALLED if disputed:
-            return f"{resume} --ours", f"{resume} --theirs", f"rollwright abort {target}"
-        case Phase.STALLED if status.course is Course.FORWARD:
-            return resume, back, f"rollwright abort {target}"
-        case Phase.STALLED if status.course is Course.STOP:
-            return resume, back
-        case Phase.STALLED:
-            return (resume,)
+        case Phase.ABORTED if state.prepared:
+            ways = {_FORWARD: held, _BACK: state.before not in ("", state.template)}
+        case Phase.COMPLETED:
+            ways = {_FORWARD: held}
         case _:
-            return ()
+            ways = {}
+    return [command for command, is_open in ways.items() if is_open]
+
+
+def _ways_on(status: RolloutStatus) -> list[tuple[Message, Steering]]:
+    """What somebody may say to a rollout that waits for people."""
+    disputed = bool(status.observation and status.observation.dispute)
+    resume, back, abort = ((message, Steering()) for message in (Message.RESUME, Message.ROLLBACK, Message.ABORT))
+    match status.phase:
+        case Phase.GATED:
+            return [(Message.PROMOTE, Steering()), back]
+        case Phase.PAUSED | Phase.STALLED if disputed:
+            return [*((Message.RESUME, Steering(side=side)) for side in (Side.OURS, Side.THEIRS)), abort]
+        case Phase.PAUSED:
+            return [resume]
+        case Phase.STALLED:
+            others = {Course.FORWARD: [back, abort], Course.STOP: [back], Course.BACK: []}
+            return [resume, *others[status.course]]
+        case _:
+            return []
 
 
 def line(status: RolloutStatus) -> str:

@@ -64,7 +64,7 @@ class Standing:
             finished_at=self._finished_at,
             events=state.events,
         )
-        return status.model_copy(update={"next": describing.next_commands(status)})
+        return status.model_copy(update={"next": describing.next_commands(status, state)})
 
     @workflow.query
     def stages(self) -> StageTable:
