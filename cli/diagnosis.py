@@ -26,10 +26,14 @@ _PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 _POLLS_AGAIN_WITHIN = timedelta(minutes=2)
 """A worker asks anew for tasks each minute; the server goes on naming one that is gone for five."""
 
+_ELSEWHERE = (
+    "Is it in another namespace (-n), or cluster (--kubeconfig, --context)? `rollwright doctor -A` looks in all."
+)
+
 
 @dataclass(frozen=True)
 class Scope:
-    """Where to look."""
+    """Where to look. In words: what stands after "nothing found"."""
 
     namespace: str
     """Empty: everywhere."""
@@ -37,6 +41,16 @@ class Scope:
     """Empty: all targets."""
     task_queue: str
     """Rollouts on other queues have their targets in other clusters."""
+
+    def __str__(self) -> str:
+        if self.name:
+            return f"of {self.target}"
+        return f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
+
+    @property
+    def target(self) -> Target:
+        """The one that is named."""
+        return Target(namespace=self.namespace, name=self.name)
 
     def covers(self, target: Target) -> bool:
         """Whether a target is to be looked at."""
@@ -70,15 +84,31 @@ def lws(api: Api, target: Target) -> LeaderWorkerSet:
 
 
 async def _left(client: Client, api: Api, scope: Scope) -> list[Finding]:
-    recorded = [
-        Target(namespace=namespace, name=name) for namespace, name in await doctor.list_recorded(api, scope.namespace)
-    ]
     findings = []
-    for target in filter(scope.covers, recorded):
+    for target in await _recorded(client, api, scope):
         described = await temporal.look_up(client, target)
-        if described is None or described.status is not WorkflowExecutionStatus.RUNNING:
+        if not _is_open(described):
             findings.append(await _left_behind(client, api, target, described))
     return findings
+
+
+async def _recorded(client: Client, api: Api, scope: Scope) -> list[Target]:
+    """The targets with a record. Raises CommandError if the one that is named is neither there nor being rolled out."""
+    if not scope.name:
+        recorded = await doctor.list_recorded(api, scope.namespace)
+        return [Target(namespace=namespace, name=name) for namespace, name in recorded]
+    target = scope.target
+    try:
+        return [target] if doctor.is_recorded(await lws(api, target).read_object()) else []
+    except MissingError as error:
+        described = await temporal.look_up(client, target)
+        if _is_open(described):
+            return []
+        raise CommandError(f"{error}; {await _last(client, described)}", todo=_ELSEWHERE) from error
+
+
+def _is_open(described: WorkflowExecutionDescription | None) -> bool:
+    return described is not None and described.status is WorkflowExecutionStatus.RUNNING
 
 
 async def _left_behind(

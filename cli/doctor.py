@@ -40,6 +40,7 @@ def doctor(
 ) -> None:
     """Find what rollouts have left behind and what keeps them from going on; mend a target with --repair.
 
+    It looks in one namespace, 'default' without -n, or with -A in all.
     Found are targets that a rollout has left half way and that no rollout is
     open on (it was aborted, or somebody has terminated its workflow), and open
     rollouts whose target is gone, whose workflow code fails, or whose queue no
@@ -91,9 +92,9 @@ async def _visit(scope: Scope, order: Order | None, kubeconfig: str | None, cont
         async with connect(kubeconfig, context) as api:
             findings = await diagnosis.examine(client, api, scope)
             if order is None:
-                return Diagnosis(findings=findings)
+                return Diagnosis(where=str(scope), findings=findings)
             mended, words = await repairing.mend(client, api, scope, findings, order)
-            return Diagnosis(findings=findings, mended=mended, repaired=words)
+            return Diagnosis(where=str(scope), findings=findings, mended=mended, repaired=words)
     except (ConflictError, SupersededError) as error:
         raise CommandError(f"something else acts on it at this very moment: {error}", todo="Look again.") from error
     except (OSError, UnconfiguredError, TemporaryError) as error:

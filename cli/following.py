@@ -76,7 +76,7 @@ class Patience:
     seconds: float
     _standing_since: float | None = None
 
-    def check(self, look: Look) -> None:
+    def check(self, rollout: str, look: Look) -> None:
         """Raise CommandError once it has stood for too long."""
         phase = None if look.trouble or not look.snapshot else look.snapshot.status.phase
         if phase is not None and phase not in STANDING:
@@ -88,7 +88,7 @@ class Patience:
         if now - self._standing_since >= self.seconds:
             raise CommandError(
                 f"the rollout stands ({phase or look.trouble}) for longer than --wait-timeout",
-                todo="It is still open. `rollwright status` says why, and what goes on from here.",
+                todo=f"It is still open. `rollwright status {rollout}` says why, and what goes on from here.",
                 code=ExitCode.STANDS,
             )
 
@@ -99,7 +99,7 @@ async def print_lines(run: Run, ui: str, *, as_json: bool, patience: Patience | 
     async for look in follow(run, ui):
         printer.show(look)
         if patience and not look.ended:
-            patience.check(look)
+            patience.check(run.rollout, look)
         if look.snapshot and look.ended:
             return look.snapshot
     raise AssertionError("following ends with the result")

@@ -218,6 +218,7 @@ class Finding(Output):
 class Diagnosis(Output):
     """What `doctor` prints."""
 
+    where: str = Field(description="Where it has looked, in words.")
     findings: tuple[Finding, ...]
     mended: bool = Field(default=False, description="Whether --repair has mended it, or started a rollout that will.")
     repaired: str = Field(default="", description="What --repair has done, in words.")

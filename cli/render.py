@@ -131,7 +131,7 @@ def diagnosis(seen: Diagnosis) -> RenderableType:
         for name, value in doctor_views.facts(finding):
             facts.add_row(Text(f"  {name}", style="bold"), value)
         parts += [Text(f"{finding.rollout}: {finding.trouble}", style="bold"), facts]
-    return Group(*parts) if parts else "nothing found"
+    return Group(*parts) if parts else f"nothing found {seen.where}"
 
 
 def save_picture(path: str, title: str, drawn: RenderableType) -> None:

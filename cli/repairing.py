@@ -41,7 +41,7 @@ class Order:
 
 async def mend(client: Client, api: Api, scope: Scope, findings: Iterable[Finding], order: Order) -> tuple[bool, str]:
     """Whether it is mended, or will be by a rollout; and what was done. Raises CommandError, ClusterError."""
-    target = Target(namespace=scope.namespace, name=scope.name)
+    target = scope.target
     left = _left(target, findings)
     if order.repair is Repair.SETTINGS:
         return await _put_settings_back(api, target)

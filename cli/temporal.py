@@ -48,7 +48,6 @@ _LOCAL_HOSTS = ("localhost", "127.", "[::1]")
 # Nobody answers a query: the call times out, or the server knows already that no worker polls.
 _NO_WORKER = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 _START_A_WORKER = "no worker answers; start one: rollwright worker"
-_CODE_FAILS = "its workflow code fails; `rollwright doctor` says more"
 _PATIENCE = timedelta(seconds=3)
 # What the server says of an update that was taken by a rollout that then ended.
 _ENDED_BEFORE_THE_ANSWER = "AcceptedUpdateCompletedWorkflow"
@@ -136,13 +135,13 @@ class Run:
 
     async def status(self) -> RolloutStatus:
         """What it says of itself. Raises NoAnswerError."""
-        with _answered(by_worker=True):
+        with _answered(by_worker_of=self.rollout):
             status: RolloutStatus = await self._latest.query(STATUS, result_type=RolloutStatus, rpc_timeout=ANSWER)
         return status
 
     async def stages(self) -> tuple[Stage, ...]:
         """Its stage table. Raises NoAnswerError."""
-        with _answered(by_worker=True):
+        with _answered(by_worker_of=self.rollout):
             table: StageTable = await self._latest.query(STAGES, result_type=StageTable, rpc_timeout=ANSWER)
         return table.stages
 
@@ -213,8 +212,8 @@ def _without_result(rollout: str, cause: BaseException) -> CommandError:
     why = cause.message if isinstance(cause, FailureError) else str(cause)
     return CommandError(
         f"{rollout} ended without a result: {why}",
-        todo="Its target may stand half way, with a surge or a partition: `rollwright doctor` says so, and mends it. "
-        "Or start another rollout of it: that goes on from what it finds.",
+        todo=f"Its target may stand half way, with a surge or a partition: `rollwright doctor {rollout}` says so, and "
+        "mends it. Or start another rollout of it: that goes on from what it finds.",
     )
 
 
@@ -245,14 +244,18 @@ async def find(client: Client, target: Target) -> Run:
 
 
 @contextmanager
-def _answered(*, by_worker: bool = False) -> Iterator[None]:
-    """Tell what may be tried again (NoAnswerError) from what may not (CommandError)."""
+def _answered(*, by_worker_of: str = "") -> Iterator[None]:
+    """Tell what may be tried again (NoAnswerError) from what may not (CommandError).
+
+    `by_worker_of`: the rollout, if its worker must answer.
+    """
     try:
         yield
     except RPCError as error:
-        if by_worker and error.status in _NO_WORKER:
+        if by_worker_of and error.status in _NO_WORKER:
             if "failed state" in error.message:
-                raise NoAnswerError(_CODE_FAILS) from error
+                more = f"`rollwright doctor {by_worker_of}` says more"
+                raise NoAnswerError(f"its workflow code fails; {more}") from error
             raise NoAnswerError(_START_A_WORKER) from error
         if error.status in _AWAY:
             raise NoAnswerError(f"Temporal is away ({error.message})") from error

@@ -63,7 +63,7 @@ async def show(run: Run, link: str, patience: Patience | None = None, *, as_json
             if look.ended and look.snapshot:
                 return look.snapshot
             if patience:
-                patience.check(look)
+                patience.check(run.rollout, look)
     raise AssertionError("following ends with the result")
 
 

@@ -20,12 +20,12 @@ async def list_recorded(api: Api, namespace: str) -> list[tuple[str, str]]:
     Raises ClusterError.
     """
     found = (await api.list_all(LEADER_WORKER_SETS, namespace))["items"]
-    described = [item["metadata"] for item in found]
-    return [
-        (metadata["namespace"], metadata["name"])
-        for metadata in described
-        if names.RECORD in metadata.get("annotations", {})
-    ]
+    return [(item["metadata"]["namespace"], item["metadata"]["name"]) for item in found if is_recorded(item)]
+
+
+def is_recorded(lws: Manifest) -> bool:
+    """Whether there is a record on a target, be it one that can't be read."""
+    return names.RECORD in lws["metadata"].get("annotations", {})
 
 
 async def examine(target: LeaderWorkerSet) -> Left | None:

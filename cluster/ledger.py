@@ -196,7 +196,8 @@ class Ledger:
             if kept.name == name:
                 return kept
         raise RefusedError(
-            f"{self}: no template is kept for it under the name {name}; `rollwright history` shows those that are"
+            f"{self}: no template is kept for it under the name {name}; "
+            f"`rollwright history lws/{self._name} -n {self._namespace}` shows those that are"
         )
 
     def _check(self, kept: KeptTemplate) -> None:

@@ -78,7 +78,32 @@ async def until_listed(clinic: Clinic, trouble: str, **env: str) -> dict[str, An
 
 async def test_a_healthy_target_has_no_findings(clinic: Clinic) -> None:
     ran = await clinic.visit()
-    assert (ran.stdout, ran.stderr, ran.code) == ("nothing found\n", "", 0)
+    assert (ran.stdout, ran.stderr, ran.code) == (f"nothing found of {clinic.target}\n", "", 0)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_target_that_is_not_there_is_an_error_unless_its_rollout_is_open(
+    clinic: Clinic, real: Real, *, ended: bool
+) -> None:
+    await real.namespace.delete_set(NAME)
+    if ended:
+        await clinic.begin()
+        await clinic.terminate()
+    ran = await clinic.visit()
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"error: {clinic.target} does not exist")
+    what, todo = ran.stderr.splitlines()
+    assert what.endswith("its last rollout: terminated" if ended else "Temporal knows of no rollout of it")
+    assert "`rollwright doctor -A`" in todo
+
+
+async def test_where_nothing_is_found_it_says_where_it_has_looked(real: Real, run: "Run") -> None:
+    options = ("--kubeconfig", str(real.cluster.kubeconfig))
+    ran = await run("doctor", "-n", real.namespace.name, *options)
+    assert (ran.code, ran.stdout) == (0, f"nothing found in namespace {real.namespace.name}\n")
+    assert (await run("doctor", *options)).stdout == "nothing found in namespace default\n"
+    everywhere = json.loads((await run("doctor", "-A", "--json", *options)).stdout)
+    assert everywhere["where"] == "in all namespaces"
 
 
 async def test_a_target_left_half_way_is_shown_with_what_mends_it(clinic: Clinic, real: Real) -> None:
@@ -122,7 +147,7 @@ async def test_settings_are_put_back_and_then_nothing_is_found(clinic: Clinic, r
     assert ran.code == 0
     assert ran.stdout == (f"put back on {clinic.target}: replicas 3, partition 0, maxUnavailable 50%, maxSurge 1\n")
     assert await real.settings() == USERS
-    assert (await clinic.visit()).stdout == "nothing found\n"
+    assert (await clinic.visit()).stdout == f"nothing found of {clinic.target}\n"
 
 
 async def test_settings_that_must_wait_are_said_to(clinic: Clinic, real: Real) -> None:
@@ -234,7 +259,8 @@ async def test_a_rollout_whose_code_fails_is_found(
     await failing.shutdown()
     assert "WorkflowTaskFailed" in finding["what"]
     assert asked.stderr.splitlines()[0] == (
-        f"error: {clinic.target.workflow_id}: its workflow code fails; `rollwright doctor` says more"
+        f"error: {clinic.target.workflow_id}: its workflow code fails; "
+        f"`rollwright doctor {clinic.target.workflow_id}` says more"
     )
     assert finding["next"][-1].startswith(
         f"temporal workflow reset --workflow-id {clinic.target.workflow_id} --type LastWorkflowTask"

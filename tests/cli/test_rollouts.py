@@ -122,6 +122,7 @@ async def test_waiting_for_a_rollout_that_stands_too_long_exits_5_and_leaves_it_
     ran = await command.end()
     assert ran.code == 5
     assert "the rollout stands (paused) for longer than --wait-timeout" in ran.stderr
+    assert "`rollwright status rollout/lws/inference/standing` says why" in ran.stderr
     assert (await server.get_workflow_handle(rollout("standing")).describe()).close_time is None
 
 
@@ -180,7 +181,7 @@ async def test_a_rollout_that_was_terminated_is_told_of_as_an_error(server: Clie
     for ran in (await command.end(), await run("status", "lws/killed", "-n", "inference")):
         assert ran.code == 1
         assert ran.stderr.startswith("error: rollout/lws/inference/killed ended without a result: terminated")
-        assert "`rollwright doctor` says so, and mends it" in ran.stderr
+        assert "`rollwright doctor rollout/lws/inference/killed` says so, and mends it" in ran.stderr
 
 
 async def test_status_of_an_open_and_of_an_ended_rollout(server: Client, run: "Run") -> None:
