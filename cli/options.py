@@ -44,6 +44,9 @@ Kubeconfig = Annotated[
 Context = Annotated[
     str | None, typer.Option("--context", metavar="NAME", help="Of the kubeconfig; its current one without it.")
 ]
+Check = Annotated[
+    bool, typer.Option("--check/--no-check", help="Have the cluster check the change first, by a dry run.")
+]
 WaitTimeout = Annotated[
     str,
     typer.Option(

@@ -1,11 +1,16 @@
 """A look at the target before a rollout: what the change would make of it. Writes nothing."""
 
 import logging
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import typer
+
 from rollwright.cli.failure import CommandError
-from rollwright.cluster.api import connect
+from rollwright.cli.text import plain
+from rollwright.cluster.api import Api, connect
 from rollwright.cluster.errors import ClusterError, ForbiddenError, TemporaryError, UnconfiguredError
 from rollwright.cluster.record import Record
 from rollwright.cluster.target import LeaderWorkerSet
@@ -16,6 +21,8 @@ from rollwright.rollout.spec import RolloutSpec
 
 # A missing kubeconfig is told of in words; the client would log it besides.
 logging.getLogger("kubernetes").setLevel(logging.ERROR)
+
+WRONG_CLUSTER = "If this is the wrong cluster: --kubeconfig, --context, or --no-check."
 
 
 @dataclass(frozen=True)
@@ -36,16 +43,18 @@ async def look(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -
 
     Raises CommandError for what is wrong with the rollout, UncheckedError if the cluster can't be asked.
     """
-    target = spec.target
-    try:
+    with _told_apart(spec):
         async with connect(kubeconfig, context) as api:
-            lws = LeaderWorkerSet(api, Watches(api), target.namespace, target.name)
-            seen = await lws.read_object()
-            after = await lws.ledger.preview(seen, spec.change, datetime.now(UTC).isoformat(timespec="seconds"))
-    except (OSError, UnconfiguredError, ForbiddenError, TemporaryError) as error:
-        raise UncheckedError(str(error)) from error
-    except ClusterError as error:
-        raise CommandError(f"{target}: {error}") from error
+            return await look_by(api, spec)
+
+
+async def look_by(api: Api, spec: RolloutSpec) -> Preflight:
+    """The same by an API server that one is connected to. Raises as `look`."""
+    target = spec.target
+    with _told_apart(spec):
+        lws = LeaderWorkerSet(api, Watches(api), target.namespace, target.name)
+        seen = await lws.read_object()
+        after = await lws.ledger.preview(seen, spec.change, datetime.now(UTC).isoformat(timespec="seconds"))
     asked: int = seen["spec"]["replicas"]
     record = Record.of(seen)
     replicas = record.replicas_wanted(asked) if record else asked
@@ -54,3 +63,26 @@ async def look(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -
     except ValueError as error:
         raise CommandError(f"{target}: strategy: {error}") from error
     return Preflight(replicas, tuple(differences(template_of(seen), after)))
+
+
+async def check(looking: Awaitable[Preflight], *, todo: str = "") -> None:
+    """Refuse what can't work; what can't be looked at from here is left to the worker, which is said.
+
+    Raises CommandError, with what to do about it.
+    """
+    try:
+        await looking
+    except UncheckedError as error:
+        typer.echo(f"note: not checked beforehand, the worker will: {plain(str(error))}", err=True)
+    except CommandError as error:
+        raise CommandError(error.what, todo=todo, code=error.code) from error
+
+
+@contextmanager
+def _told_apart(spec: RolloutSpec) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, UnconfiguredError, ForbiddenError, TemporaryError) as error:
+        raise UncheckedError(str(error)) from error
+    except ClusterError as error:
+        raise CommandError(f"{spec.target}: {error}") from error

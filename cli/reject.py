@@ -29,7 +29,8 @@ def reject(
 ) -> None:
     """Have a template of a target refused from now on: no rollout of it starts, and `undo` passes it over.
 
-    A rollout of it that is open goes on: `rollwright rollback` takes that back.
+    A rollout of it that is open goes on: `rollwright rollback` takes that back. And a rollback of an open rollout goes
+    to what ran before it, even if that was rejected meanwhile.
 
     Examples:
       rollwright reject lws/llm 4 -n inference --reason "breaks the tokenizer"

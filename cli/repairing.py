@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from temporalio.client import Client
 
-from rollwright.cli import diagnosis, doctor_views, starting, views
+from rollwright.cli import diagnosis, doctor_views, preflight, starting, views
 from rollwright.cli.diagnosis import Scope
 from rollwright.cli.failure import CommandError
 from rollwright.cli.last import last_rollout
@@ -56,6 +56,7 @@ async def mend(client: Client, api: Api, scope: Scope, findings: Iterable[Findin
     last = await last_rollout(client, target)
     strategy = Aim(strategy=last.strategy, course=course).effective
     spec = RolloutSpec(target=target, change=change, strategy=strategy)
+    await preflight.check(preflight.look_by(api, spec))
     given = RolloutInput(spec=spec, task_queue=order.task_queue or last.task_queue, by=order.by)
     run = await starting.start_rollout(client, given)
     return True, f"started {run.rollout}: {views.change(change)}\nstrategy {last.source}: {views.strategy(strategy)}"

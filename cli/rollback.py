@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import starting, steering
+from rollwright.cli import options, starting, steering
 from rollwright.cli.failure import CommandError
 from rollwright.cli.last import last_rollout
 from rollwright.cli.temporal import NoAnswerError, Run
@@ -18,11 +18,15 @@ def rollback(
     fast: Annotated[
         bool, typer.Option("--fast", help="In any order of ordinals, as far as the budget allows (pacing eager).")
     ] = False,
+    check: options.Check = True,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
 ) -> Steering:
     """Take the rollout of a target back to the revision it started from, with the same budget.
 
     Broken groups go first; groups that never were updated are not touched. Of a
-    rollout that was aborted, another one is started that goes back.
+    rollout that was aborted, another one is started that goes back; for that alone
+    the cluster is asked, and only if it can be from here.
 
     Examples:
       rollwright rollback lws/llm -n inference --reason "answers are wrong"
@@ -32,7 +36,9 @@ def rollback(
     return Steering(message=Message.ROLLBACK, fast=fast)
 
 
-async def _start_back(run: Run, steering: Steering) -> str:
+async def _start_back(
+    run: Run, steering: Steering, *, check: bool, kubeconfig: str | None, context: str | None, **_own: object
+) -> str:
     """Go back by another rollout, if the one that has ended was aborted half way."""
     try:
         ended = await run.result()
@@ -46,6 +52,10 @@ async def _start_back(run: Run, steering: Steering) -> str:
     last = await last_rollout(run.client, target)
     back = Aim(strategy=last.strategy, course=Course.BACK, fast=steering.fast).effective
     spec = ended.spec.model_copy(update={"change": Change(revision=ended.before), "strategy": back})
+    if check:
+        from rollwright.cli import preflight  # noqa: PLC0415 - the Kubernetes client takes longer to load than the rest
+
+        await preflight.check(preflight.look(spec, kubeconfig, context), todo=preflight.WRONG_CLUSTER)
     by = Intervention(actor=steering.actor, reason=steering.reason)
     given = RolloutInput(spec=spec, task_queue=last.task_queue, by=by)
     started = await starting.start_rollout(run.client, given)

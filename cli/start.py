@@ -9,8 +9,7 @@ from rollwright.cli import conflicts, following, interventions, options, preflig
 from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.outputs import Started
-from rollwright.cli.text import plain
-from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec
+from rollwright.rollout.spec import Pacing, Reclaim
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, RolloutInput
 
 app = typer.Typer()
@@ -58,9 +57,7 @@ def start(
     reason: interventions.Reason = "",
     wait: Annotated[bool, typer.Option("--wait", help="Print a line a stage until the rollout has ended.")] = False,
     wait_timeout: options.WaitTimeout = "1h",
-    check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Have the cluster check the change first, by a dry run.")
-    ] = True,
+    check: options.Check = True,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     task_queue: options.TaskQueue = DEFAULT_TASK_QUEUE,
@@ -113,21 +110,9 @@ def start(
     patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout)) if wait else None
     given = RolloutInput(spec=spec, task_queue=task_queue, by=by, request_id=request_id)
     if check:
-        asyncio.run(_check(spec, kubeconfig, context))
+        asyncio.run(preflight.check(preflight.look(spec, kubeconfig, context), todo=preflight.WRONG_CLUSTER))
     code = asyncio.run(launch(given, on_conflict, ui, patience, as_json=as_json))
     raise typer.Exit(code)
-
-
-async def _check(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -> None:
-    """Refuse what can't work; what can't be looked at from here is left to the worker."""
-    try:
-        await preflight.look(spec, kubeconfig, context)
-    except preflight.UncheckedError as error:
-        typer.echo(f"note: not checked beforehand, the worker will: {plain(str(error))}", err=True)
-    except CommandError as error:
-        raise CommandError(
-            error.what, todo="If this is the wrong cluster: --kubeconfig, --context, or --no-check.", code=error.code
-        ) from error
 
 
 async def launch(

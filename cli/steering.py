@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import typer
 
@@ -12,11 +13,14 @@ from rollwright.cli.temporal import NoAnswerError, RefusedError, Run
 from rollwright.rollout.spec import Target
 from rollwright.workflows.contract import Message, Steering
 
-IfEnded = Callable[[Run, Steering], Awaitable[str]]
-"""What a verb does with a rollout that has ended; its words. Raises CommandError."""
+IfEnded = Callable[..., Awaitable[str]]
+"""What a verb does with a rollout that has ended, given the run, the message and the verb's own options; its words.
+
+Raises CommandError.
+"""
 
 
-async def _refuse_ended(run: Run, steering: Steering) -> str:
+async def _refuse_ended(run: Run, steering: Steering, **_own: object) -> str:
     raise CommandError(
         f"{run.rollout} has ended: there is nothing to {steering.message}",
         todo=f"`rollwright status {run.rollout}` shows how the last one ended.",
@@ -26,7 +30,7 @@ async def _refuse_ended(run: Run, steering: Steering) -> str:
 def verb(message: Callable[..., Steering], if_ended: IfEnded = _refuse_ended) -> typer.Typer:
     """Make a verb of a function that makes the message of the verb's own options, and whose docstring is its help.
 
-    The target, who it is and why are options of every such verb.
+    The target, who it is and why are options of every such verb. `if_ended` is given the verb's own options too.
     """
 
     def send(
@@ -40,7 +44,7 @@ def verb(message: Callable[..., Steering], if_ended: IfEnded = _refuse_ended) ->
         named = options.read_target(target, namespace)
         by = interventions.read_intervention(actor, reason)
         steering = message(**own).model_copy(update={"actor": by.actor, "reason": by.reason})
-        typer.echo(asyncio.run(_steer(named, steering, if_ended)))
+        typer.echo(asyncio.run(_steer(named, steering, partial(if_ended, **own))))
 
     app = typer.Typer()
     app.command(help=inspect.getdoc(message))(_with_options_of(message, send))

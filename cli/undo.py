@@ -11,7 +11,7 @@ from rollwright.cli.failure import CommandError
 from rollwright.cli.last import last_rollout
 from rollwright.cli.start import launch
 from rollwright.cli.starting import OpenRolloutError
-from rollwright.cli.text import one_line, plain
+from rollwright.cli.text import one_line
 from rollwright.cluster.ledger import KeptTemplate
 from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec, Strategy, Target
 from rollwright.workflows.contract import RolloutInput
@@ -103,10 +103,7 @@ async def _spec(
     spec = _made_of(target, chosen, last.strategy, flags)
     typer.echo(one_line(f"to revision {chosen.number} ({', '.join(chosen.images)})"), err=True)
     typer.echo(f"strategy {last.source}: {views.strategy(spec.strategy)}", err=True)
-    try:
-        await preflight.look(spec, kubeconfig, context)
-    except preflight.UncheckedError as error:
-        typer.echo(f"note: not checked beforehand, the worker will: {plain(str(error))}", err=True)
+    await preflight.check(preflight.look(spec, kubeconfig, context))
     return spec, last.task_queue
 
 

@@ -83,7 +83,7 @@ class FakeRollout:
             gate=1 if gates else None,
             gates=gates,
             next=(f"rollwright promote lws/{started.spec.target.name} -n inference",) if gates else (),
-            before="llm-rw-before",
+            before=started.state.before or "llm-rw-before",
             by=started.by,
             request_id=started.request_id,
             started_at="2026-01-02T03:04:05Z",

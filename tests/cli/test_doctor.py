@@ -8,10 +8,11 @@ import pytest
 from temporalio.client import Client
 
 from rollwright.cluster import names
+from rollwright.cluster.ledger import Rejection
 from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Target
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, STATUS, WORKFLOW_TYPE, RolloutInput, RolloutStatus
 from tests.cluster.conftest import NAME, USERS, Real, fence
-from tests.cluster.leaving import OLD, leave
+from tests.cluster.leaving import NEW, OLD, leave
 
 if TYPE_CHECKING:
     from tests.cli.conftest import MakeWorker, Ran, Run, StartServer
@@ -206,6 +207,20 @@ async def test_what_mends_a_target_starts_where_the_workers_of_its_cluster_are(
     await clinic.terminate()
     assert (await clinic.visit("--repair", repair, *given)).code == 0
     assert await clinic.task_queue() == queue
+
+
+@pytest.mark.parametrize(("repair", "image"), [("resume", NEW), ("rollback", OLD)])
+async def test_no_rollout_is_started_to_a_rejected_template(
+    clinic: Clinic, real: Real, repair: str, image: str
+) -> None:
+    await leave(real)
+    entries = await real.target.ledger.entries(await real.target.read_object())
+    rejected = next(kept for kept in entries if kept.images == (f"model={image}",))
+    await real.target.ledger.reject(rejected, Rejection(actor="bob", reason="too slow", at="2026-01-02"))
+    ran = await clinic.visit("--repair", repair)
+    assert (ran.code, ran.stdout) == (1, "")
+    assert f"this template is revision {rejected.number}, which bob has rejected" in ran.stderr
+    assert f"reject lws/{NAME} {rejected.number} -n {clinic.target.namespace} --undo" in ran.stderr
 
 
 @pytest.mark.parametrize("repair", ["settings", "resume", "rollback"])

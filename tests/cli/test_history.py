@@ -18,7 +18,7 @@ from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.watching import Watches
 from rollwright.devcluster.cluster import DevCluster
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
-from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, RolloutInput
+from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, RolloutInput, RolloutState, Steering
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Ran, Run, StartServer
@@ -64,11 +64,12 @@ class Scene:
         return kept.template
 
     async def begin(
-        self, server: Client, strategy: Strategy, *, queue: str = DEFAULT_TASK_QUEUE
+        self, server: Client, strategy: Strategy, *, queue: str = DEFAULT_TASK_QUEUE, before: str = ""
     ) -> WorkflowHandle[Any, Any]:
-        """A rollout of the target, which goes on."""
+        """A rollout of the target, which goes on; a rollback goes to the template of this name."""
         spec = RolloutSpec(target=Target(name="llm", namespace=self.namespace), strategy=strategy)
-        return await server.start_workflow(WORKFLOW_TYPE, RolloutInput(spec=spec), id=self.rollout, task_queue=queue)
+        given = RolloutInput(spec=spec, state=RolloutState(before=before))
+        return await server.start_workflow(WORKFLOW_TYPE, given, id=self.rollout, task_queue=queue)
 
     async def patch(self, operations: list[dict[str, Any]]) -> None:
         await self.api.patch(LEADER_WORKER_SETS, self.namespace, "llm", operations)
@@ -333,6 +334,25 @@ async def test_reject_is_taken_back_by_its_undo_and_both_may_be_said_twice(scene
     assert (await scene.run("reject", "1", "--undo")).stdout == f"{what} may be rolled out again\n"
     assert (await scene.run("reject", "1", "--undo")).stdout == f"{what} was not rejected\n"
     assert (await scene.json("history"))["revisions"][0]["rejected"] is None
+
+
+async def test_an_aborted_rollout_does_not_go_back_to_a_rejected_revision_until_that_is_allowed_again(
+    server: Client, scene: Scene
+) -> None:
+    await scene.keep(2)
+    first = (await scene.json("history"))["revisions"][0]["name"]
+    handle = await scene.begin(server, Strategy(), before=first)
+    await handle.signal("abort", Steering())
+    await handle.result()
+    await scene.run("reject", "1", "--reason", "too slow", "--actor", "bob@ops")
+    refused = await scene.run("rollback")
+    assert (refused.code, refused.stdout) == (1, "")
+    assert "this template is revision 1, which bob@ops has rejected" in refused.stderr
+    assert f"rollwright reject lws/llm 1 -n {scene.namespace} --undo" in refused.stderr
+    await scene.run("reject", "1", "--undo")
+    ran = await scene.run("rollback")
+    assert (ran.code, ran.stderr) == (0, "")
+    assert (await started(server, scene)).change == Change(revision=first)
 
 
 async def test_rejecting_what_stands_says_how_to_leave_it(scene: Scene) -> None:

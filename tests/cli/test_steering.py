@@ -132,7 +132,8 @@ async def test_rolling_an_aborted_rollout_back_starts_another_one_that_goes_all_
     await begin(server, "half", Strategy(max_unavailable=2, partition=1, steps=GATES.steps))
     await steer(run, "abort", "half")
     ran = await steer(run, "rollback", "half", "--fast")
-    assert (ran.code, ran.stderr) == (0, "")
+    assert ran.code == 0
+    assert ran.stderr.startswith("note: not checked beforehand, the worker will: no kubeconfig")
     assert ran.stdout.splitlines()[0] == (
         "rollout/lws/inference/half was aborted; started another one, back to llm-rw-before"
     )

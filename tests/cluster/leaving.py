@@ -1,10 +1,12 @@
 """A target as a rollout leaves it when it is cut short."""
 
+import copy
+
 from rollwright.cluster import patches
 from rollwright.cluster.record import Asked, Record
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.templates import kept_name, template_of
-from tests.cluster.conftest import Real
+from tests.cluster.conftest import Real, fence
 from tests.devcluster.standin.namespace import until
 
 NEW, OLD = "m:2", "m:1"
@@ -23,13 +25,15 @@ async def leave(
     """As a rollout leaves the three groups when it is cut short; so many of all get ready. The template before."""
     await real.is_ready(3)
     lws = await real.target.read_object()
-    template = template_of(lws)
+    await real.target.ledger.keep_standing(lws, fence(0))
+    template = copy.deepcopy(template_of(lws))
     pod = template["leaderWorkerTemplate"]["workerTemplate"]
     pod["spec"]["containers"][0]["image"] = image
     pod["metadata"]["annotations"]["devcluster.rollwright.io/ready-after"] = ready_after
     asked = Asked(partition=partition, max_unavailable=max_unavailable, template=kept_name(lws, template))
     record = Record.first(lws).model_copy(update={"groups": groups})
     await real.write(1, [*patches.template(template, lws), *patches.hold(lws, record, asked)], read=lws)
+    await real.target.ledger.keep_standing(await real.target.read_object(), fence(1))
     await until(real.target.read, lambda snapshot: snapshot.shows(partition))
     await until(real.target.read, lambda snapshot: _has_gone_so_far(snapshot, partition, ready))
     return record.template
