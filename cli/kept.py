@@ -58,16 +58,18 @@ class OpenLedger:
         )
 
     def before_standing(self) -> KeptTemplate:
-        """The newest entry before the one that stands that isn't rejected. Raises CommandError if there is none."""
+        """The newest entry before the one that stands that isn't given up. Raises CommandError if there is none."""
         standing = self.standing
         older = [
-            kept for kept in self.entries if not kept.rejection and (standing is None or kept.number < standing.number)
+            kept
+            for kept in self.entries
+            if not kept.is_given_up and (standing is None or kept.number < standing.number)
         ]
         if older:
             return older[-1]
         stands = f"revision {standing.number}, which stands" if standing else "what stands"
         raise CommandError(
-            f"{self.target} has no revision before {stands}, or none that isn't rejected",
+            f"{self.target} has no revision before {stands}, or each was rejected, or replaced on its way",
             todo=f"{self.see} Choose one: --to-revision REV.",
         )
 

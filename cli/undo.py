@@ -52,10 +52,10 @@ def undo(
 ) -> None:
     """Start a rollout, with all its stages, to a template that the target had.
 
-    Without --to-revision: to the newest one before the one that stands that isn't rejected. The strategy is that of
-    the target's last rollout, if Temporal still knows it, else the default one; what is given by flags is put over it.
-    So is the task queue. A partition of the last rollout is not taken over: the undo is for all groups, unless
-    --partition is given.
+    Without --to-revision: to the newest one before the one that stands that wasn't rejected, nor replaced by another
+    change while it was rolled out. Strategy and task queue are those of the target's last rollout, if Temporal still
+    knows them, else the default ones; what is given by flags is put over them. A partition is not taken over: an undo
+    is for all groups, unless --partition is given.
     To take back a rollout that is open, `rollwright rollback` it.
 
     Exit codes: 0 started (with --wait: completed), 1 could not, 2 bad input,

@@ -21,6 +21,8 @@ from rollwright.rollout.spec import Change, Model
 
 DEFAULT_LIMIT = 10
 _FOUND = "found on the target"
+_REPLACED = "replaced by "
+"""How the outcome begins of a template that another one took the place of while its rollout was open."""
 
 
 class Rejection(Model):
@@ -89,6 +91,11 @@ class KeptTemplate:
             return Rejection.model_validate_json(text) if text else None
         except ValidationError:
             return Rejection(actor="somebody", reason=text, at="at some time")
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether people have turned away from it: rejected it, or set its rollout another target on the way."""
+        return self.rejection is not None or self.outcome.startswith(_REPLACED)
 
     def is_as_new_as(self, fence: Fence) -> bool:
         """Whether this step, or a newer one, has written to it."""

@@ -236,6 +236,14 @@ async def test_undo_passes_rejected_revisions_over_and_refuses_them_where_they_a
     assert (await started(server, scene)).change.revision == (await scene.json("history"))["revisions"][0]["name"]
 
 
+async def test_undo_passes_over_what_a_retarget_has_replaced(scene: Scene) -> None:
+    broken = await scene.keep(2)
+    await scene.keep(3)
+    outcome, later = "replaced by another change 2026-01-02T04:00:00+00:00", Fence(BEGIN + timedelta(hours=1), "w")
+    await scene.target.ledger.record_outcome(broken, outcome, later)
+    assert (await scene.run("undo")).stderr.splitlines()[0] == "to revision 1 (model=m:1)"
+
+
 async def test_undo_goes_to_the_newest_revision_if_what_stands_was_never_kept(scene: Scene) -> None:
     await scene.keep(2)
     await scene.patch([{"op": "replace", "path": "/spec/leaderWorkerTemplate/size", "value": 2}])
@@ -246,7 +254,7 @@ async def test_there_is_nothing_to_undo_where_nothing_came_before(scene: Scene) 
     await scene.keep(2, put=False)
     ran = await scene.run("undo")
     assert (ran.code, ran.stdout) == (1, "")
-    assert "has no revision before revision 1, which stands, or none that isn't rejected" in ran.stderr
+    assert "has no revision before revision 1, which stands, or each was rejected, or replaced on its way" in ran.stderr
     assert "--to-revision REV" in ran.stderr
 
 
