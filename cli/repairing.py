@@ -76,12 +76,13 @@ def _left(target: Target, findings: Iterable[Finding]) -> Left:
 
 async def _put_settings_back(api: Api, target: Target) -> tuple[bool, str]:
     fence = Fence(now(), "rollwright doctor")
-    found = await doctor.put_settings_back(diagnosis.lws(api, target), fence)
-    if found is None:
+    repaired = await doctor.put_settings_back(diagnosis.lws(api, target), fence)
+    if repaired is None:
         raise CommandError(f"{target} has no record any more: somebody else has mended it")
+    found = repaired.found
     settings = doctor_views.settings(found.settings)
     if not found.obstacles:
-        return True, f"put back on {target}: {settings}"
+        return True, f"put back on {target}: {settings}" + (f"; but {repaired.note}" if repaired.note else "")
     why = "; ".join(found.obstacles)
     stands = (
         f"what somebody else has set since is left alone ({found.edited})"

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from rollwright.cluster import names, patches
 from rollwright.cluster.api import LEADER_WORKER_SETS, Api, Manifest
 from rollwright.cluster.left import Left, Obstacle, Settings
 from rollwright.cluster.record import Asked, Fence, Record, configuration
+from rollwright.cluster.restoring import put_back
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import kept_name, template_of
@@ -38,7 +40,7 @@ def left(snapshot: Snapshot) -> Left | None:
     lws, record = snapshot.lws, snapshot.record
     if record is None:
         return None
-    seen, fence, settings = snapshot.observe(None, 0, now()), Fence.of(lws), _settings(record, snapshot)
+    seen, fence, settings = snapshot.observe(None, 0, now()), Fence.of(lws), _settings(_with_later(record, lws), lws)
     groups_asked = max(seen.groups_asked, _groups_of_leaders(snapshot))
     outdated = tuple(group.ordinal for group in seen.asked if not group.updated)
     unready = tuple(group.ordinal for group in seen.asked if not group.available)
@@ -65,13 +67,16 @@ def left(snapshot: Snapshot) -> Left | None:
     )
 
 
-def _settings(record: Record, snapshot: Snapshot) -> Settings:
-    """The user's: what somebody else has set since counts as theirs."""
-    edited = record.edited(snapshot.lws)
+def _with_later(record: Record, lws: Manifest) -> Record:
+    """What somebody else has set since counts as the user's."""
+    edited = record.edited(lws)
     later = (record.found.settings if record.found else {}) | (edited.settings if edited else {})
-    wanted = record.model_copy(update=later)
+    return record.model_copy(update=later)
+
+
+def _settings(wanted: Record, lws: Manifest) -> Settings:
     return Settings(
-        replicas=record.replicas_wanted(snapshot.lws["spec"]["replicas"]),
+        replicas=wanted.replicas_wanted(lws["spec"]["replicas"]),
         partition=wanted.partition,
         max_unavailable=wanted.max_unavailable,
         max_surge=wanted.max_surge,
@@ -84,33 +89,36 @@ def _groups_of_leaders(snapshot: Snapshot) -> int:
     return replicas
 
 
-async def put_settings_back(target: LeaderWorkerSet, fence: Fence) -> Left | None:
-    """Put the user's settings back, and remove the record, if no group moves by that; what was found before.
+class Repaired(NamedTuple):
+    """What has come of putting the user's settings back."""
+
+    found: Left
+    """How the target was left before; with obstacles, the settings go on waiting."""
+    note: str
+    """What could not be put back as it was, in words."""
+
+
+async def put_settings_back(target: LeaderWorkerSet, fence: Fence) -> Repaired | None:
+    """Put the user's settings back, and remove the record, if no group moves by that. None if there is no record.
 
     Else what LWS might do by itself is stopped, and the settings go on waiting in the record: no released group is
     replaced any more, and maxUnavailable is narrow. What somebody else has set meanwhile is left alone until then.
     Raises ClusterError: ConflictError if anybody acts on the target at the same moment.
     """
     snapshot = await target.read()
-    found = left(snapshot)
-    if found is None:
+    lws, record, found = snapshot.lws, snapshot.record, left(snapshot)
+    if record is None or found is None:
         return None
-    if last := Fence.of(snapshot.lws):  # not by the clock of this machine, which may be ahead of Temporal's
+    if last := Fence.of(lws):  # not by the clock of this machine, which may be ahead of Temporal's
         fence = Fence(last.scheduled + timedelta(microseconds=1), fence.workflow_id)
-    changes: list[Manifest] = []
+    generation = lws["metadata"]["generation"]
     if not found.obstacles:
-        wanted = found.settings
-        pace = patches.pace(
-            snapshot.lws,
-            partition=wanted.partition,
-            max_unavailable=wanted.max_unavailable,
-            max_surge=wanted.max_surge,
-        )
-        changes = [*pace, *patches.forget(snapshot.lws)]
-    elif not found.edited:
-        changes = _stand_still(snapshot, found.settings.replicas)
-    await target.write(snapshot.lws, snapshot.lws["metadata"]["generation"], fence, changes)
-    return found
+        return Repaired(found, await put_back(target, lws, generation, fence, _with_later(record, lws)))
+    changes = [] if found.edited else _stand_still(snapshot, found.settings.replicas)
+    await target.write(lws, generation, fence, changes)
+    for leader in snapshot.leaders.values():  # a worker of that rollout may yet delete what it has read
+        await target.fence_off(leader, fence)
+    return Repaired(found, "")
 
 
 def _stand_still(snapshot: Snapshot, replicas_wanted: int) -> list[Manifest]:

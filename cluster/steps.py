@@ -6,12 +6,12 @@ deletes only pods that are exactly the ones it read.
 
 import asyncio
 from contextlib import suppress
-from functools import partial
 
 from rollwright.cluster import asking, patches
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.errors import ClusterError, ConflictError, NotYetError, RefusedError
+from rollwright.cluster.errors import ClusterError, ConflictError, NotYetError
 from rollwright.cluster.record import Fence, Found, configuration, record_text
+from rollwright.cluster.restoring import put_back
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import template_of
@@ -187,15 +187,7 @@ async def restore(target: LeaderWorkerSet, generation: int, fence: Fence, *, com
         raise NotYetError(
             f"{target}: partition {record.partition} is put back once the StatefulSet's update is complete"
         )
-    forgotten = patches.forget(lws)
-    users = partial(patches.pace, lws, partition=record.partition, max_surge=record.max_surge)
-    try:
-        await target.write(lws, generation, fence, [*users(max_unavailable=record.max_unavailable), *forgotten])
-    except RefusedError:
-        narrow = record.narrow(lws["spec"]["replicas"])
-        await target.write(lws, generation, fence, [*users(max_unavailable=narrow), *forgotten])
-        return f"maxUnavailable is left at {narrow}: LWS refuses {record.max_unavailable} at this number of replicas"
-    return ""
+    return await put_back(target, lws, generation, fence, record)
 
 
 async def hold_back(target: LeaderWorkerSet, generation: int, fence: Fence) -> None:

@@ -13,6 +13,7 @@ from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Ta
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, STATUS, WORKFLOW_TYPE, RolloutInput, RolloutStatus
 from tests.cluster.conftest import NAME, USERS, Real, fence
 from tests.cluster.leaving import NEW, OLD, leave
+from tests.devcluster.standin.namespace import until
 
 if TYPE_CHECKING:
     from tests.cli.conftest import MakeWorker, Ran, Run, StartServer
@@ -149,6 +150,21 @@ async def test_settings_are_put_back_and_then_nothing_is_found(clinic: Clinic, r
     assert ran.stdout == (f"put back on {clinic.target}: replicas 3, partition 0, maxUnavailable 50%, maxSurge 1\n")
     assert await real.settings() == USERS
     assert (await clinic.visit()).stdout == f"nothing found of {clinic.target}\n"
+
+
+async def test_settings_that_can_not_be_put_back_as_they_were_are_said_to(clinic: Clinic, real: Real) -> None:
+    settings = {"rollingUpdateConfiguration": {"maxUnavailable": "25%", "maxSurge": 0}}
+    await real.namespace.patch_set(NAME, {"spec": {"replicas": 4, "rolloutStrategy": settings}})
+    await real.is_ready(4)
+    await leave(real, image=OLD, partition=4, groups=4, ready=4)
+    await real.namespace.patch_set(NAME, {"spec": {"replicas": 3}})
+    await until(real.target.read, lambda snapshot: snapshot.is_settled and len(snapshot.leaders) == 3)
+    ran = await clinic.visit("--repair", "settings")
+    assert ran.code == 0
+    assert ran.stdout == (
+        f"put back on {clinic.target}: replicas 3, partition 0, maxUnavailable 25%, maxSurge 0; "
+        "but maxUnavailable is left at 1: LWS refuses 25% at this number of replicas\n"
+    )
 
 
 async def test_settings_that_must_wait_are_said_to(clinic: Clinic, real: Real) -> None:

@@ -22,8 +22,8 @@ async def leave(
     max_unavailable: int = 1,
     ready: int = 3,
 ) -> str:
-    """As a rollout leaves the three groups when it is cut short; so many of all get ready. The template before."""
-    await real.is_ready(3)
+    """As a rollout leaves the groups when it is cut short; so many of all get ready. The template before."""
+    await real.is_ready((await real.spec())["replicas"])
     lws = await real.target.read_object()
     await real.target.ledger.keep_standing(lws, fence(0))
     template = copy.deepcopy(template_of(lws))

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.real
 
 
 async def repair(real: Real) -> Left:
-    found = await doctor.put_settings_back(real.target, fence(9))
-    assert found
-    return found
+    repaired = await doctor.put_settings_back(real.target, fence(9))
+    assert repaired
+    return repaired.found
 
 
 async def is_recorded(real: Real) -> bool:
@@ -50,6 +50,21 @@ async def test_settings_are_put_back_where_all_groups_run_the_template(real: Rea
     assert not await is_recorded(real)
     await until(real.target.read, lambda snapshot: snapshot.is_settled)
     assert await real.uids() == before
+
+
+async def test_settings_that_lws_refuses_by_now_are_put_back_as_numbers_and_it_is_said(real: Real) -> None:
+    settings = {"rollingUpdateConfiguration": {"maxUnavailable": "25%", "maxSurge": 0}}
+    await real.namespace.patch_set(NAME, {"spec": {"replicas": 4, "rolloutStrategy": settings}})
+    await real.is_ready(4)
+    await leave(real, image=OLD, partition=4, groups=4, ready=4)
+    await real.namespace.patch_set(NAME, {"spec": {"replicas": 3}})
+    await until(real.target.read, lambda snapshot: snapshot.is_settled and len(snapshot.leaders) == 3)
+    repaired = await doctor.put_settings_back(real.target, fence(9))
+    assert repaired
+    assert repaired.found.obstacles == ()
+    assert repaired.note == "maxUnavailable is left at 1: LWS refuses 25% at this number of replicas"
+    assert await real.settings() == {"partition": 0, "maxUnavailable": 1, "maxSurge": 0}
+    assert not await is_recorded(real)
 
 
 async def test_settings_wait_while_groups_are_on_two_revisions_and_none_moves(real: Real) -> None:
