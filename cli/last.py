@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowQueryFailedError
 
 from rollwright.cli import temporal
 from rollwright.cli.failure import CommandError
+from rollwright.cli.starting import STRATEGY_MEMO
 from rollwright.cli.temporal import NoAnswerError, Run
+from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.spec import Strategy, Target
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, RolloutInput
 
@@ -31,21 +33,38 @@ async def last_rollout(client: Client, target: Target) -> Last:
     described = await temporal.look_up(client, target)
     if described is None:
         return _NONE
-    strategy = (await _strategy(client, target, described)).model_copy(update={"partition": 0})
-    return Last(strategy, described.task_queue, "of the last rollout")
+    ended_with = await _strategy(client, target, described)
+    known = await described.memo_value(STRATEGY_MEMO, None, type_hint=Strategy)
+    strategy = known if known and _goes_back_by(known, ended_with) else ended_with
+    return Last(strategy.model_copy(update={"partition": 0}), described.task_queue, "of the last rollout")
+
+
+def _goes_back_by(strategy: Strategy, made_of_it: Strategy) -> bool:
+    """Whether one strategy is what the other comes to on the way back; it isn't any more after a retarget."""
+    ways = (Aim(strategy=strategy, course=Course.BACK, fast=fast).effective for fast in (False, True))
+    return made_of_it in ways
 
 
 async def _strategy(client: Client, target: Target, described: WorkflowExecutionDescription) -> Strategy:
+    run = Run(client, described.id, temporal.first_run_id(described))
     if described.status is not WorkflowExecutionStatus.COMPLETED:
-        return await _started_with(client, described)
+        return await _without_result(run, described)
     try:
-        return (await Run(client, described.id, temporal.first_run_id(described)).result()).spec.strategy
+        return (await run.result()).spec.strategy
     except NoAnswerError as error:
         raise CommandError(f"the last rollout of {target} can't be asked: {error}") from error
 
 
+async def _without_result(run: Run, described: WorkflowExecutionDescription) -> Strategy:
+    """As a worker tells of it, also once it was terminated; without one, as it was started or begun anew."""
+    try:
+        return (await run.status()).spec.strategy
+    except (NoAnswerError, CommandError, WorkflowQueryFailedError):
+        return await _started_with(run.client, described)
+
+
 async def _started_with(client: Client, described: WorkflowExecutionDescription) -> Strategy:
-    """The strategy that a rollout which has no result was started with, or begun anew with: its first event."""
+    """What the first event of a run says."""
     handle = client.get_workflow_handle(described.id, run_id=described.run_id)
     with temporal.explained(f"{described.id} can't be looked up"):
         event = await anext(handle.fetch_history_events(page_size=1))

@@ -58,7 +58,7 @@ async def mend(client: Client, api: Api, scope: Scope, findings: Iterable[Findin
     spec = RolloutSpec(target=target, change=change, strategy=strategy)
     await preflight.check(preflight.look_by(api, spec))
     given = RolloutInput(spec=spec, task_queue=order.task_queue or last.task_queue, by=order.by)
-    run = await starting.start_rollout(client, given)
+    run = await starting.start_rollout(client, given, handed_on=last.strategy)
     return True, f"started {run.rollout}: {views.change(change)}\nstrategy {last.source}: {views.strategy(strategy)}"
 
 

@@ -58,7 +58,7 @@ async def _start_back(
         await preflight.check(preflight.look(spec, kubeconfig, context), todo=preflight.WRONG_CLUSTER)
     by = Intervention(actor=steering.actor, reason=steering.reason)
     given = RolloutInput(spec=spec, task_queue=last.task_queue, by=by)
-    started = await starting.start_rollout(run.client, given)
+    started = await starting.start_rollout(run.client, given, handed_on=last.strategy)
     return f"{run.rollout} was aborted; started another one, back to {ended.before}\n{started.ui_link('')}".rstrip()
 
 

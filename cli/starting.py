@@ -1,6 +1,6 @@
 """Asking Temporal to start a rollout."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import typer
@@ -17,7 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from rollwright.cli import views
 from rollwright.cli.failure import CommandError
 from rollwright.cli.temporal import Run, explained
-from rollwright.rollout.spec import RolloutSpec, Target
+from rollwright.rollout.spec import RolloutSpec, Strategy, Target
 from rollwright.workflows.contract import (
     MEMO,
     PHASE_ATTRIBUTE,
@@ -29,6 +29,8 @@ from rollwright.workflows.contract import (
     RolloutInput,
 )
 
+STRATEGY_MEMO = "strategy"
+"""The memo with the strategy that the next rollout takes over, where this one goes by one made of it."""
 _REGISTER = (
     "temporal operator search-attribute create --name RolloutTarget --name RolloutPhase --name RolloutRevision "
     "--type Keyword --type Keyword --type Keyword"
@@ -53,9 +55,13 @@ class OpenRolloutError(CommandError):
         )
 
 
-async def start_rollout(client: Client, given: RolloutInput) -> Run:
-    """Start a rollout. Raises CommandError, and OpenRolloutError if another one is open on the target."""
+async def start_rollout(client: Client, given: RolloutInput, *, handed_on: Strategy | None = None) -> Run:
+    """Start a rollout. Raises CommandError, and OpenRolloutError if another one is open on the target.
+
+    `handed_on`: the strategy that the next rollout takes over; this one's own unless given.
+    """
     spec = given.spec
+    memo = {STRATEGY_MEMO: handed_on} if handed_on else {}
     attributes = [
         SearchAttributePair(TARGET_ATTRIBUTE, views.short(spec.target)),
         SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING.value),
@@ -63,15 +69,20 @@ async def start_rollout(client: Client, given: RolloutInput) -> Run:
     ]
     with explained(f"{spec.target.workflow_id} can't be started"):
         try:
-            return await _start(client, given, attributes)
+            return await _start(client, given, attributes, memo)
         except RPCError as error:
             if error.status is not RPCStatusCode.INVALID_ARGUMENT or "search attribute" not in error.message:
                 raise
             typer.echo(f"note: the rollout is not searchable: {error.message}. To mend it: {_REGISTER}", err=True)
-        return await _start(client, given, [])
+        return await _start(client, given, [], memo)
 
 
-async def _start(client: Client, given: RolloutInput, attributes: Sequence[SearchAttributePair[str]]) -> Run:
+async def _start(
+    client: Client,
+    given: RolloutInput,
+    attributes: Sequence[SearchAttributePair[str]],
+    memo: Mapping[str, Strategy],
+) -> Run:
     spec = given.spec
     summary = f"{views.short(spec.target)}: {views.change(spec.change)}"
     try:
@@ -84,7 +95,7 @@ async def _start(client: Client, given: RolloutInput, attributes: Sequence[Searc
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             search_attributes=TypedSearchAttributes(attributes),
-            memo={MEMO: summary, REQUEST_MEMO: given.request_id},
+            memo={MEMO: summary, REQUEST_MEMO: given.request_id, **memo},
             static_summary=summary[:_SUMMARY_LENGTH],
             static_details=_details(spec),
         )

@@ -17,8 +17,16 @@ from rollwright.cluster.record import Fence
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.watching import Watches
 from rollwright.devcluster.cluster import DevCluster
-from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
-from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, RolloutInput, RolloutState, Steering
+from rollwright.rollout.spec import Change, GatedStep, Pacing, RolloutSpec, Strategy, Target
+from rollwright.workflows.contract import (
+    DEFAULT_TASK_QUEUE,
+    RETARGET,
+    WORKFLOW_TYPE,
+    Retarget,
+    RolloutInput,
+    RolloutState,
+    Steering,
+)
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Ran, Run, StartServer
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+GATED = Strategy(max_unavailable=2, steps=(GatedStep(until=1),))
 HOSTILE = "[red]\x1b[2J\x07 :boom:\r\nrevision 9  stands\u202e"
 
 
@@ -285,6 +294,37 @@ async def test_undo_takes_the_strategy_of_the_last_rollout_and_puts_flags_over_i
     )
     strategy = (await started(server, scene)).strategy
     assert (strategy.max_unavailable, strategy.max_surge, strategy.pacing) == (2, "50%", "eager")
+
+
+async def test_undo_of_a_rollout_that_was_terminated_goes_by_the_strategy_a_retarget_has_set(
+    server: Client, scene: Scene
+) -> None:
+    await scene.keep(2)
+    handle = await scene.begin(server, Strategy())
+    await handle.execute_update(RETARGET, Retarget(change=Change(restart=True), strategy=GATED))
+    await handle.terminate()
+    await scene.run("undo")
+    assert (await started(server, scene)).strategy == GATED
+
+
+@pytest.mark.parametrize("retargeted", [None, Strategy(max_surge=2)])
+async def test_undo_after_a_fast_rollback_goes_by_the_strategy_from_before_it_unless_there_is_a_newer_one(
+    server: Client, scene: Scene, retargeted: Strategy | None
+) -> None:
+    before = await scene.keep(2)
+    await scene.keep(3)
+    aborted = await scene.begin(server, GATED, before=before)
+    await aborted.signal("abort", Steering())
+    await aborted.result()
+    await scene.run("rollback", "--fast")
+    assert (await started(server, scene)).strategy == Strategy(max_unavailable=2, pacing=Pacing.EAGER)
+    back = server.get_workflow_handle(scene.rollout)
+    if retargeted:
+        await back.execute_update(RETARGET, Retarget(change=Change(restart=True), strategy=retargeted))
+    await back.signal("go_on")
+    await back.result()
+    await scene.run("undo")
+    assert (await started(server, scene)).strategy == (retargeted or GATED)
 
 
 @pytest.mark.parametrize(
