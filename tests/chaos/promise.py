@@ -2,7 +2,8 @@
 
 Groups are certain as long as no write takes them down, whichever of the writes still in flight the controllers act on.
 Nothing may lower their number below the floor, or below what it was if that was less, except what rollwright has no
-part in: a pod that somebody else deletes or that dies, and what users do to the number of replicas.
+part in: a pod that somebody else deletes or that dies, and what users do to the number of replicas. And no write comes
+after one of a newer step: the fence only grows.
 """
 
 from collections.abc import Callable
@@ -44,6 +45,12 @@ def written(spec: Spec) -> Written:
     return Written(spec.image, spec.partition, spec.replicas + surge)
 
 
+def scheduled(spec: Spec) -> float:
+    """When the step was scheduled that wrote last, by the fence it left; 0 if none did."""
+    fence = spec.annotations.get(_FENCE)
+    return datetime.fromisoformat(fence.partition(" ")[0]).timestamp() if fence else 0.0
+
+
 class InFlight:
     """The writes that the controllers may still act on, the last of them being in force."""
 
@@ -78,6 +85,8 @@ class Judge:
         self._in_flight = InFlight()
         self._before: Frame | None = None
         self._past: list[tuple[float, dict[int, Running]]] = []
+        """What held, and from when on, under the spec that stands."""
+        self._newest = 0.0
         self.losses = 0
         """Groups that were lost by themselves."""
         self.broken: list[str] = []
@@ -95,8 +104,13 @@ class Judge:
             wished = spec.annotations[WISH] != before.spec.annotations[WISH]
             if frame.known and not lost and not wished:
                 self._judge(before, before.spec, frame, spec)
+            if not wished and _is_written(before.spec, spec):
+                self._judge_fence(frame, spec)
+            if spec.generation != before.spec.generation:
+                self._past = []  # a step is carried out on no other spec than the one it was planned on
         if spec:
             self._in_flight.take(spec, frame.leader_set)
+            self._newest = max(self._newest, scheduled(spec))
         self._before = frame
         self._past.append((frame.change.at, running(frame)))
 
@@ -121,6 +135,13 @@ class Judge:
                 f"{frame.change.at:.2f} asks for {after[-1].groups} groups, of which {limits.ceiling} are allowed"
             )
 
+    def _judge_fence(self, frame: Frame, spec: Spec) -> None:
+        if scheduled(spec) < self._newest:
+            self.broken.append(
+                f"{frame.change.at:.2f} written under the fence {spec.annotations.get(_FENCE, 'of nobody')}, "
+                f"{self._newest - scheduled(spec):.2f} s older than one before it: {written(spec)}"
+            )
+
     def _is_lost_by_itself(self, before: Frame, frame: Frame) -> bool:
         lost = self._own_losses.take(before, frame)
         self.losses += len(before.serving - frame.serving) if lost else 0
@@ -128,11 +149,15 @@ class Judge:
 
     def _is_excused(self, spec: Spec, after: list[Written], floor: int) -> bool:
         """Whether it was fine at a moment at which it may have been decided on: groups fail and recover meanwhile."""
-        scheduled = datetime.fromisoformat(spec.annotations[_FENCE].partition(" ")[0]).timestamp()
-        since = self._looked_since(scheduled)
+        since = self._looked_since(scheduled(spec))
         for at, groups in reversed(self._past):
             if certain(groups, after) >= min(floor, certain(groups, after[:-1])):
                 return True
             if at < since:
                 return False
         return False
+
+
+def _is_written(before: Spec, spec: Spec) -> bool:
+    """Whether rollwright has written, if the user hasn't: nobody else does."""
+    return spec.generation != before.generation or spec.annotations.get(_FENCE) != before.annotations.get(_FENCE)

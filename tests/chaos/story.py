@@ -16,19 +16,20 @@ class Story:
     def __init__(self, replicas: int) -> None:
         self.frames: list[Frame] = []
         self._now = 1000.0
-        self._spec = Spec(
-            0, replicas, "model:1", 1, 1, 0, {WISH: f"{replicas}/0", "rollwright.io/fence": self._fence()}
-        )
+        self._spec = Spec(0, replicas, "model:1", 1, 1, 0, {WISH: f"{replicas}/0", "rollwright.io/fence": self.fence})
         self._sets: dict[str, GroupSet | None] = {NAME: GroupSet("set", "", replicas, 1, 1)}
         self._pods: dict[str, Pod | None] = {}
         for ordinal in range(replicas):
             self._pods[f"{NAME}-{ordinal}"] = pod(ordinal)
         self._tell("LeaderWorkerSet", NAME, self._spec)
 
-    def write(self, **fields: Any) -> None:
-        """Rollwright writes partition, replicas or image, which nobody has taken up yet."""
+    def write(self, *, fence: str = "", **fields: Any) -> None:
+        """Rollwright writes partition, replicas or image, which nobody has taken up yet.
+
+        `fence`: of a step that was scheduled before.
+        """
         generation = self._spec.generation + 1
-        annotations = {**self._spec.annotations, "rollwright.io/fence": self._fence()}
+        annotations = {**self._spec.annotations, "rollwright.io/fence": fence or self.fence}
         self._spec = self._spec._replace(**fields, generation=generation, annotations=annotations)
         self._tell("LeaderWorkerSet", NAME, self._spec)
 
@@ -82,7 +83,9 @@ class Story:
         change = Change(len(self.frames), self._now, kind, name, item)
         self.frames.append(Frame(change, True, self._spec, self._sets[NAME], self._sets, self._pods))
 
-    def _fence(self) -> str:
+    @property
+    def fence(self) -> str:
+        """Of a step that is scheduled now."""
         return f"{datetime.fromtimestamp(self._now + 0.5, UTC).isoformat()} rollout/lws/default/llm"
 
 

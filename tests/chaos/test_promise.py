@@ -117,6 +117,51 @@ def test_a_group_that_has_recovered_for_a_while_is_not_free_to_be_taken() -> Non
     assert "from 3 to 2" in judge.broken[0]
 
 
+def rolled_back_while_a_step_was_late() -> tuple[Story, str]:
+    """Of groups 3 and 2 both are updated, the latter by a retry, and the rollback has frozen that; the late fence."""
+    story = frozen(4)
+    story.write(partition=3)
+    story.settle()
+    story.come(3, "model:2")
+    late = story.fence
+    story.write(partition=2, fence=late)
+    story.settle()
+    story.come(2, "model:2")
+    story.write(image="model:1", partition=4)
+    story.settle()
+    return story, late
+
+
+def test_a_late_step_finds_no_excuse_in_what_held_before_the_spec_was_another() -> None:
+    story, _ = rolled_back_while_a_step_was_late()
+    story.write(partition=2)
+    judge = judged(story, looked_seconds=60)
+    assert judge.excused == 0
+    assert "the certain groups fall from 4 to 2, floor 3" in judge.broken[0]
+
+
+def test_a_write_under_an_older_fence_is_found_whatever_it_does() -> None:
+    story, late = rolled_back_while_a_step_was_late()
+    story.write(partition=4, fence=late)
+    [found] = judged(story).broken
+    assert f"written under the fence {late}" in found
+
+
+def test_a_late_step_that_gets_through_is_found_for_both() -> None:
+    story, late = rolled_back_while_a_step_was_late()
+    story.write(partition=2, fence=late)
+    judge = judged(story)
+    assert (len(judge.broken), judge.excused) == (2, 0)
+
+
+def test_a_step_may_write_more_than_once_under_its_fence() -> None:
+    story = frozen(4)
+    fence = story.fence
+    story.write(partition=3, fence=fence)
+    story.write(max_surge=0, fence=fence)
+    assert judged(story).broken == []
+
+
 def test_a_pod_that_goes_without_a_grace_period_was_nobodys() -> None:
     story = frozen(4)
     story.leave(0, at_once=True)
