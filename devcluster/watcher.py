@@ -169,9 +169,9 @@ class Watcher:
         return all(history.knows(version) for history in self._histories)
 
     def frames(self) -> Iterator[Frame]:
-        """Every state in order, as far as all three watches have come."""
+        """Every state in order, as far as all three watches have come; none before the context was opened."""
         changes = self._changes()
-        complete = min(history.complete for history in self._histories)
+        complete = min((history.complete for history in self._histories), default=0)
         ends = [*(change.version - 1 for change in changes), complete][1:]
         state: dict[str, dict[str, Any]] = {history.kind: {} for history in self._histories}
         for change, end in zip(changes, ends, strict=True):

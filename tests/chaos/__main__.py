@@ -1,6 +1,6 @@
 """`make chaos [ROUNDS=n] [SEED=n] [PLAN=file]`: random rollouts, and random things that happen to them.
 
-Exits with 1 if one went wrong or got stuck.
+Exits with 1 if one went wrong, got stuck, or crashed.
 Prints a line a round, at length what went wrong with the plan that shows it, and a JSON object at the end. The rounds
 have the seeds SEED, SEED + 1, ...; a seed alone reruns by `ROUNDS=1 SEED=n`, without what other rounds took away; with
 that too by `PLAN=file`, which holds a printed plan.

@@ -25,6 +25,7 @@ from tests.e2e.scene import NAME, Scene
 
 PATIENCE_SECONDS = 75.0
 """So long may a rollout take after the last thing that happened to it."""
+_LOOK_EVERY_SECONDS = 0.5
 _ANSWER_SECONDS = 40.0
 _WORKER_ATTEMPTS = 20
 
@@ -63,9 +64,9 @@ class Round:
         self.told: list[Told] = []
         self.frozen: list[tuple[float, float]] = []
         """When workers were frozen, from and until."""
-        self.began = self.ended_at = self.over_at = 0.0
+        self.began = self.over_at = self._last = time.time()
+        self.ended_at = 0.0
         """Seconds since the epoch; over also if it was given up, while it has ended only by itself."""
-        self._last = 0.0
         self._workers: list[Process] = []
         self._ended = asyncio.Event()
 
@@ -82,17 +83,8 @@ class Round:
         self.began = self._last = time.time()
         watching = asyncio.ensure_future(self._result())
         watching.add_done_callback(lambda _: self._ended.set())
-        messages = [happening for happening in self.plan.happenings if happening.kind in MESSAGES]
-        others = [happening for happening in self.plan.happenings if happening.kind not in MESSAGES]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._happen(*messages))
-                for happening in others:
-                    tasks.create_task(self._happen(happening))
-            while not self._ended.is_set():
-                if time.time() > self._deadline:
-                    raise StuckError
-                await self._wait_for_end(0.5)
+            await self._let_happen()
         except BaseException:
             watching.cancel()
             raise
@@ -101,10 +93,31 @@ class Round:
         self.ended_at = time.time()
         return await watching
 
+    async def _let_happen(self) -> None:
+        """All of the plan, until the rollout has ended. Raises StuckError when that takes too long."""
+        messages = [happening for happening in self.plan.happenings if happening.kind in MESSAGES]
+        others = [happening for happening in self.plan.happenings if happening.kind not in MESSAGES]
+        lanes = [self._happen(*messages), *(self._happen(happening) for happening in others), self._ended.wait()]
+        under_way = {asyncio.ensure_future(lane) for lane in lanes}
+        try:
+            while under_way:
+                if time.time() > self._deadline:
+                    raise StuckError(f"not over {PATIENCE_SECONDS} s after the last that could happen to it")
+                over, under_way = await asyncio.wait(
+                    under_way, timeout=_LOOK_EVERY_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                for lane in over:
+                    lane.result()
+        finally:
+            for lane in under_way:
+                lane.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
     @property
     def _deadline(self) -> float:
+        planned = [self.began + happening.at + happening.seconds for happening in self.plan.happenings]
         outages = [outage.ended for outage in self.site.outages]
-        return max([self._last, *outages]) + PATIENCE_SECONDS
+        return max([self._last, *planned, *outages]) + PATIENCE_SECONDS
 
     async def _happen(self, *happenings: Happening) -> None:
         """One after the other, each at its time, until the rollout has ended."""
@@ -113,7 +126,10 @@ class Round:
             if self._ended.is_set():
                 return
             began = time.time()
-            words = await self._DOES[happening.kind](self, happening)
+            try:
+                words = await self._DOES[happening.kind](self, happening)
+            except TimeoutError as error:
+                raise StuckError(f"{happening.kind}, {began - self.began:.2f} s after the start: {error}") from error
             self._last = max(self._last, time.time())
             self.happened.append(Happened(happening.kind, began - self.began, time.time() - self.began, words))
 
@@ -165,8 +181,10 @@ class Round:
         began = time.time()
         with suppress(ProcessLookupError):
             worker.freeze()
-            await asyncio.sleep(happening.seconds)
-            worker.thaw()
+            try:
+                await asyncio.sleep(happening.seconds)
+            finally:
+                worker.thaw()
         self.frozen.append((began, time.time()))
         return f"{worker.pid}"
 

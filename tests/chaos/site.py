@@ -19,6 +19,16 @@ from tests.e2e.processes import TemporalServer
 Value = TypeVar("Value")
 _AGAIN_AFTER_SECONDS = 0.2
 _LONGEST_SECONDS = 90.0
+_NO_ANSWER = (
+    ApiException,
+    RPCError,
+    aiohttp.ClientError,
+    OSError,
+    TimeoutError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+_REFUSALS = ("NOT_FOUND", "ALREADY_EXISTS", "INVALID_ARGUMENT", "FAILED_PRECONDITION")
+_PARTS = {Kind.RESTART_API_SERVER: Part.API_SERVER, Kind.RESTART_STAND_IN: Part.LWS_STAND_IN}
 
 
 class Outage(NamedTuple):
@@ -45,41 +55,57 @@ class Site:
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def take_away(self, kind: Kind, seconds: float, seed: int) -> None:
-        """Kill it and start it again after a while."""
+        """Kill it and start it again after a while. It is back whatever becomes of the round that asked for this."""
         async with self._one_at_a_time:
             began = time.time()
-            match kind:
-                case Kind.RESTART_TEMPORAL:
-                    await self.server.kill()
-                    await asyncio.sleep(seconds)
-                    await self.server.start()
-                case Kind.RESTART_API_SERVER:
-                    await self._restart(Part.API_SERVER, seconds)
-                    # Alone they come back after up to a minute, which is not what is tried here.
-                    for part in (Part.CONTROLLER_MANAGER, Part.SCHEDULER, Part.KWOK):
-                        await self._restart(part)
-                case _:
-                    await self._restart(Part.LWS_STAND_IN, seconds)
-            self.outages.append(Outage(kind, began, time.time(), seconds, seed))
+            try:
+                await self._kill(kind)
+                await asyncio.sleep(seconds)
+            finally:
+                await self._bring_back(kind)
+                self.outages.append(Outage(kind, began, time.time(), seconds, seed))
 
-    async def _restart(self, part: Part, seconds: float = 0.0) -> None:
-        await self.cluster.stop_part(part)
-        await asyncio.sleep(seconds)
-        await self.cluster.start_part(part)
+    async def _kill(self, kind: Kind) -> None:
+        if kind is Kind.RESTART_TEMPORAL:
+            await self.server.kill()
+        else:
+            await self.cluster.stop_part(_PARTS[kind])
+
+    async def _bring_back(self, kind: Kind) -> None:
+        if kind is Kind.RESTART_TEMPORAL:
+            await self.server.start()
+            return
+        await self.cluster.start_part(_PARTS[kind])
+        if kind is Kind.RESTART_API_SERVER:
+            # Alone they come back after up to a minute, which is not what is tried here.
+            for part in (Part.CONTROLLER_MANAGER, Part.SCHEDULER, Part.KWOK):
+                await self.cluster.stop_part(part)
+                await self.cluster.start_part(part)
 
 
 async def persistently(call: Callable[[], Awaitable[Value]]) -> Value:
-    """Call until it is answered: the API server or Temporal may be away."""
-    async with asyncio.timeout(_LONGEST_SECONDS):
-        while True:
-            try:
-                return await call()
-            except ApiException as error:
-                if error.status is not None and error.status < 500 and error.status != 429:
-                    raise
-            except RPCError as error:
-                if error.status.name in ("NOT_FOUND", "ALREADY_EXISTS", "INVALID_ARGUMENT", "FAILED_PRECONDITION"):
-                    raise
-            except (aiohttp.ClientError, OSError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-                pass
-            await asyncio.sleep(_AGAIN_AFTER_SECONDS)
+    """Call until it is answered: the API server or Temporal may be away. Raises TimeoutError if it never is."""
+    last: Exception | None = None
+    try:
+        async with asyncio.timeout(_LONGEST_SECONDS):
+            while True:
+                try:
+                    return await call()
+                except _NO_ANSWER as error:
+                    if not _may_be_away(error):
+                        raise
+                    last = error
+                await asyncio.sleep(_AGAIN_AFTER_SECONDS)
+    except TimeoutError:
+        raise TimeoutError(f"no answer in {_LONGEST_SECONDS} s; what came last: {last!r}") from last
+
+
+def _may_be_away(error: Exception) -> bool:
+    """Whether it is a want of an answer, and not a refusal."""
+    match error:
+        case ApiException():
+            return error.status is None or error.status >= 500 or error.status == 429
+        case RPCError():
+            return error.status.name not in _REFUSALS
+        case _:
+            return True

@@ -1,10 +1,13 @@
 """Whether a round went as it must: wrong and stuck are different verdicts."""
 
 import asyncio
+import traceback
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -16,12 +19,13 @@ from tests.chaos.plan import Happening, Kind, Plan
 from tests.chaos.promise import Judge, Limits
 from tests.chaos.restarts import Cause, Restart, history, needless, restarts
 from tests.chaos.round import BrokenError, Round, StuckError
-from tests.chaos.site import Outage, Site, persistently
+from tests.chaos.site import Outage, Site
 from tests.devcluster.standin.namespace import Json, is_ready, is_terminating
 
 _LOOKED_SECONDS = 1.0
 """So long before a step is scheduled its decision may have been read, when all are well."""
 _SERVED_SECONDS = 60.0
+_LOOK_SECONDS = 10.0
 _MOST_MOMENTS = 80
 
 
@@ -31,6 +35,16 @@ class Outcome(StrEnum):
     FINE = "fine"
     WRONG = "wrong"
     STUCK = "stuck"
+    CRASHED = "crashed"
+    """The round itself: nothing is known of how the rollout would have ended."""
+
+
+class Over(NamedTuple):
+    """What has become of a rollout."""
+
+    outcome: Outcome
+    end: str = ""
+    findings: tuple[str, ...] = ()
 
 
 class Verdict(BaseModel):
@@ -60,28 +74,42 @@ class Verdict(BaseModel):
 
 
 async def hold(plan: Plan, site: Site, folder: Path) -> Verdict:
-    """Play a round and judge it."""
+    """Play a round and judge it: whatever happens in it, there is a verdict with its plan."""
     folder.mkdir(parents=True)
     async with AsyncExitStack() as cleanup:
         played = Round(plan, site, folder, cleanup)
-        await played.target.set_up()
-        cleanup.push_async_callback(played.target.remove)
-        await _until_served(played)
-        outcome, end, findings = Outcome.FINE, "", list[str]()
-        async with played.seen:
-            try:
-                result = await played.play()
-                end, findings = result.phase.value, await wrong_end(played, result)
-            except BrokenError as error:
-                findings.append(str(error))
-            except StuckError:
-                outcome, findings = Outcome.STUCK, await _waits_for(played)
-                with suppress(Exception):
-                    await played.handle.terminate("stuck")
-        return _verdict(played, outcome, end, findings)
+        cleanup.push_async_callback(_remove, played)
+        over = await concluded(lambda: _play(played), lambda: _waits_for(played))
+    return _verdict(played, over)
 
 
-def _verdict(played: Round, outcome: Outcome, end: str, findings: list[str]) -> Verdict:
+async def concluded(play: Callable[[], Awaitable[Over]], waits_for: Callable[[], Awaitable[list[str]]]) -> Over:
+    """What a round comes to, also where something in it is never answered, or fails."""
+    try:
+        return await play()
+    except BrokenError as error:
+        return Over(Outcome.WRONG, findings=(str(error),))
+    except (StuckError, TimeoutError) as error:
+        return Over(Outcome.STUCK, findings=(str(error), *await waits_for()))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the plan is to be told
+        return Over(Outcome.CRASHED, findings=(*traceback.format_exception(error), *await waits_for()))
+
+
+async def _play(played: Round) -> Over:
+    await played.target.set_up()
+    await _until_served(played)
+    async with played.seen:
+        result = await played.play()
+        findings = await wrong_end(played, result)
+    return Over(Outcome.WRONG if findings else Outcome.FINE, result.phase.value, tuple(findings))
+
+
+async def _remove(played: Round) -> None:
+    with suppress(TimeoutError):  # what it stands on is away for good: that is told of the round already
+        await played.target.remove()
+
+
+def _verdict(played: Round, over: Over) -> Verdict:
     frames = list(played.seen.frames())
     judge = Judge(
         lambda replicas: limits(played.plan.strategy, replicas),
@@ -95,14 +123,12 @@ def _verdict(played: Round, outcome: Outcome, end: str, findings: list[str]) -> 
     for restart in needless(taken_down):
         wrong += [f"not needed: {restart}", *history(frames, restart)]
     wrong += [f"after the end: {restart}" for restart in taken_down if _is_late(restart, played.ended_at)]
-    if (outcome is Outcome.FINE and findings) or wrong:
-        outcome = Outcome.WRONG
     outages = [outage for outage in played.site.outages if outage.ended > played.began and _is_foreign(outage, played)]
     return Verdict(
         plan=_as_it_happened(played, outages),
-        outcome=outcome,
-        end=end,
-        findings=[*wrong, *findings],
+        outcome=Outcome.WRONG if wrong else over.outcome,
+        end=over.end,
+        findings=[*wrong, *over.findings],
         seconds=round(played.over_at - played.began, 1),
         losses=judge.losses,
         excused=judge.excused,
@@ -195,20 +221,33 @@ async def _until_served(played: Round) -> None:
 
 
 async def _waits_for(played: Round) -> list[str]:
-    """What a rollout that doesn't end says of itself, and what there is."""
+    """What a rollout that doesn't end says of itself, and what there is. The rollout is ended."""
     said = []
-    try:
-        async with asyncio.timeout(10):
-            status = await played.handle.query("status")
-        said.append(f"it says: {status}")
-    except Exception as error:  # noqa: BLE001 - whatever keeps it from answering is part of the finding
-        said.append(f"it doesn't answer: {error!r}")
+    for look in (_its_status, _its_target, _its_history):
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                said += await look(played)
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from answering is part of the finding
+            said.append(f"{look.__name__.strip('_')}: no answer: {error!r}")
+    with suppress(Exception):
+        async with asyncio.timeout(_LOOK_SECONDS):
+            await played.handle.terminate("stuck")
+    return said
+
+
+async def _its_status(played: Round) -> list[str]:
+    return [f"it says: {await played.handle.query('status')}"]
+
+
+async def _its_target(played: Round) -> list[str]:
     lws = await played.target.lws()
     pods = sorted(await played.target.pods(), key=lambda pod: str(pod["metadata"]["name"]))
-    said.append(f"target: {lws['metadata']['annotations']} {lws['spec']['rolloutStrategy']} {lws['status']}")
-    said += [_line(pod) for pod in pods]
-    said.append(await persistently(lambda: played.scene._told(played.handle)))
-    return said
+    target = f"target: {lws['metadata']['annotations']} {lws['spec']['rolloutStrategy']} {lws['status']}"
+    return [target, *(_line(pod) for pod in pods)]
+
+
+async def _its_history(played: Round) -> list[str]:
+    return [await played.scene._told(played.handle)]
 
 
 def _line(pod: Json) -> str:
