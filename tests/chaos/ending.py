@@ -1,21 +1,19 @@
-"""Whether a rollout has ended in the state that was asked for, and the user's settings are back."""
+"""Whether a rollout has ended in the state that was asked for, once its pods have settled."""
 
 import asyncio
 import time
 from collections.abc import Iterable
+from datetime import datetime
 
-from rollwright.workflows.contract import Phase, RolloutStatus
+from rollwright.workflows.contract import RolloutStatus
+from tests.chaos.differences import Past, differences, gone_through
 from tests.chaos.expectation import Answer, End, Told, ends
-from tests.chaos.plan import MOST_REPLICAS, Plan
+from tests.chaos.plan import MOST_REPLICAS
 from tests.chaos.round import Round
-from tests.devcluster.standin.namespace import Json, is_ready, is_terminating
-from tests.e2e.scene import USERS
 
 _SETTLED_SECONDS = 45.0
 _QUIET_SECONDS = 1.5
 _AGAIN_AFTER_SECONDS = 0.3
-_GROUP = "leaderworkerset.sigs.k8s.io/group-index"
-_RECORD = "rollwright.io/record"
 
 
 async def wrong_end(played: Round, result: RolloutStatus) -> list[str]:
@@ -25,12 +23,15 @@ async def wrong_end(played: Round, result: RolloutStatus) -> list[str]:
     candidates = [end for end in right if end.phase is result.phase]
     if not candidates:
         return [f"ended {result.phase} ({result.reason}), where {_words(right)} was asked for"]
+    await played.seen.catch_up()
+    decided = datetime.fromisoformat(result.finished_at).timestamp()
+    past = gone_through(played.seen.frames(), played.looked_since(decided))
     deadline = time.time() + _SETTLED_SECONDS
     while True:
-        found = await _differences(played, candidates)
+        found = await _differences(played, candidates, past)
         if not found:
             await asyncio.sleep(_QUIET_SECONDS)
-            found = await _differences(played, candidates)
+            found = await _differences(played, candidates, past)
         if not found or time.time() > deadline:
             return found
         await asyncio.sleep(_AGAIN_AFTER_SECONDS)
@@ -51,54 +52,8 @@ def _words(right: Iterable[End]) -> str:
     return " or ".join(sorted(f"{end.phase} with version {end.version}" for end in right))
 
 
-async def _differences(played: Round, candidates: list[End]) -> list[str]:
+async def _differences(played: Round, candidates: list[End], past: Past) -> list[str]:
     """How what there is differs from the candidate that comes nearest."""
     lws, pods = await played.target.lws(), await played.target.pods()
-    found = [differences(played.plan, end, played.target.wish, lws, pods) for end in candidates]
+    found = [differences(played.plan, end, past, lws, pods) for end in candidates]
     return min(found, key=len)
-
-
-def differences(plan: Plan, end: End, wish: int, lws: Json, pods: list[Json]) -> list[str]:
-    """How what there is differs from what there should be. Pure."""
-    found = []
-    if lws["spec"]["replicas"] != wish:
-        found.append(f"spec.replicas is {lws['spec']['replicas']}, where {wish} are wanted")
-    groups = _by_group(pods)
-    if sorted(groups) != list(range(wish)) or any(len(group) != plan.size for group in groups.values()):
-        found.append(f"groups of so many pods: { {ordinal: len(group) for ordinal, group in sorted(groups.items())} }")
-    for ordinal, group in sorted(groups.items()):
-        images = {pod["spec"]["containers"][0]["image"] for pod in group}
-        if end.phase is not Phase.ABORTED and images != {_image(plan, end, ordinal)}:
-            found.append(f"group {ordinal} runs {sorted(images)}, not {_image(plan, end, ordinal)}")
-        if not all(is_ready(pod) and not is_terminating(pod) for pod in group) and _works(plan, images, ordinal):
-            found.append(f"group {ordinal} does not serve")
-    return found + _unsettled(plan, end, lws)
-
-
-def _unsettled(plan: Plan, end: End, lws: Json) -> list[str]:
-    """Whether the user's settings are back; where groups are held back, LWS must not surge by itself instead."""
-    settings = lws["spec"]["rolloutStrategy"]["rollingUpdateConfiguration"]
-    held = end.phase is Phase.ABORTED or (end.phase is Phase.COMPLETED and plan.strategy.partition > 0)
-    if held and settings.get("partition", 0) > 0:
-        return [] if settings.get("maxSurge", 0) == 0 else [f"held, and maxSurge is {settings['maxSurge']}"]
-    found = [] if settings == USERS else [f"the settings are {settings}, not the user's {USERS}"]
-    if _RECORD in lws["metadata"].get("annotations", {}):
-        found.append(f"the annotation {_RECORD} is left")
-    return found
-
-
-def _by_group(pods: list[Json]) -> dict[int, list[Json]]:
-    groups: dict[int, list[Json]] = {}
-    for pod in pods:
-        groups.setdefault(int(pod["metadata"]["labels"][_GROUP]), []).append(pod)
-    return groups
-
-
-def _image(plan: Plan, end: End, ordinal: int) -> str:
-    held_back = end.phase is Phase.COMPLETED and ordinal < plan.strategy.partition
-    return plan.versions[0 if held_back else end.version].image
-
-
-def _works(plan: Plan, images: set[str], ordinal: int) -> bool:
-    versions = [version for version in plan.versions if version.image in images]
-    return all(not version.fails or (version.on and ordinal not in version.on) for version in versions)

@@ -17,7 +17,8 @@ from tests.chaos.losses import Losses
 
 WISH = "chaos.rollwright.io/wish"
 """On the target: the replicas the user wants, and the number of that wish. Written together with spec.replicas."""
-_RECORD = "rollwright.io/record"
+RECORD = "rollwright.io/record"
+"""On the target while a rollout holds it: what the user had set."""
 _FENCE = "rollwright.io/fence"
 """Which step wrote last: when it was scheduled, and by which workflow."""
 
@@ -41,7 +42,7 @@ def running(frame: Frame) -> dict[int, Running]:
 
 def written(spec: Spec) -> Written:
     """What a spec asks for. LWS's own maxSurge carries a surge while a rollout holds it; else it is the user's."""
-    surge = spec.max_surge if isinstance(spec.max_surge, int) and _RECORD in spec.annotations else 0
+    surge = spec.max_surge if isinstance(spec.max_surge, int) and RECORD in spec.annotations else 0
     return Written(spec.image, spec.partition, spec.replicas + surge)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 
 from rollwright.devcluster.watcher import Watcher
 from rollwright.rollout.spec import Target as Address
-from rollwright.workflows.contract import RolloutStatus
+from rollwright.workflows.contract import Event, RolloutStatus
 from tests.chaos.expectation import Answer, Told
 from tests.chaos.plan import MESSAGES, SHARED, Happening, Kind, Plan
 from tests.chaos.site import Site, persistently
@@ -26,6 +26,8 @@ from tests.e2e.scene import NAME, Scene
 PATIENCE_SECONDS = 75.0
 """So long may a rollout take after the last thing that happened to it."""
 _LOOK_EVERY_SECONDS = 0.5
+_LOOKED_SECONDS = 1.0
+"""So long before a decision may that have been read which it rests on, when all are well."""
 _ANSWER_SECONDS = 40.0
 _WORKER_ATTEMPTS = 20
 
@@ -50,6 +52,18 @@ class BrokenError(Exception):
     """It has ended as no rollout may."""
 
 
+def looked_since(moment: float, blind: Iterable[tuple[float, float]]) -> float:
+    """When that may have been read at the earliest what was decided on at this moment.
+
+    `blind`: from and until when somebody who carries the decision was frozen or away.
+    """
+    since = moment - _LOOKED_SECONDS
+    for began, ended in sorted(blind, reverse=True):
+        if began < moment and ended > since:
+            since = min(since, began - _LOOKED_SECONDS)
+    return since
+
+
 class Round:
     """What happens to one rollout."""
 
@@ -64,11 +78,18 @@ class Round:
         self.told: list[Told] = []
         self.frozen: list[tuple[float, float]] = []
         """When workers were frozen, from and until."""
+        self.events: tuple[Event, ...] = ()
+        """What the rollout told of itself, once it is over."""
         self.began = self.over_at = self._last = time.time()
         self.ended_at = 0.0
         """Seconds since the epoch; over also if it was given up, while it has ended only by itself."""
         self._workers: list[Process] = []
         self._ended = asyncio.Event()
+
+    def looked_since(self, moment: float) -> float:
+        """When that may have been read at the earliest what was decided on at this moment."""
+        away = [(outage.began, outage.ended) for outage in self.site.outages if outage.kind is Kind.RESTART_TEMPORAL]
+        return looked_since(moment, [*self.frozen, *away])
 
     @property
     def handle(self) -> WorkflowHandle[Any, RolloutStatus]:

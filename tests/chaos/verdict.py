@@ -13,6 +13,9 @@ from pydantic import BaseModel
 
 from rollwright.devcluster.watcher import Frame
 from rollwright.rollout.spec import Strategy
+from rollwright.workflows.contract import RolloutStatus
+from tests.chaos.aborting import released_while_aborting
+from tests.chaos.arithmetic import down, up
 from tests.chaos.ending import wrong_end
 from tests.chaos.losses import Losses
 from tests.chaos.plan import Happening, Kind, Plan
@@ -22,8 +25,6 @@ from tests.chaos.round import BrokenError, Round, StuckError
 from tests.chaos.site import Outage, Site
 from tests.devcluster.standin.namespace import Json, is_ready, is_terminating
 
-_LOOKED_SECONDS = 1.0
-"""So long before a step is scheduled its decision may have been read, when all are well."""
 _SERVED_SECONDS = 60.0
 _LOOK_SECONDS = 10.0
 _MOST_MOMENTS = 80
@@ -100,6 +101,7 @@ async def _play(played: Round) -> Over:
     await _until_served(played)
     async with played.seen:
         result = await played.play()
+        played.events = result.events
         findings = await wrong_end(played, result)
     return Over(Outcome.WRONG if findings else Outcome.FINE, result.phase.value, tuple(findings))
 
@@ -114,7 +116,7 @@ def _verdict(played: Round, over: Over) -> Verdict:
     judge = Judge(
         lambda replicas: limits(played.plan.strategy, replicas),
         Losses(played.target.injected),
-        lambda scheduled: looked_since(scheduled, _blind(played)),
+        played.looked_since,
     )
     for frame in frames:
         judge.take(frame)
@@ -122,6 +124,7 @@ def _verdict(played: Round, over: Over) -> Verdict:
     wrong = list(judge.broken)
     for restart in needless(taken_down):
         wrong += [f"not needed: {restart}", *history(frames, restart)]
+    wrong += released_while_aborting(frames, played.events)
     wrong += [f"after the end: {restart}" for restart in taken_down if _is_late(restart, played.ended_at)]
     outages = [outage for outage in played.site.outages if outage.ended > played.began and _is_foreign(outage, played)]
     return Verdict(
@@ -141,33 +144,11 @@ def _verdict(played: Round, over: Over) -> Verdict:
 
 
 def limits(strategy: Strategy, replicas: int) -> Limits:
-    """What a strategy allows, reckoned here anew: percentages of maxUnavailable are rounded down, of maxSurge up."""
-
-    def share(count: int | str) -> tuple[int, int]:
-        if isinstance(count, int):
-            return count, count
-        return divmod(int(count.rstrip("%")) * replicas, 100)[0], -(-int(count.rstrip("%")) * replicas // 100)
-
-    down, _ = share(strategy.max_unavailable)
-    _, up = share(strategy.max_surge)
-    return Limits(floor=max(0, replicas - down), ceiling=replicas + min(up, replicas))
-
-
-def looked_since(scheduled: float, blind: list[tuple[float, float]]) -> float:
-    """When that may have been read what a step scheduled then was decided on.
-
-    `blind`: from and until when somebody who carries the decision was frozen or away.
-    """
-    since = scheduled - _LOOKED_SECONDS
-    for began, ended in sorted(blind, reverse=True):
-        if began < scheduled and ended > since:
-            since = min(since, began - _LOOKED_SECONDS)
-    return since
-
-
-def _blind(played: Round) -> list[tuple[float, float]]:
-    away = [(outage.began, outage.ended) for outage in played.site.outages if outage.kind is Kind.RESTART_TEMPORAL]
-    return [*played.frozen, *away]
+    """What a strategy allows."""
+    return Limits(
+        floor=max(0, replicas - down(strategy.max_unavailable, replicas)),
+        ceiling=replicas + min(up(strategy.max_surge, replicas), replicas),
+    )
 
 
 def _is_late(restart: Restart, ended_at: float) -> bool:
@@ -236,7 +217,9 @@ async def _waits_for(played: Round) -> list[str]:
 
 
 async def _its_status(played: Round) -> list[str]:
-    return [f"it says: {await played.handle.query('status')}"]
+    status = await played.handle.query("status", result_type=RolloutStatus)
+    played.events = status.events
+    return [f"it says: {status.model_dump(mode='json', exclude_defaults=True)}"]
 
 
 async def _its_target(played: Round) -> list[str]:
