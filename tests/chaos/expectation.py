@@ -24,6 +24,8 @@ class Told(NamedTuple):
     what: Happening
     answer: Answer
     words: str = ""
+    at: float = 0.0
+    """When it was sent, in seconds since the epoch."""
 
 
 class End(NamedTuple):

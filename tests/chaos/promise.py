@@ -56,19 +56,24 @@ class InFlight:
     """The writes that the controllers may still act on, the last of them being in force."""
 
     def __init__(self) -> None:
-        self._writes: dict[int, Written] = {}
+        self._specs: dict[int, Spec] = {}
 
     @property
     def writes(self) -> list[Written]:
         """All of them, oldest first."""
-        return list(self._writes.values())
+        return [written(spec) for spec in self._specs.values()]
+
+    @property
+    def wishes(self) -> list[int]:
+        """The replicas that the user wanted at each."""
+        return [wanted(spec) for spec in self._specs.values()]
 
     def take(self, spec: Spec, leaders: GroupSet | None) -> None:
         """A generation is settled once LWS has passed it on, and the StatefulSet controller has seen that."""
-        self._writes[spec.generation] = written(spec)
+        self._specs[spec.generation] = spec
         if leaders and leaders.observed == leaders.generation:
-            self._writes = {
-                generation: write for generation, write in self._writes.items() if generation >= spec.observed
+            self._specs = {
+                generation: write for generation, write in self._specs.items() if generation >= spec.observed
             }
 
 

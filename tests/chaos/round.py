@@ -233,7 +233,7 @@ class Round:
         return answer
 
     async def _tell_once(self, happening: Happening) -> str:
-        actor = f"chaos {len(self.told)}"
+        actor, sent = f"chaos {len(self.told)}", time.time()
         given: dict[str, Any] = {"actor": actor, "reason": "chaos"}
         if happening.kind is Kind.ROLLBACK:
             given["fast"] = happening.fast
@@ -251,7 +251,7 @@ class Round:
         except RPCError as error:
             if error.status.name != "NOT_FOUND":
                 raise
-        self.told.append(told)
+        self.told.append(told._replace(at=sent))
         return f"{told.answer}: {told.words}"
 
     async def _ask(self, happening: Happening, given: dict[str, Any]) -> str:

@@ -1,10 +1,10 @@
 """Every leader that was taken down has a reason, and none twice the same."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import pytest
 
-from tests.chaos.restarts import Cause, needless, restarts
+from tests.chaos.restarts import Cause, Restart, needless, restarts
 from tests.chaos.story import Story, pod
 
 
@@ -107,6 +107,88 @@ def test_groups_that_nobody_asks_for_any_more_go() -> None:
 
 def test_a_surge_that_lws_itself_gives_back_goes() -> None:
     story = released()
-    story.lws_asks_for(3)
-    story.leave(3)
+    story.lws_asks_for(5)
+    story.come(4, "model:2")
+    story.lws_asks_for(4)
+    story.leave(4)
     assert causes(story) == [Cause.SCALED_AWAY]
+
+
+def come_and_go(story: Story, groups: int, *, times: int) -> list[Restart]:
+    """Rollwright asks for fewer groups and for as many again; those that were taken down without need."""
+    spec = story.frames[-1].spec
+    assert spec
+    for time in range(times):
+        story.write(replicas=groups)
+        story.settle()
+        for ordinal in range(groups, spec.replicas):
+            story.leave(ordinal)
+        story.write(replicas=spec.replicas)
+        story.settle()
+        for ordinal in range(groups, spec.replicas):
+            story.come(ordinal, spec.image, uid=f"{ordinal} again {time}")
+    return needless(restarts(story.frames, ()))
+
+
+def test_groups_that_the_user_wants_are_never_scaled_away() -> None:
+    found = come_and_go(Story(6), 4, times=3)
+    assert [(restart.ordinal, restart.cause) for restart in found] == [(4, Cause.NONE), (5, Cause.NONE)] * 3
+
+
+def surging() -> Story:
+    """Four groups are to be updated, with one more."""
+    story = Story(4)
+    story.write(image="model:2", partition=4, replicas=5)
+    story.settle()
+    story.come(4, "model:2")
+    return story
+
+
+def test_a_surge_comes_and_goes_once() -> None:
+    assert come_and_go(surging(), 4, times=1) == []
+
+
+def test_a_surge_that_is_asked_for_again_for_no_reason_is_found() -> None:
+    found = come_and_go(surging(), 4, times=3)
+    assert [(restart.ordinal, restart.cause) for restart in found] == [(4, Cause.SCALED_AWAY)] * 2
+
+
+def again_with_another_template(story: Story) -> None:
+    story.write(image="model:3", partition=5)
+
+
+def again_with_other_replicas(story: Story) -> None:
+    story.scale(5)
+    story.scale(4)
+
+
+def again_after_a_loss(story: Story) -> None:
+    story.leave(0, at_once=True)
+
+
+@pytest.mark.parametrize("again", [again_with_another_template, again_with_other_replicas, again_after_a_loss])
+def test_a_surge_may_come_again_where_more_groups_are_unfinished_than_before(again: Callable[[Story], None]) -> None:
+    story = surging()
+    come_and_go(story, 4, times=1)
+    again(story)
+    story.write(replicas=4)
+    story.settle()
+    story.leave(4)
+    assert needless(restarts(story.frames, ())) == []
+
+
+def test_a_surge_may_come_again_once_a_rollout_is_steered() -> None:
+    story = surging()
+    come_and_go(story, 4, times=2)
+    assert needless(restarts(story.frames, (), steered=[story.frames[0].change.at])) == []
+
+
+def test_groups_may_go_by_a_wish_that_the_controllers_still_act_on() -> None:
+    story = Story(4)
+    story.scale(2)
+    story.scale(4)
+    story.leave(3)
+    story.settle()
+    story.come(3, "model:1")
+    story.leave(2)
+    assert causes(story) == [Cause.SCALED_AWAY, Cause.NONE]

@@ -17,6 +17,7 @@ from rollwright.workflows.contract import RolloutStatus
 from tests.chaos.aborting import released_while_aborting
 from tests.chaos.arithmetic import down, up
 from tests.chaos.ending import wrong_end
+from tests.chaos.expectation import Answer
 from tests.chaos.losses import Losses
 from tests.chaos.plan import Happening, Kind, Plan
 from tests.chaos.promise import Judge, Limits
@@ -28,6 +29,8 @@ from tests.devcluster.standin.namespace import Json, is_ready, is_terminating
 _SERVED_SECONDS = 60.0
 _LOOK_SECONDS = 10.0
 _MOST_MOMENTS = 80
+_BEGINS_ANEW = (Kind.ABORT, Kind.RESUME, Kind.PROMOTE)
+"""After these a surge may be asked for again under the same template."""
 
 
 class Outcome(StrEnum):
@@ -120,7 +123,10 @@ def _verdict(played: Round, over: Over) -> Verdict:
     )
     for frame in frames:
         judge.take(frame)
-    taken_down = restarts(frames, played.target.injected)
+    begun_anew = [
+        told.at for told in played.told if told.what.kind in _BEGINS_ANEW and told.answer is not Answer.REFUSED
+    ]
+    taken_down = restarts(frames, played.target.injected, begun_anew)
     wrong = list(judge.broken)
     for restart in needless(taken_down):
         wrong += [f"not needed: {restart}", *history(frames, restart)]
