@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rollwright.workflows.contract import RolloutStatus
 from tests.chaos.differences import Past, differences, gone_through
-from tests.chaos.expectation import Answer, End, Told, ends
+from tests.chaos.expectation import End, as_taken, ends
 from tests.chaos.plan import MOST_REPLICAS
 from tests.chaos.round import Round
 
@@ -18,8 +18,7 @@ _AGAIN_AFTER_SECONDS = 0.3
 
 async def wrong_end(played: Round, result: RolloutStatus) -> list[str]:
     """What is wrong about the end, in words. Pods deleted last have a while to be back, and then it must stay so."""
-    told = [_answered(message, result) for message in played.told]
-    right = ends(played.plan, told, 2 * MOST_REPLICAS)
+    right = ends(played.plan, as_taken(played.told, result.events), 2 * MOST_REPLICAS)
     candidates = [end for end in right if end.phase is result.phase]
     if not candidates:
         return [f"ended {result.phase} ({result.reason}), where {_words(right)} was asked for"]
@@ -35,17 +34,6 @@ async def wrong_end(played: Round, result: RolloutStatus) -> list[str]:
         if not found or time.time() > deadline:
             return found
         await asyncio.sleep(_AGAIN_AFTER_SECONDS)
-
-
-def _answered(message: Told, result: RolloutStatus) -> Told:
-    """A signal is answered among the events, by the name of whoever sent it."""
-    if message.answer is not Answer.UNANSWERED:
-        return message
-    what = next((event.what for event in result.events if event.actor == message.words), "")
-    if not what:
-        return message
-    refused = what.startswith(f"{message.what.kind} refused")
-    return message._replace(answer=Answer.REFUSED if refused else Answer.ACCEPTED)
 
 
 def _words(right: Iterable[End]) -> str:

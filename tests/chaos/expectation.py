@@ -1,11 +1,12 @@
 """Which ends of a round are right, given its plan and the messages that were accepted. Pure."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from rollwright.rollout.spec import OnStall
-from rollwright.workflows.contract import Phase
+from rollwright.workflows.contract import Event, Phase
 from tests.chaos.plan import Happening, Kind, Plan
 
 
@@ -15,7 +16,7 @@ class Answer(StrEnum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     UNANSWERED = "unanswered"
-    """A signal: it may have come too late."""
+    """A signal of which nothing is told: it may have come too late."""
 
 
 class Told(NamedTuple):
@@ -25,7 +26,8 @@ class Told(NamedTuple):
     answer: Answer
     words: str = ""
     at: float = 0.0
-    """When it was sent, in seconds since the epoch."""
+    """When it was sent, in seconds since the epoch; or taken, where that is known."""
+    actor: str = ""
 
 
 class End(NamedTuple):
@@ -48,6 +50,24 @@ def ends(plan: Plan, told: Iterable[Told], most_groups: int) -> set[End]:
             courses = []
         courses.append(_after(message.what, courses))
     return {end for course in courses for end in _by_itself(plan, course, most_groups)}
+
+
+def as_taken(told: Iterable[Told], events: Iterable[Event]) -> list[Told]:
+    """The messages in the order in which they were taken, each with its answer.
+
+    By the events, which name who sent it: nobody answers a signal, and one that needs a template is taken after others
+    that were sent later.
+    """
+    by_actor = {event.actor: event for event in events}
+    return sorted((_as_taken(message, by_actor.get(message.actor)) for message in told), key=lambda taken: taken.at)
+
+
+def _as_taken(message: Told, event: Event | None) -> Told:
+    if event is None:
+        return message
+    refused = event.what.startswith(f"{message.what.kind} refused")
+    answer = Answer.REFUSED if refused else Answer.ACCEPTED
+    return message._replace(answer=answer, at=datetime.fromisoformat(event.at).timestamp())
 
 
 def _after(message: Happening, courses: list[End]) -> End:

@@ -122,7 +122,7 @@ class Plan(Planned):
 def draw(seed: int) -> Plan:
     """The plan of a seed, always the same."""
     random = Random(seed)
-    replicas, size = random.randint(2, 8), random.choice((1, 2))
+    replicas, size = 1 if random.random() < 0.1 else random.randint(2, 8), random.choice((1, 2))
     start_up_ms = _start_ups(random)
     broken = random.random() < 0.3
     strategy = _strategy(random, replicas, broken=broken)
@@ -168,7 +168,7 @@ def _strategy(random: Random, replicas: int, *, broken: bool) -> Strategy:
             # Eager can't be had with it where more may be surplus than missing.
             surge_by=SurgeBy.MAX_SURGE if pacing is Pacing.ORDERED and random.random() < 0.3 else SurgeBy.AUTO,
             steps=(GatedStep(until=random.randint(1, replicas)),) if gated else (),
-            partition=random.randint(1, replicas - 1) if random.random() < 0.15 else 0,
+            partition=random.randint(1, replicas - 1) if replicas > 1 and random.random() < 0.15 else 0,
             failure_grace=3 if broken else 300,
             max_failed_groups=1 if broken and random.random() < 0.2 else 0,
             on_stall=random.choice(tuple(OnStall)),
@@ -179,7 +179,7 @@ def _strategy(random: Random, replicas: int, *, broken: bool) -> Strategy:
 
 
 def _broken(random: Random, replicas: int) -> Version:
-    some = random.sample(range(replicas), random.randint(1, 2))
+    some = random.sample(range(replicas), min(replicas, random.randint(1, 2)))
     return Version(
         image="model:broken",
         fails=random.choice(("image-pull", "crash-loop")),
@@ -223,7 +223,8 @@ def _messages(random: Random, horizon: float, strategy: Strategy, *, broken: boo
             kind=kind,
             version=min(3, 2 + course[:place].count(Kind.RETARGET)) if kind is Kind.RETARGET else 0,
             fast=kind is Kind.ROLLBACK and random.random() < 0.4,
-            signal=kind is not Kind.RETARGET and random.random() < 0.4,
+            # Gates begin anew once a retarget is taken, which by a signal may be after somebody has promoted.
+            signal=not (kind is Kind.RETARGET and strategy.steps) and random.random() < 0.4,
         )
         for place, (kind, moment) in enumerate(zip(course, moments, strict=True))
     ]

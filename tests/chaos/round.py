@@ -234,11 +234,7 @@ class Round:
 
     async def _tell_once(self, happening: Happening) -> str:
         actor, sent = f"chaos {len(self.told)}", time.time()
-        given: dict[str, Any] = {"actor": actor, "reason": "chaos"}
-        if happening.kind is Kind.ROLLBACK:
-            given["fast"] = happening.fast
-        if happening.kind is Kind.PROMOTE:
-            given["full"] = True
+        given = {"actor": actor, "reason": "chaos", **self._details(happening)}
         told = Told(happening, Answer.REFUSED, "it has ended")
         try:
             if happening.signal:
@@ -251,14 +247,26 @@ class Round:
         except RPCError as error:
             if error.status.name != "NOT_FOUND":
                 raise
-        self.told.append(told._replace(at=sent))
+        self.told.append(told._replace(at=sent, actor=actor))
         return f"{told.answer}: {told.words}"
 
+    def _details(self, happening: Happening) -> dict[str, Any]:
+        """What a message of this kind says besides."""
+        match happening.kind:
+            case Kind.ROLLBACK:
+                return {"fast": happening.fast}
+            case Kind.PROMOTE:
+                return {"full": True}
+            case Kind.RETARGET:
+                change = self.target.change(self.plan.versions[happening.version])
+                request_id = f"{self.plan.seed}-{len(self.told)}"
+                return {"change": change.model_dump(mode="json", by_alias=True), "request_id": request_id}
+            case _:
+                return {}
+
     async def _ask(self, happening: Happening, given: dict[str, Any]) -> str:
-        if happening.kind is Kind.RETARGET:
-            change = self.target.change(self.plan.versions[happening.version])
-            name, given = "retarget", given | {"change": change.model_dump(mode="json", by_alias=True)}
-        else:
+        name = "retarget"
+        if happening.kind is not Kind.RETARGET:
             name, given = "steer", given | {"message": happening.kind.value}
         update = f"{self.plan.seed}-{len(self.told)}"
         return await persistently(

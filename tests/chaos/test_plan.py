@@ -3,8 +3,8 @@
 import pytest
 
 from rollwright.rollout.spec import OnStall, Strategy
-from rollwright.workflows.contract import Phase
-from tests.chaos.expectation import Answer, End, Told, ends
+from rollwright.workflows.contract import Event, Phase
+from tests.chaos.expectation import FINAL_COURSES, Answer, End, Told, as_taken, ends
 from tests.chaos.plan import MESSAGES, MOST_REPLICAS, Happening, Kind, Plan, Version, draw
 
 SEEDS = range(300)
@@ -22,6 +22,21 @@ def test_everything_that_can_happen_is_drawn() -> None:
     assert drawn == set(Kind)
 
 
+def test_messages_of_every_kind_are_sent_either_way() -> None:
+    told = {(one.kind, one.signal) for seed in SEEDS for one in draw(seed).happenings if one.kind in FINAL_COURSES}
+    assert told == {(kind, signal) for kind in FINAL_COURSES for signal in (True, False)}
+
+
+def test_no_retarget_by_a_signal_comes_before_a_gate() -> None:
+    """It may be taken after the promotion that no other follows, and gates begin anew then."""
+    gated = [one for seed in SEEDS if (plan := draw(seed)).strategy.steps for one in plan.happenings]
+    assert {one.signal for one in gated if one.kind is Kind.RETARGET} == {False}
+
+
+def test_a_single_group_is_rolled_out_now_and_then() -> None:
+    assert 10 < sum(draw(seed).replicas == 1 for seed in SEEDS) < 60
+
+
 def test_no_plan_waits_for_somebody_for_ever() -> None:
     for seed in SEEDS:
         plan = draw(seed)
@@ -30,7 +45,7 @@ def test_no_plan_waits_for_somebody_for_ever() -> None:
         if plan.versions[1].fails:
             assert plan.happenings[-1].insists
         if plan.strategy.steps:
-            assert plan.happenings[-1].kind is Kind.PROMOTE
+            assert [told.kind for told in plan.happenings if told.kind in MESSAGES][-1] is Kind.PROMOTE
 
 
 def test_no_scaling_leaves_a_budget_of_nothing() -> None:
@@ -77,6 +92,19 @@ COMPLETED, BACK, ABORTED = End(Phase.COMPLETED, 1), End(Phase.ROLLED_BACK, 0), E
 )
 def test_the_last_accepted_message_decides_on_the_end(messages: list[Told], right: set[End]) -> None:
     assert ends(plan(), messages, MOST_REPLICAS) == right
+
+
+def event(actor: str, what: str, second: int) -> Event:
+    return Event(at=f"2026-01-01T00:00:{second:02}+00:00", what=what, actor=actor)
+
+
+def test_signals_are_answered_by_the_events_and_count_in_the_order_in_which_they_were_taken() -> None:
+    retarget = told(Kind.RETARGET, Answer.UNANSWERED, version=2)._replace(actor="first", at=1)
+    rollback = told(Kind.ROLLBACK)._replace(actor="second", at=2)
+    back_then_on = [event("second", "rollback: goes back", 3), event("first", "retarget: llm-3", 4)]
+    refused = [event("second", "rollback: goes back", 3), event("first", "retarget refused: it can't be", 4)]
+    assert ends(plan(), as_taken([retarget, rollback], back_then_on), MOST_REPLICAS) == {End(Phase.COMPLETED, 2)}
+    assert ends(plan(), as_taken([retarget, rollback], refused), MOST_REPLICAS) == {BACK}
 
 
 @pytest.mark.parametrize(
