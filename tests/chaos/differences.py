@@ -56,14 +56,24 @@ def differences(plan: Plan, end: End, past: Past, lws: Json, pods: list[Json]) -
     if lws["spec"]["replicas"] != wish:
         found.append(f"spec.replicas is {lws['spec']['replicas']}, where {wish} are wanted")
     groups = _by_group(pods)
-    if sorted(groups) != list(range(wish)) or any(len(group) != plan.size for group in groups.values()):
-        found.append(f"groups of so many pods: { {ordinal: len(group) for ordinal, group in sorted(groups.items())} }")
-    for ordinal, group in sorted(groups.items()):
-        images = {_image_of(pod["spec"]) for pod in group}
-        found += _wrong_images(plan, end, past, lws, ordinal, images)
-        if not all(is_ready(pod) and not is_terminating(pod) for pod in group) and _works(plan, images, ordinal):
-            found.append(f"group {ordinal} does not serve")
+    found += [f"group {ordinal} is there, where {wish} are wanted" for ordinal in sorted(groups) if ordinal >= wish]
+    for ordinal in range(wish):
+        found += _wrong_group(plan, ordinal, groups.get(ordinal, []), _right_images(plan, end, past, lws, ordinal))
     return found + (_badly_held(plan, end, past, lws) if _is_held(plan, end, lws) else _not_put_back(lws))
+
+
+def _wrong_group(plan: Plan, ordinal: int, pods: list[Json], right: set[str]) -> list[str]:
+    """What is wrong about it; one that crashes may be about to be made anew, all of it, at any moment."""
+    images = {_image_of(pod["spec"]) for pod in pods} or right
+    failures = _failures(plan, images, ordinal)
+    found = []
+    if (len(images) > 1 and pods) or not images <= right:
+        found.append(f"group {ordinal} runs {sorted(images)}, not {' or '.join(sorted(right))}")
+    if len(pods) != plan.size and "crash-loop" not in failures:
+        found.append(f"group {ordinal} is of {len(pods)} pods, not {plan.size}")
+    if not failures and not all(is_ready(pod) and not is_terminating(pod) for pod in pods):
+        found.append(f"group {ordinal} does not serve")
+    return found
 
 
 def _by_group(pods: list[Json]) -> dict[int, list[Json]]:
@@ -78,16 +88,14 @@ def _image_of(pod_spec: Json) -> str:
     return image
 
 
-def _works(plan: Plan, images: set[str], ordinal: int) -> bool:
+def _failures(plan: Plan, images: set[str], ordinal: int) -> set[str]:
+    """How these fail on a group."""
     versions = [version for version in plan.versions if version.image in images]
-    return all(not version.fails or (version.on and ordinal not in version.on) for version in versions)
+    return {version.fails for version in versions if version.fails and (not version.on or ordinal in version.on)}
 
 
-def _wrong_images(plan: Plan, end: End, past: Past, lws: Json, ordinal: int, images: set[str]) -> list[str]:
-    right = _after_an_abort(past, lws, ordinal) if end.phase is Phase.ABORTED else {_image(plan, end, ordinal)}
-    if len(images) == 1 and images <= right:
-        return []
-    return [f"group {ordinal} runs {sorted(images)}, not {' or '.join(sorted(right))}"]
+def _right_images(plan: Plan, end: End, past: Past, lws: Json, ordinal: int) -> set[str]:
+    return _after_an_abort(past, lws, ordinal) if end.phase is Phase.ABORTED else {_image(plan, end, ordinal)}
 
 
 def _image(plan: Plan, end: End, ordinal: int) -> str:

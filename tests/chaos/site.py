@@ -27,7 +27,8 @@ _NO_ANSWER = (
     TimeoutError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-_REFUSALS = ("NOT_FOUND", "ALREADY_EXISTS", "INVALID_ARGUMENT", "FAILED_PRECONDITION")
+# Not FAILED_PRECONDITION: an update that meets a workflow task that fails, its commands being late, is lost.
+_REFUSALS = ("NOT_FOUND", "ALREADY_EXISTS", "INVALID_ARGUMENT")
 _PARTS = {Kind.RESTART_API_SERVER: Part.API_SERVER, Kind.RESTART_STAND_IN: Part.LWS_STAND_IN}
 
 

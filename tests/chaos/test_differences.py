@@ -88,6 +88,17 @@ def test_an_image_nobody_rolled_out_is_found_after_an_abort() -> None:
     assert differences(plan(), ABORTED, PAST, held(), pods("model:3", *SPLIT[1:])) != []
 
 
+def test_a_pod_too_few_or_a_group_too_many_is_found() -> None:
+    assert differences(plan(), ABORTED, PAST, held(), pods(*SPLIT[:3])) != []
+    assert differences(plan(), ABORTED, PAST, held(), pods(*SPLIT, "model:2")) != []
+
+
+@pytest.mark.parametrize(("fails", "fine"), [("crash-loop", True), ("image-pull", False), ("", False)])
+def test_only_a_group_that_crashes_may_be_about_to_be_made_anew(fails: str, *, fine: bool) -> None:
+    found = differences(plan(fails), ABORTED, PAST, held(), pods(*SPLIT[:3]))
+    assert (found == []) is fine
+
+
 def test_on_an_aborted_way_back_groups_that_never_were_updated_may_be_below_the_partition() -> None:
     past = PAST._replace(images=("model:1", "model:2", "model:1"))
     target = lws({**HELD, "partition": 3}, TOLD, image="model:1")

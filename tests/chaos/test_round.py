@@ -12,10 +12,11 @@ import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from tests.chaos.plan import Happening, Kind, Plan
 from tests.chaos.round import BrokenError, Round, StuckError
-from tests.chaos.site import Site
+from tests.chaos.site import Site, persistently
 from tests.chaos.test_plan import plan
 from tests.chaos.verdict import Outcome, Over, concluded, hold
 
@@ -90,6 +91,24 @@ async def test_a_message_that_is_never_answered_is_stuck(nowhere: Site, monkeypa
     played = Rehearsal(insisting(Kind.PAUSE), nowhere, never_answer)
     with pytest.raises(StuckError, match=r"pause, 0.\d\d s after the start: no answer in 0.1 s"):
         await asyncio.wait_for(played.play(), 20)
+
+
+def failing_once(status: RPCStatusCode) -> Update:
+    """Answers the second time."""
+    errors = [RPCError("", status, b"")]
+
+    async def call() -> str:
+        if errors:
+            raise errors.pop()
+        return "answered"
+
+    return call
+
+
+async def test_what_meets_a_workflow_task_that_fails_is_asked_again_and_a_refusal_is_not() -> None:
+    assert await persistently(failing_once(RPCStatusCode.FAILED_PRECONDITION)) == "answered"
+    with pytest.raises(RPCError):
+        await persistently(failing_once(RPCStatusCode.NOT_FOUND))
 
 
 async def test_a_round_in_which_nothing_answers_ends_with_a_verdict_and_its_plan(
