@@ -10,6 +10,7 @@ from tests.chaos.differences import Past, differences, gone_through
 from tests.chaos.expectation import End, as_taken, ends
 from tests.chaos.plan import MOST_REPLICAS
 from tests.chaos.round import Round
+from tests.chaos.site import persistently
 
 _SETTLED_SECONDS = 45.0
 _QUIET_SECONDS = 1.5
@@ -22,7 +23,7 @@ async def wrong_end(played: Round, result: RolloutStatus) -> list[str]:
     candidates = [end for end in right if end.phase is result.phase]
     if not candidates:
         return [f"ended {result.phase} ({result.reason}), where {_words(right)} was asked for"]
-    await played.seen.catch_up()
+    await persistently(played.seen.catch_up)
     decided = datetime.fromisoformat(result.finished_at).timestamp()
     past = gone_through(played.seen.frames(), played.looked_since(decided))
     deadline = time.time() + _SETTLED_SECONDS

@@ -94,7 +94,7 @@ async def concluded(play: Callable[[], Awaitable[Over]], waits_for: Callable[[],
     except BrokenError as error:
         return Over(Outcome.WRONG, findings=(str(error),))
     except (StuckError, TimeoutError) as error:
-        return Over(Outcome.STUCK, findings=(str(error), *await waits_for()))
+        return Over(Outcome.STUCK, findings=(str(error) or repr(error), *await waits_for()))
     except Exception as error:  # noqa: BLE001 - whatever it is, the plan is to be told
         return Over(Outcome.CRASHED, findings=(*traceback.format_exception(error), *await waits_for()))
 
