@@ -207,13 +207,19 @@ class Scene:
     async def rollwright(self, verb: str, *options: str | Path, code: int = 0) -> str:
         """Run a verb of the command line on the target, which must end with this code; its output."""
         log = self.folder / f"{verb}-{uuid.uuid4().hex}.log"
-        process = await self._rollwright(verb, f"lws/{NAME}", f"--namespace={self.namespace.name}", *options, log=log)
+        target = f"--target=lws/{NAME}" if verb == "start" else f"lws/{NAME}"
+        process = await self._rollwright(verb, target, f"--namespace={self.namespace.name}", *options, log=log)
         assert await process.ended() == code, log.read_text()
         return log.read_text()
 
     async def _rollwright(self, *command: str | Path, log: Path) -> Process:
         interpreted = (sys.executable, "-m", "rollwright.cli.main", *command)
-        return await Process.start(*interpreted, log=log, TEMPORAL_ADDRESS=self.server.address)
+        environment = {
+            "KUBECONFIG": str(self.cluster.kubeconfig),
+            "ROLLWRIGHT_TASK_QUEUE": self.namespace.name,
+            "TEMPORAL_ADDRESS": self.server.address,
+        }
+        return await Process.start(*interpreted, log=log, **environment)
 
     @property
     def target(self) -> Target:

@@ -103,18 +103,17 @@ async def test_a_rollback_survives_a_restart_of(scene: Scene, part: Part | None)
 
 async def test_what_a_terminated_workflow_has_left_is_found_and_goes_on(scene: Scene) -> None:
     await scene.create(ready_after=BY_HAND)
-    own = ("--kubeconfig", str(scene.cluster.kubeconfig), "--task-queue", scene.namespace.name)
     async with scene.rollout(TWO_TWO) as rollout:
         await rollout.reaches(2, 6)
         await rollout.replaced(2, 3)
         await rollout.handle.terminate()
 
     async def troubles() -> list[str]:
-        found = json.loads(await scene.rollwright("doctor", "--json", *own, code=1))
+        found = json.loads(await scene.rollwright("doctor", "--json", code=1))
         return [finding["trouble"] for finding in found["findings"]]
 
     await until(troubles, lambda troubles: troubles == ["left half way"])
-    async with scene.rollout(TWO_TWO, begun_by=("doctor", "--repair", "resume", *own)) as repaired:
+    async with scene.rollout(TWO_TWO, begun_by=("doctor", "--repair", "resume")) as repaired:
         await scene.make_ready(*range(5, -1, -1))
         result = await repaired.result()
     assert result.phase is Phase.COMPLETED
