@@ -20,6 +20,7 @@ CONTROLLERS = (
     "deployment-controller",
     "disruption-controller",
     "garbage-collector-controller",
+    "horizontal-pod-autoscaler-controller",
     "job-controller",
     "namespace-controller",
     "replicaset-controller",
@@ -181,6 +182,8 @@ def _controller_manager(layout: Layout) -> list[str]:
         "--kube-api-burst=4000",
         "--concurrent-gc-syncs=40",
         "--concurrent-statefulset-syncs=20",
+        # There are no metrics here; an autoscaler still keeps replicas between its minimum and its maximum.
+        "--horizontal-pod-autoscaler-sync-period=1s",
         *_feature_gates(layout),
     ]
 
