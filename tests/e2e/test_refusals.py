@@ -13,25 +13,13 @@ from rollwright.rollout.spec import Change
 from rollwright.workflows.contract import Phase
 from tests.devcluster.standin.namespace import Json, until
 from tests.e2e.documented import STAGES, TWO_TWO, assert_done_once, play
+from tests.e2e.rights import account, documented_rules, grant, reading, without
 from tests.e2e.scene import AT_ONCE, BY_HAND, NEW, Rollout, Scene, assert_left_alone
 
 pytestmark = pytest.mark.real
 
 IMAGE = "/spec/leaderWorkerTemplate/workerTemplate/spec/containers/0/image"
 LWS = {"apiGroups": ["leaderworkerset.x-k8s.io"], "resources": ["leaderworkersets"]}
-PODS = {"apiGroups": [""], "resources": ["pods"]}
-STATEFUL_SETS = {"apiGroups": ["apps"], "resources": ["statefulsets"]}
-REVISIONS = {"apiGroups": ["apps"], "resources": ["controllerrevisions"]}
-SCALERS = {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"]}
-READ = {"verbs": ["get", "list", "watch"]}
-READER: list[Json] = [{**kind, **READ} for kind in (LWS, STATEFUL_SETS, PODS, REVISIONS, SCALERS)]
-WRITER: list[Json] = [
-    *READER,
-    {**LWS, "verbs": ["patch"]},
-    {**REVISIONS, "verbs": ["create"]},
-    {**PODS, "verbs": ["patch"]},
-]
-DELETER: list[Json] = [*WRITER, {**PODS, "verbs": ["delete"]}]
 
 
 async def failure(scene: Scene, image: str = NEW, container: str = "model", kubeconfig: Path | None = None) -> str:
@@ -67,8 +55,8 @@ async def test_what_admission_refuses_is_refused_before_anything_is_touched(scen
 @pytest.mark.parametrize(
     ("rules", "what"),
     [
-        pytest.param(READER, "patch leaderworkersets {0}/llm", id="may only read"),
-        pytest.param([rule for rule in DELETER if rule["resources"] != ["pods"]], "list pods {0}", id="no pods"),
+        pytest.param(reading(documented_rules()), "patch leaderworkersets {0}/llm", id="may only read"),
+        pytest.param(without("pods"), "list pods {0}", id="no pods"),
     ],
 )
 async def test_a_permission_that_is_missing_is_named_by_verb_and_resource(
@@ -82,12 +70,12 @@ async def test_a_permission_that_is_missing_is_named_by_verb_and_resource(
 
 async def test_a_permission_found_missing_in_the_middle_stalls_until_it_is_granted(scene: Scene) -> None:
     await scene.create(ready_after=BY_HAND)
-    await grant(scene, WRITER)
+    await grant(scene, without("pods", "delete"))
     async with scene.rollout(TWO_TWO, kubeconfig=await account(scene)) as rollout:
         stalled = await rollout.until_phase(Phase.STALLED)
         assert f"delete pods {scene.namespace.name}/llm-" in stalled.reason
         assert "not permitted" in stalled.reason
-        await grant(scene, DELETER)
+        await grant(scene)
         result = await play(scene, rollout)
     assert result.phase is Phase.COMPLETED
     await assert_done_once(scene, rollout)
@@ -112,28 +100,6 @@ async def meddle(scene: Scene, rollout: Rollout) -> None:
         await scene.namespace.patch_set(
             "llm", {"metadata": {"annotations": annotations}, "spec": {"startupPolicy": policy}}
         )
-
-
-async def grant(scene: Scene, rules: list[Json]) -> None:
-    """Let the account `worker` do this and nothing else."""
-    metadata = {"name": "worker"}
-    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": metadata}
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", **metadata}
-    subject = {"kind": "ServiceAccount", "namespace": scene.namespace.name, **metadata}
-    await scene.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
-        {**rbac, "kind": "Role", "rules": rules},
-        {**rbac, "kind": "RoleBinding", "roleRef": reference, "subjects": [subject]},
-    )
-
-
-async def account(scene: Scene) -> Path:
-    """The kubeconfig of the account `worker`."""
-    token = (await scene.kubectl("create", "token", "worker")).strip()
-    own = json.loads(await scene.kubectl("config", "view", "--raw", "--output=json"))
-    path = scene.folder / "account.kubeconfig"
-    path.write_text(json.dumps({**own, "users": [{"name": own["users"][0]["name"], "user": {"token": token}}]}))
-    return path
 
 
 async def refuse_image(scene: Scene, image: str) -> None:
