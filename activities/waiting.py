@@ -16,7 +16,7 @@ from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import digest_of_kept
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.ordeals import Ordeal, follow
+from rollwright.rollout.ordeals import Ordeal, follow, placed_surge
 from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Wait
 from rollwright.rollout.spec import Strategy
 
@@ -110,8 +110,6 @@ class Waiter:
         strategy = request.aim.effective
         target_digest = digest_of_kept(request.template) if request.template else None
         seen = snapshot.observe(target_digest, strategy.unready_grace, moment, request.surge_by)
-        patience = timedelta(seconds=strategy.surge_patience)
-        self._surge_limit = snapshot.placed_surge(seen.replicas, patience, moment)
         self._record = snapshot.record_text or self._record
         if seen.on_target and seen.settled:
             self._ordeals = follow(
@@ -121,6 +119,13 @@ class Waiter:
                 moment.timestamp(),
                 grace_seconds=strategy.unready_grace,
             )
+        self._surge_limit = placed_surge(
+            self._ordeals,
+            replicas=seen.replicas,
+            groups_asked=seen.groups_asked,
+            patience_seconds=strategy.surge_patience,
+            now=moment.timestamp(),
+        )
         return _judged(seen, self._ordeals, strategy, moment.timestamp())
 
     def _is_worth_waking(self, seen: Observation) -> bool:
@@ -173,6 +178,7 @@ def _judged(seen: Observation, ordeals: Mapping[int, Ordeal], strategy: Strategy
     groups = []
     for group in seen.groups:
         ordeal = ordeals.get(group.ordinal)
-        why = ordeal.failure(strategy, moment) if ordeal and group.updated and not group.available else ""
+        starts = group.updated or group.ordinal >= seen.partition
+        why = ordeal.failure(strategy, moment) if ordeal and starts and not group.available else ""
         groups.append(group.model_copy(update={"failed": True, "reason": f"{group.reason}, {why}"}) if why else group)
     return seen.model_copy(update={"groups": tuple(groups)})

@@ -133,21 +133,23 @@ class Api:
         request_timeout: object = _REQUEST_SECONDS,
     ) -> aiohttp.ClientResponse:
         content = _CONTENT.get(method, "application/json")
-        request = await self._client.param_serialize(
-            method,
-            path,
-            query_params=query or [],
-            header_params={"Accept": "application/json", "Content-Type": content},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
         try:
+            request = await self._client.param_serialize(  # also reads the token, in a pod from its file
+                method,
+                path,
+                query_params=query or [],
+                header_params={"Accept": "application/json", "Content-Type": content},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
             answer = await self._client.call_api(*request, _request_timeout=request_timeout)
             if not 200 <= answer.status <= 299:
                 await answer.read()
                 self._client.response_deserialize(answer, {})
         except ApiException as error:
             raise translate(error, what) from error
+        except config.ConfigException as error:
+            raise UnreachableError(f"{what}: there are no credentials to be had: {error}") from error
         except _NO_ANSWER as error:
             raise UnreachableError(f"{what}: {_describe(error)}; is the API server up?") from error
         response: aiohttp.ClientResponse = answer.response

@@ -72,7 +72,7 @@ def condition(pod: Manifest, kind: str) -> Manifest:
     return next((condition for condition in conditions if condition["type"] == kind), {})
 
 
-def is_unscheduled(pod: Manifest) -> bool:
+def _is_unscheduled(pod: Manifest) -> bool:
     """Whether the scheduler has found no node for it."""
     return bool(condition(pod, "PodScheduled").get("status") == "False")
 
@@ -127,7 +127,7 @@ def _crashed(pod: Manifest) -> Unreadiness | None:
 
 
 def _unscheduled(pod: Manifest) -> Unreadiness | None:
-    if not is_unscheduled(pod):
+    if not _is_unscheduled(pod):
         return None
     scheduled = condition(pod, "PodScheduled")
     reason, message = scheduled.get("reason", "Unschedulable"), scheduled.get("message", "")

@@ -9,7 +9,6 @@ from rollwright.cluster.causes import (
     STARTING,
     Unreadiness,
     condition,
-    is_unscheduled,
     most_telling,
     unreadiness_of,
 )
@@ -28,24 +27,33 @@ def group_unreadiness(
     """
     if "deletionTimestamp" in leader["metadata"] or not _is_ready(leader):
         return _why(pods, now)
-    size = int(leader["metadata"].get("annotations", {}).get(names.SIZE, "1"))
+    size = size_of(leader)
     if size == 1:
         return None
     if workers is None or not _owns(leader, workers) or _revision(workers) != _revision(leader):
         return STARTING._replace(words="its workers are being started")
     if any("deletionTimestamp" in pod["metadata"] for pod in pods):
         return _why(pods, now)
-    ready = workers.get("status", {}).get("readyReplicas", 0)
+    counted = workers.get("status", {}).get("readyReplicas", 0)
+    ready = sum(1 for pod in pods if _place(pod) > 0 and _is_ready(pod))  # the count may be of a while ago
     observed = workers.get("status", {}).get("observedGeneration") == workers["metadata"]["generation"]
-    if ready < size - 1 or not observed:
+    if min(counted, ready) < size - 1 or not observed:
         return _why(pods, now)
     return None
 
 
-def is_unscheduled_for(pod: Manifest, patience: timedelta, now: datetime) -> bool:
-    """Whether the scheduler has found no node for it for longer than the patience."""
-    since = condition(pod, "PodScheduled").get("lastTransitionTime")
-    return is_unscheduled(pod) and since is not None and now - datetime.fromisoformat(since) > patience
+def is_placed(leader: Manifest, pods: list[Manifest], *, leader_first: bool) -> bool:
+    """Whether all pods of the group of this leader have nodes, also those that aren't there yet.
+
+    `leader_first`: workers come only once the leader is ready (LWS: startupPolicy LeaderReady), and aren't waited for.
+    """
+    complete = len(pods) >= size_of(leader) or (leader_first and not _is_ready(leader))
+    return complete and all(pod["spec"].get("nodeName") for pod in pods)
+
+
+def size_of(leader: Manifest) -> int:
+    """How many pods the group of this leader has."""
+    return int(leader["metadata"].get("annotations", {}).get(names.SIZE, "1"))
 
 
 def is_blip(pod: Manifest, grace: timedelta, now: datetime) -> bool:

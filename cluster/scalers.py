@@ -52,6 +52,11 @@ def _by_max_surge(lws: Manifest, strategy: Strategy, budget: Budget, *, because:
             f"pacing eager where maxSurge ({budget.surge} groups) is more than maxUnavailable ({budget.unavailable}); "
             "give pacing ordered, or no more maxSurge than maxUnavailable, or, where no autoscaler is, surgeBy replicas"
         )
+    if strategy.max_failed_groups > 0 and budget.surge > 0:
+        raise RefusedError(
+            f"{_name(lws)}: {because}LWS's own maxSurge carries the surge, and LWS waits for groups that have failed; "
+            "give maxFailedGroups 0, or maxSurge 0, or, where no autoscaler is, surgeBy replicas"
+        )
     return SurgeBy.MAX_SURGE
 
 

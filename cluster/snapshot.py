@@ -6,9 +6,9 @@ from functools import cached_property
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.causes import STARTING, is_unscheduled
+from rollwright.cluster.causes import STARTING
 from rollwright.cluster.native import own_surge, unfinished
-from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled_for
+from rollwright.cluster.readiness import group_unreadiness, is_blip, is_placed
 from rollwright.cluster.record import Record, configuration, record_text
 from rollwright.cluster.templates import digest, template_of
 from rollwright.rollout.observation import Cause, Group, Observation
@@ -143,16 +143,6 @@ class Snapshot:
         released = self._outdated_from(self.reflected_partition)
         return [pod for pod in released if _ordinal(pod) < self._groups_standing]
 
-    def placed_surge(self, replicas: int, patience: timedelta, now: datetime) -> int | None:
-        """How many surge groups have nodes, if one above has looked for a node longer than the patience."""
-        surge = range(replicas, self.lws["spec"]["replicas"] + (self.own_surge if self._max_surge else 0))
-        waiting = [
-            ordinal
-            for ordinal in surge
-            if any(is_unscheduled_for(pod, patience, now) for pod in self._pods_by_group.get(ordinal, []))
-        ]
-        return min(waiting) - replicas if waiting else None
-
     def observe(
         self,
         target_digest: str | None,
@@ -182,10 +172,12 @@ class Snapshot:
             settled=settled,
             uid=self.lws["metadata"]["uid"],
             generation=self.lws["metadata"]["generation"],
-            unheld=on_target and self._is_unheld(record, surge_by),
+            unheld=(on_target or (record is not None and record.found is not None))
+            and self._is_unheld(record, surge_by),
             template=digest(template_of(self.lws)),
             edited=str(edited or ""),
             dispute=str((record and record.found) or ""),
+            loose=settled and configuration(self.lws).get("partition", 0) < partition,
             widened=record is not None and self._is_widened(record, groups),
         )
 
@@ -215,16 +207,25 @@ class Snapshot:
         return self._max_surge > 0 and self.reflected_partition > 0 and idle
 
     def starts(self, observation: Observation) -> list[Start]:
-        """The groups, of those asked for, that run the target revision and don't serve yet, as observed on this."""
+        """The groups, of those asked for, that are to serve on the target revision and don't yet, as observed on this.
+
+        Also those whose old leader doesn't go: its node may be away for good.
+        """
+        starting = [group for group in observation.asked if group.updated and not group.terminating]
+        leaving = [group for group in observation.asked[observation.partition :] if not group.updated]
         return [
-            Start(
-                ordinal=group.ordinal,
-                leader=self.leaders[group.ordinal]["metadata"]["uid"] if group.ordinal in self.leaders else "",
-                cause=group.cause or Cause.STARTING,
-            )
-            for group in observation.asked
-            if group.updated and not group.available and not group.terminating
+            *(self._start(group) for group in starting if not group.available),
+            *(Start(group.ordinal, leader="", cause=Cause.STARTING) for group in leaving if not group.available),
         ]
+
+    def _start(self, group: Group) -> Start:
+        leader = self.leaders.get(group.ordinal)
+        return Start(
+            ordinal=group.ordinal,
+            leader=leader["metadata"]["uid"] if leader else "",
+            cause=group.cause or Cause.STARTING,
+            placed=not group.unscheduled,
+        )
 
     def _is_unheld(self, record: Record | None, surge_by: SurgeBy) -> bool:
         """Whether LWS may surge by itself while it is held back, or the record lacks or no longer tells what holds.
@@ -249,6 +250,7 @@ class Snapshot:
                 ready=False,
                 reason=STARTING.words,
                 cause=STARTING.cause,
+                unscheduled=True,
             )
         workers = self._workers.get(leader["metadata"]["name"])
         pods = self._pods_by_group[ordinal]
@@ -261,13 +263,17 @@ class Snapshot:
             reason=unready.words if unready else "",
             cause=unready.cause if unready else None,
             blip=unready is not None and any(is_blip(pod, grace, now) for pod in pods),
-            unscheduled=any(is_unscheduled(pod) for pod in pods),
+            unscheduled=not is_placed(leader, pods, leader_first=self._starts_leaders_first),
             misplaced=_label(leader, "controller-revision-hash") != self._current_revision,
         )
 
     @cached_property
     def _workers(self) -> dict[str, Manifest]:
         return {item["metadata"]["name"]: item for item in self.sets}
+
+    @property
+    def _starts_leaders_first(self) -> bool:
+        return bool(self.lws["spec"].get("startupPolicy") == "LeaderReady")
 
     @cached_property
     def _pods_by_group(self) -> dict[int, list[Manifest]]:

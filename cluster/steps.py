@@ -35,9 +35,18 @@ async def freeze(target: LeaderWorkerSet, step: Step, generation: int, fence: Fe
         record = record.model_copy(update={"found": await _with_changes(target, together, lws)})
     held = asking.unchanged(lws, record, partition=step.partition, standing=snapshot.own_surge)
     await target.write(lws, generation, fence, patches.hold(lws, *held))
-    for leader in snapshot.old_window():
-        await target.fence_off(leader, fence)
+    await _fence_off(target, snapshot, fence)
     await target.ledger.keep_standing(lws, fence)
+
+
+async def _fence_off(target: LeaderWorkerSet, snapshot: Snapshot, fence: Fence) -> None:
+    """Have deletes miss that were decided on before a freeze: a group that is deleted now would come back old.
+
+    `snapshot`: from before the freeze. If it is of an earlier attempt, what the window was isn't known any more.
+    """
+    is_later_attempt = Fence.of(snapshot.lws) == fence
+    for leader in snapshot.leaders.values() if is_later_attempt else snapshot.old_window():
+        await target.fence_off(leader, fence)
 
 
 async def _with_changes(target: LeaderWorkerSet, found: Found | None, lws: Manifest) -> Found | None:
@@ -86,8 +95,7 @@ async def prepare(
     held = asking.closed(lws, record, step.groups, surge_by, partition=step.partition, template=template)
     changes = [*patches.template(template, lws), *patches.hold(lws, *held)]
     await target.write(lws, generation, fence, changes)
-    for leader in snapshot.old_window():
-        await target.fence_off(leader, fence)
+    await _fence_off(target, snapshot, fence)
 
 
 async def lower_partition(
@@ -110,6 +118,7 @@ async def lower_partition(
     lws, record = snapshot.lws, target.record_of(snapshot.lws)
     seen = snapshot.observe(None, 0, now())
     if seen.kept(step.partition, step.groups) < min(floor, seen.kept(seen.partition, seen.groups_asked)):
+        await target.write(lws, generation, fence, [])  # an attempt that was frozen half way is not to go on
         raise ConflictError(f"{target}: groups have become unready since the step was planned")
     wide = asking.opened(lws, record, step, surge_by, seen)
     await target.write(lws, generation, fence, patches.hold(lws, *wide))
@@ -122,7 +131,7 @@ async def scale(
 ) -> None:
     """Ask for more groups, or give some back: the highest ordinals go."""
     lws = await target.read_object()
-    held = asking.closed(lws, target.record_of(lws), step.groups, surge_by)
+    held = asking.closed(lws, target.record_of(lws), step.groups, surge_by, partition=step.partition)
     await target.write(lws, generation, fence, patches.hold(lws, *held))
 
 
@@ -198,9 +207,8 @@ async def hold_back(target: LeaderWorkerSet, generation: int, fence: Fence) -> N
     record = target.record_of(lws)
     if record and (found := record.edited(lws)):
         raise ConflictError(f"{target}: somebody else has changed it meanwhile ({found})")
-    if configuration(lws).get("partition", 0) < held:
-        changes = patches.hold(lws, *asking.unchanged(lws, record, partition=held))
-        await target.write(lws, generation, fence, changes)
+    changes = patches.hold(lws, *asking.unchanged(lws, record, partition=held))
+    await target.write(lws, generation, fence, changes)  # also where nothing changes: whoever comes late is told
 
 
 async def _arrival(target: LeaderWorkerSet, partition: int) -> Snapshot | None:

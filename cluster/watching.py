@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rollwright.cluster.api import Api, Kind, Manifest
-from rollwright.cluster.errors import ClusterError
+from rollwright.cluster.errors import ClusterError, UnreachableError
 
 _log = logging.getLogger(__name__)
 _FIRST_RETRY_SECONDS = 0.2
@@ -62,15 +62,19 @@ class SharedWatch:
                 version = await self._list()
                 followed_since = time.monotonic()
                 await self._follow(version)
-                pause = _FIRST_RETRY_SECONDS
+                why = "the server has forgotten where it stood"
             except ClusterError as error:
-                if time.monotonic() - followed_since > _LAST_RETRY_SECONDS:
-                    pause = _FIRST_RETRY_SECONDS  # all was well meanwhile: this is another outage
-                self._error = error
-                self._tried.set()
-                _log.warning("watch of %s in %s broke off, again in %.1f s: %s", *self._where, pause, error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LAST_RETRY_SECONDS)
+                self._error, why = error, str(error)
+            except Exception as error:  # noqa: BLE001 - a copy that nobody keeps up looks like a cluster at rest
+                _log.exception("watch of %s in %s", *self._where)
+                why = f"watch {self._kind.plural} in {self._namespace}: {type(error).__name__}: {error}"
+                self._error = UnreachableError(why)
+            self._tried.set()
+            if time.monotonic() - followed_since > _LAST_RETRY_SECONDS:
+                pause = _FIRST_RETRY_SECONDS  # all was well meanwhile: this is another outage
+            _log.warning("watch of %s in %s broke off, again in %.1f s: %s", *self._where, pause, why)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LAST_RETRY_SECONDS)
 
     @property
     def _where(self) -> tuple[str, str]:
@@ -91,6 +95,7 @@ class SharedWatch:
     async def _follow(self, version: str) -> None:
         """Take events up until the server ends the stream; goes on from there without listing anew."""
         while True:
+            began = time.monotonic()
             async for event in self._api.watch(self._kind, self._namespace, self._label, version):
                 item: Manifest = event["object"]
                 match event["type"]:
@@ -102,6 +107,8 @@ class SharedWatch:
                         _log.info("watch of %s in %s expired: %s", *self._where, item.get("message"))
                         return
                 version = item["metadata"]["resourceVersion"]
+            if time.monotonic() - began < _FIRST_RETRY_SECONDS:
+                await asyncio.sleep(_FIRST_RETRY_SECONDS)  # something between ends every stream at once
 
     def _keep(self, item: Manifest) -> None:
         item["metadata"].pop("managedFields", None)

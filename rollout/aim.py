@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.planner import Verdict, plan
+from rollwright.rollout.planner import Action, Step, Verdict, plan, take_back
 from rollwright.rollout.quantities import resolve
 from rollwright.rollout.spec import Model, OnStall, Pacing, Strategy
 
@@ -29,6 +29,8 @@ class Aim(Model):
     """How many of the strategy's steps are passed."""
     surge_limit: int | None = None
     """The most surge groups that find nodes, if that is known."""
+    paused: bool = False
+    """Nothing further is to begin."""
 
     @property
     def effective(self) -> Strategy:
@@ -51,13 +53,15 @@ class Aim(Model):
         strategy = self.effective
         if self.course is Course.BACK:
             strategy = strategy.model_copy(update={"max_failed_groups": seen.groups_asked})
-        return plan(
+        verdict = plan(
             strategy,
             seen,
             hold=0 if gate is None else self._bound(gate, seen.replicas),
             stopping=self.course is Course.STOP,
             surge_limit=self.surge_limit,
         )
+        releases = isinstance(verdict, Step) and verdict.action is Action.LOWER_PARTITION
+        return (take_back(seen) if self.paused and releases else None) or verdict
 
     def gate_ahead(self, replicas: int) -> int | None:
         """Which of the steps ends at the next gate; None if none is left on this course."""

@@ -46,11 +46,11 @@ class Group(Model):
     cause: Cause | None = None
     """Why it is not ready, in kind."""
     failed: bool = False
-    """On the target revision and not ready, for longer than the strategy has patience with it."""
+    """Released or on the target revision, and not ready for longer than the strategy has patience with it."""
     blip: bool = False
     """Was ready until less than the grace ago: it may be back in a moment."""
     unscheduled: bool = False
-    """A pod of it finds no node."""
+    """A pod of it has no node, or isn't there yet."""
     misplaced: bool = False
     """On a revision that a restart below the partition would change (not the StatefulSet's currentRevision)."""
 
@@ -122,6 +122,8 @@ class Observation(Model):
     """The version of the spec it was read at: a step planned on it is carried out on no other."""
     unheld: bool = False
     """LWS would surge by itself, or somebody else has set the number of groups: to be taken in hand at once."""
+    loose: bool = False
+    """LWS holds a release back by itself, and would go on with it by and by: the spec's partition is a lower one."""
     widened: bool = False
     """LWS's own maxUnavailable still stands as wide as the last release needed."""
     template: str = ""

@@ -24,6 +24,8 @@ class Ordeal(Model):
     """The uid of its leader pod; empty while there is none."""
     leaders: int = 1
     """Leader pods it has had."""
+    unplaced_since: float | None = None
+    """Since when not all of its pods have nodes."""
     ready_since: float | None = None
     """It serves since then, which doesn't mean much yet: a crash loop may be ready between crashes."""
 
@@ -38,11 +40,14 @@ class Ordeal(Model):
 
 
 class Start(NamedTuple):
-    """A group on the target revision that doesn't serve, as seen at one moment."""
+    """A group that was released or is on the target revision, and doesn't serve, as seen at one moment."""
 
     ordinal: int
     leader: str
+    """Empty as long as there is none on the target revision."""
     cause: Cause
+    placed: bool = True
+    """All its pods are there and have nodes."""
 
 
 def follow(
@@ -66,6 +71,20 @@ def follow(
     return followed
 
 
+def placed_surge(
+    ordeals: Mapping[int, Ordeal], *, replicas: int, groups_asked: int, patience_seconds: float, now: float
+) -> int | None:
+    """How many surge groups have nodes, if one above has looked for nodes longer than the patience."""
+    waiting = [
+        ordinal
+        for ordinal in range(replicas, groups_asked)
+        if (ordeal := ordeals.get(ordinal))
+        and ordeal.unplaced_since is not None
+        and now - ordeal.unplaced_since >= patience_seconds
+    ]
+    return min(waiting) - replicas if waiting else None
+
+
 def _follow(ordeal: Ordeal | None, start: Start, now: float) -> Ordeal:
     if ordeal is None:
         ordeal = Ordeal(since=now, leader=start.leader)
@@ -76,6 +95,7 @@ def _follow(ordeal: Ordeal | None, start: Start, now: float) -> Ordeal:
     return Ordeal(
         since=ordeal.since,
         failing_since=since if failing else None,
+        unplaced_since=None if start.placed else ordeal.unplaced_since or now,
         leader=start.leader or ordeal.leader,
         leaders=leaders,
     )

@@ -25,7 +25,7 @@ class Action(StrEnum):
     RECLAIM_REPLICAS = "reclaim replicas"
     REPLACE = "replace groups"
     """Delete leaders that the partition has released and that still run an older revision; close what was opened for
-    the release."""
+    the release, also what of it LWS holds back by itself."""
     UNBLOCK = "unblock groups"
     """Delete broken leaders below the partition; they return on the current revision."""
 
@@ -82,14 +82,10 @@ def plan(
     """
     budget = strategy.budget(observation.replicas, surge_limit)
     bound = max(strategy.partition, hold, *((observation.replicas, observation.partition) if stopping else ()))
-    if unwanted := _unwanted(observation, stopping=stopping):
-        return unwanted
-    if not observation.on_target:
-        return _prepare(budget, observation, bound)
-    if first := _before_anything_else(observation, bound):
+    if first := _before_anything_else(budget, observation, bound, stopping=stopping):
         return first
     if not stopping and len(observation.failed) > strategy.max_failed_groups:
-        return Failed(reason=_why_failed(observation.failed))
+        return take_back(observation) or Failed(reason=_why_failed(observation.failed))
     partition = _partition(strategy, budget, observation, bound)
     groups = _groups(strategy, budget, observation, partition, bound, stopping=stopping)
     if partition < observation.partition:
@@ -97,6 +93,8 @@ def plan(
     if groups != observation.groups_asked:
         action = Action.SCALE_SURGE if groups > observation.groups_asked else Action.RECLAIM_REPLICAS
         return _step(action, observation, groups=groups)
+    if back := take_back(observation):
+        return back
     if stuck := stuck_below(observation):
         return _step(Action.UNBLOCK, observation, delete=stuck)
     if groups == observation.replicas and _is_finished(observation, bound):
@@ -111,10 +109,17 @@ def _unwanted(observation: Observation, *, stopping: bool) -> Step | Blocked | N
     if observation.edited:
         return _step(Action.FREEZE, observation, partition=max(observation.partition, observation.groups_asked))
     if observation.dispute and not stopping:
+        if observation.unheld:
+            return _step(Action.REPLACE, observation)  # another wish of replicas would be forgotten with the next
         return Blocked(
             reason=f"frozen, since somebody else has changed {observation.dispute}: whose version shall hold?"
         )
     return None
+
+
+def take_back(observation: Observation) -> Step | None:
+    """Have LWS not go on by itself with a release that it holds back, where nothing further shall be released now."""
+    return _step(Action.REPLACE, observation) if observation.loose else None
 
 
 def _is_finished(observation: Observation, bound: int) -> bool:
@@ -122,8 +127,14 @@ def _is_finished(observation: Observation, bound: int) -> bool:
     return all(group.done or group.failed for group in ours)
 
 
-def _before_anything_else(observation: Observation, bound: int) -> Step | Wait | None:
+def _before_anything_else(
+    budget: Budget, observation: Observation, bound: int, *, stopping: bool
+) -> Step | Wait | Blocked | None:
     """Get hold of the target, wait until it is settled (rule 2), and finish what was begun."""
+    if unwanted := _unwanted(observation, stopping=stopping):
+        return unwanted
+    if not observation.on_target:
+        return _prepare(budget, observation, bound)
     if observation.unheld:
         return _step(Action.REPLACE, observation)
     if not observation.settled:
@@ -289,7 +300,7 @@ def _wait_or_blocked(
 ) -> Wait | Blocked | Failed:
     if _releases_nothing(budget, observation):
         waiting = next(group for group in observation.asked[budget.replicas :] if group.unscheduled)
-        return Wait(reason=f"Surge group {waiting.ordinal} finds no node: {waiting.reason}")
+        return Wait(reason=f"Surge group {waiting.ordinal} has no nodes yet: {waiting.reason}")
     if _only_order_holds_back(strategy, budget, observation, bound):
         return Wait(reason=LAST_NOT_READY)
     if any(_is_under_way(group, observation.partition) for group in observation.asked):
@@ -310,7 +321,7 @@ def _only_order_holds_back(strategy: Strategy, budget: Budget, observation: Obse
 
 def _is_under_way(group: Group, partition: int) -> bool:
     started = group.updated or group.ordinal >= partition
-    return group.terminating or group.blip or (started and not group.done and not group.failed)
+    return not group.failed and (group.terminating or group.blip or (started and not group.done))
 
 
 def _names(groups: list[Group]) -> str:

@@ -335,7 +335,8 @@ class RolloutWorkflow(Inbox):
         finally:
             self._acting = False
         if outcome is Outcome.DONE:
-            self._remember(steps=self._state.steps + 1)
+            placed = self._state.placed or step.action is Action.PREPARE
+            self._remember(steps=self._state.steps + 1, placed=placed)
             self._name_the_change_by_its_template()
         await self._rest_if_fruitless(step, outcome)
 

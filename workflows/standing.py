@@ -95,6 +95,7 @@ class Standing:
             and state.surge_by is SurgeBy.REPLICAS,  # LWS gives its own surge back by an order of its own
             gate=state.gate,
             surge_limit=state.surge_limit,
+            paused=state.paused,
         )
 
     @property

@@ -78,9 +78,12 @@ def pod(
         "annotations": {names.SIZE: str(size)},
     }
     if leaving:
-        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        metadata["deletionTimestamp"] = "2026-01-01T12:00:00Z"
     conditions = [{"type": "Ready", "status": str(ready)}]
-    return {"metadata": metadata, "spec": {}, "status": status or {"conditions": conditions}}
+    status = status or {"conditions": conditions}
+    placed = all(found["type"] != "PodScheduled" or found["status"] == "True" for found in status.get("conditions", []))
+    spec = {"nodeName": "node-1"} if placed else {}
+    return {"metadata": metadata, "spec": spec, "status": status}
 
 
 def worker_set(

@@ -16,7 +16,11 @@ from tests.devcluster.standin.namespace import Json, until
 
 pytestmark = pytest.mark.real
 
-IN_HAND = Step(action=Action.REPLACE, partition=0, groups=3)
+
+def in_hand(partition: int, groups: int = 3) -> Step:
+    """Where the partition in force is this."""
+    return Step(action=Action.REPLACE, partition=partition, groups=groups)
+
 
 SLOW = {"devcluster.rollwright.io/ready-after": "1h"}
 OURS = Change(patch={"workerTemplate": {"metadata": {"annotations": SLOW | {"ours": "yes"}}}})
@@ -227,7 +231,7 @@ async def test_annotations_that_somebody_removes_or_spoils_heal(real: Real, anno
     await real.namespace.patch_set(NAME, {"metadata": {"annotations": annotations}})
     seen = await look(target, ours)
     assert (seen.unheld, seen.edited, seen.replicas) == (True, "", 3)
-    await steps.take_in_hand(target, IN_HAND, seen.generation, fence(3))
+    await steps.take_in_hand(target, in_hand(seen.partition), seen.generation, fence(3))
     assert await record_of(real) == before
     assert Fence.of(await target.read_object()) == fence(3)
     assert not (await look(target, ours)).unheld
@@ -252,7 +256,7 @@ async def test_a_record_that_can_not_be_read_and_is_not_known_is_for_people_to_m
     await real.namespace.patch_set(NAME, {"metadata": {"annotations": {names.RECORD: "nonsense"}}})
     ignorant = LeaderWorkerSet(real.api, real.watches, real.namespace.name, NAME)
     with pytest.raises(RefusedError, match="mend it, or remove it"):
-        await steps.take_in_hand(ignorant, IN_HAND, await real.generation(), fence(3))
+        await steps.take_in_hand(ignorant, in_hand(2), await real.generation(), fence(3))
 
 
 async def test_a_partition_that_somebody_lowers_during_a_release_has_no_more_groups_deleted(real: Real) -> None:

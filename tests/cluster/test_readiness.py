@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rollwright.cluster.causes import Unreadiness, is_unscheduled
-from rollwright.cluster.readiness import group_unreadiness, is_blip, is_unscheduled_for
+from rollwright.cluster.causes import Unreadiness
+from rollwright.cluster.readiness import group_unreadiness, is_blip, is_placed
 from rollwright.rollout.observation import Cause
 from tests.cluster.objects import Json, pod, worker_set
 
@@ -155,10 +155,21 @@ def test_a_blip_is_a_pod_that_was_ready_a_moment_ago(status: Json, expected: boo
     assert is_blip(pod(0, status=status), timedelta(seconds=30), NOON) is expected
 
 
-def test_a_pod_without_a_node_is_unscheduled_and_for_how_long_is_known() -> None:
-    scheduled = {"type": "PodScheduled", "status": "False", "lastTransitionTime": at(-61)}
-    nowhere = pod(0, status={"conditions": [scheduled]})
-    assert is_unscheduled(nowhere)
-    assert is_unscheduled_for(nowhere, timedelta(seconds=60), NOON)
-    assert not is_unscheduled_for(nowhere, timedelta(seconds=62), NOON)
-    assert not is_unscheduled(pod(0))
+@pytest.mark.parametrize(
+    ("pods", "leader_first", "placed"),
+    [
+        pytest.param([pod(0, size=2), pod(0, worker=1, size=2)], False, True, id="all there"),
+        pytest.param([pod(0, size=2), pod(0, worker=1, status=NO_NODE)], False, False, id="a worker has no node"),
+        pytest.param([pod(0, size=2)], False, False, id="a worker isn't there yet"),
+        pytest.param([pod(0, size=2, ready=False)], True, True, id="workers come once the leader is ready"),
+        pytest.param([pod(0, size=2, ready=True)], True, False, id="workers are due"),
+    ],
+)
+def test_a_group_is_placed_once_all_its_pods_have_nodes(pods: list[Json], *, leader_first: bool, placed: bool) -> None:
+    assert is_placed(pods[0], pods, leader_first=leader_first) is placed
+
+
+def test_a_count_of_ready_workers_from_a_while_ago_does_not_count() -> None:
+    """With the controller manager away the StatefulSet goes on saying that they are ready."""
+    leader, pods = of_two(worker_ready=False)
+    assert why(leader, worker_set(0, ready=1), pods) != ""

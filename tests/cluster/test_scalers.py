@@ -72,6 +72,15 @@ async def test_what_lws_would_give_back_too_early_is_refused(real: Real) -> None
             await choose(real, eager)
 
 
+async def test_failures_that_lws_would_wait_for_can_not_be_tolerated(real: Real) -> None:
+    """It counts groups done from the highest ordinal down, and stops at the first that isn't."""
+    await add_autoscaler(real, OURS)
+    tolerant = Strategy(max_surge=2, max_unavailable=0, max_failed_groups=1)
+    with pytest.raises(RefusedError, match=r"by-load writes its replicas.*give maxFailedGroups 0"):
+        await choose(real, tolerant)
+    assert await choose(real, tolerant.model_copy(update={"max_surge": 0, "max_unavailable": 1})) is SurgeBy.REPLICAS
+
+
 class Blind(Api):
     """May not look at autoscalers."""
 

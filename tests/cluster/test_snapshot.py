@@ -1,6 +1,6 @@
 """What the objects of a target say together: whether they agree yet, what is released, how each group stands."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -167,30 +167,29 @@ def test_a_group_is_misplaced_when_a_restart_below_the_partition_would_change_it
     assert [group.misplaced for group in seen.groups] == [False, True]
 
 
-def test_a_surge_that_looks_for_nodes_in_vain_for_too_long_is_counted() -> None:
-    pods = [*OLD_LEADERS, pod(4), pod(5, status=NOWHERE)]
-    read = snapshot(lws(6, annotations=RECORDED), leader_set(6), *pods)
-    assert read.placed_surge(4, timedelta(seconds=60), NOON) == 1
-    assert read.placed_surge(4, timedelta(seconds=180), NOON) is None
-    assert read.placed_surge(6, timedelta(seconds=60), NOON) is None
+@pytest.mark.parametrize(("written", "in_force", "loose"), [(2, 2, False), (2, 3, True), (3, 2, False)])
+def test_a_release_that_lws_holds_back_is_told(written: int, in_force: int, *, loose: bool) -> None:
+    assert observe(lws(partition=written), leader_set(partition=in_force), *OLD_LEADERS).loose is loose
 
 
 def test_it_is_read_at_the_generation_of_the_spec() -> None:
     assert observe(lws(generation=7), leader_set()).generation == 7
 
 
-def test_groups_on_the_target_revision_that_do_not_serve_yet_are_followed() -> None:
-    """Not those that run the old one, that serve, that leave, or that nobody asks for."""
+def test_groups_that_are_to_serve_on_the_target_revision_and_do_not_yet_are_followed() -> None:
+    """Not those that the partition holds, that serve, whose new leader leaves, or that nobody asks for."""
     pods = [
         pod(0, ready=False),
         pod(1, revision="new", status=NOWHERE),
         pod(2, revision="new"),
         pod(3, revision="new", ready=False, leaving=True),
-        pod(5, revision="new", ready=False),
+        pod(4, revision="old", leaving=True),
+        pod(6, revision="new", ready=False),
     ]
-    read = snapshot(lws(5, partition=1), leader_set(5, partition=1), *pods)
+    read = snapshot(lws(6, partition=1), leader_set(6, partition=1), *pods)
     assert read.starts(read.observe(None, 30, NOON)) == [
-        Start(ordinal=1, leader="u-llm-1-new", cause=Cause.UNSCHEDULABLE),
+        Start(ordinal=1, leader="u-llm-1-new", cause=Cause.UNSCHEDULABLE, placed=False),
+        Start(ordinal=5, leader="", cause=Cause.STARTING, placed=False),
         Start(ordinal=4, leader="", cause=Cause.STARTING),
     ]
 
@@ -273,11 +272,6 @@ def test_outdated_surge_groups_above_replicas_are_released_too() -> None:
         surging(), leader_set(6, partition=5), *[pod(ordinal) for ordinal in range(6)]
     ).released_leaders()
     assert [leader["metadata"]["name"] for leader in released] == ["llm-5"]
-
-
-def test_a_surge_by_max_surge_that_looks_for_nodes_in_vain_is_counted_as_well() -> None:
-    read = snapshot(surging(), leader_set(6, partition=4), *OLD_LEADERS, pod(4), pod(5, status=NOWHERE))
-    assert read.placed_surge(4, timedelta(seconds=60), NOON) == 1
 
 
 @pytest.mark.parametrize(

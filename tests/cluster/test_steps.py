@@ -4,18 +4,22 @@ import pytest
 
 from rollwright.cluster import names, patches, steps
 from rollwright.cluster.errors import ConflictError, NotYetError, SupersededError
-from rollwright.cluster.record import Asked, Record
+from rollwright.cluster.record import Asked, Fence, Record
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import kept_name, template_of
 from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.spec import Change
 from tests.cluster.conftest import NAME, USERS, Real, fence
-from tests.devcluster.standin.namespace import until
+from tests.devcluster.standin.namespace import Json, until
 
 pytestmark = pytest.mark.real
 
-IN_HAND = Step(action=Action.REPLACE, partition=0, groups=3)
+
+def in_hand(partition: int, groups: int = 3) -> Step:
+    """Where the partition in force is this."""
+    return Step(action=Action.REPLACE, partition=partition, groups=groups)
+
 
 NEW = Change(images={"model": "m:2"})
 SLOW = Change(patch={"workerTemplate": {"metadata": {"annotations": {"devcluster.rollwright.io/ready-after": "1h"}}}})
@@ -131,7 +135,7 @@ async def test_a_release_cut_short_is_finished(real: Real) -> None:
     lws = await real.target.read_object()
     await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
     await until(real.target.read, lambda snapshot: snapshot.shows(1))
-    await steps.take_in_hand(real.target, IN_HAND, await real.generation(), fence(3))
+    await steps.take_in_hand(real.target, in_hand(1), await real.generation(), fence(3))
     assert (await real.settings())["maxUnavailable"] == 1
     await until(real.uids, lambda now: len(now) == 3 and len(set(now.values()) & set(before.values())) == 1)
 
@@ -142,6 +146,67 @@ async def test_the_users_settings_are_put_back_once(real: Real) -> None:
     assert await steps.restore(real.target, await real.generation(), fence(3)) == ""
     assert await real.settings() == USERS
     assert names.RECORD not in (await real.namespace.set(NAME))["metadata"]["annotations"]
+
+
+async def test_a_release_that_lws_holds_back_is_taken_back_where_a_step_was_planned_without_it(real: Real) -> None:
+    """Planned on what is in force: written beside what LWS holds back, that would be let go by and by."""
+    await prepare(real, change=SLOW)
+    await real.namespace.patch_set(
+        NAME, {"spec": {"rolloutStrategy": {"rollingUpdateConfiguration": {"partition": 0}}}}
+    )
+    snapshot = await until(real.target.read, lambda snapshot: snapshot.is_settled)
+    assert (snapshot.observe(None, 0, now()).loose, snapshot.reflected_partition) == (True, 2)
+    await steps.scale(
+        real.target, Step(action=Action.SCALE_SURGE, partition=2, groups=4), await real.generation(), fence(3)
+    )
+    assert (await real.settings())["partition"] == 2
+    assert not (await real.target.read()).observe(None, 0, now()).loose
+
+
+async def test_an_attempt_that_was_frozen_before_its_write_is_refused_after_a_later_one_has_seen_better(
+    real: Real,
+) -> None:
+    """The later attempt finds that a group has failed meanwhile, and writes nothing but its fence."""
+    await prepare(real)
+    planned_on = await real.generation()
+    step = Step(action=Action.LOWER_PARTITION, partition=2, groups=3)
+
+    class Frozen(LeaderWorkerSet):
+        async def write(self, lws: Json, generation: int, fence: Fence, changes: list[Json]) -> None:
+            with pytest.raises(ConflictError, match="unready"):
+                await steps.lower_partition(real.target, step, planned_on, fence, floor=3)
+            await super().write(lws, generation, fence, changes)
+
+    frozen = Frozen(real.api, real.watches, real.namespace.name, NAME)
+    with pytest.raises(ConflictError, match="at this very moment"):
+        await steps.lower_partition(frozen, step, planned_on, fence(2), floor=2)
+    assert (await real.settings())["partition"] == 3
+
+
+async def test_a_freeze_that_is_tried_again_has_late_deletes_miss_though_the_window_is_not_known_any_more(
+    real: Real,
+) -> None:
+    """The first attempt died between its write and the pods; by now LWS has taken the freeze up."""
+    await prepare(real, change=SLOW)
+    lws = await real.target.read_object()
+    await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
+    snapshot = await until(real.target.read, lambda snapshot: snapshot.shows(1))
+    (stale,) = [leader for leader in snapshot.released_leaders() if leader["metadata"]["name"] == f"{NAME}-1"]
+    back = await real.keep(Change(images={"model": "m:1"}))
+    step = Step(action=Action.PREPARE, partition=3, groups=3)
+    planned_on = await real.generation()
+
+    class Dying(LeaderWorkerSet):
+        async def fence_off(self, pod: Json, fence: Fence) -> None:
+            raise ConflictError("it dies")
+
+    dying = Dying(real.api, real.watches, real.namespace.name, NAME)
+    with pytest.raises(ConflictError, match="dies"):
+        await steps.prepare(dying, step, planned_on, fence(3), template_name=back)
+    await until(real.target.read, lambda snapshot: snapshot.shows(3) and snapshot.reflected_partition == 3)
+    await steps.prepare(real.target, step, planned_on, fence(3), template_name=back)
+    await real.target.delete_leader(stale)
+    assert "deletionTimestamp" not in (await real.leader(1))["metadata"]
 
 
 async def test_settings_that_lws_refuses_at_this_number_of_groups_are_put_back_as_numbers(real: Real) -> None:
@@ -196,7 +261,7 @@ async def test_a_second_wish_of_the_user_is_not_taken_for_the_surge(real: Real) 
     await prepare(real, groups=5)
     await real.namespace.patch_set(NAME, {"spec": {"replicas": 4}})
     assert (await real.target.read()).observe(None, 0, now()).unheld
-    await steps.take_in_hand(real.target, IN_HAND.model_copy(update={"groups": 4}), await real.generation(), fence(2))
+    await steps.take_in_hand(real.target, in_hand(3, groups=4), await real.generation(), fence(2))
     await real.namespace.patch_set(NAME, {"spec": {"replicas": 5}})
     assert (await real.target.read()).observe(None, 0, now()).replicas == 5
 
@@ -235,7 +300,7 @@ async def test_nothing_is_deleted_once_a_newer_step_has_acted(real: Real) -> Non
 
     overtaken = Overtaken(real.api, real.watches, real.namespace.name, NAME)
     with pytest.raises(SupersededError):
-        await steps.take_in_hand(overtaken, IN_HAND, await real.generation(), fence(3))
+        await steps.take_in_hand(overtaken, in_hand(1), await real.generation(), fence(3))
     assert (await real.leader(1))["metadata"]["uid"] == before["metadata"]["uid"]
 
 

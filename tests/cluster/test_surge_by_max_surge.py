@@ -7,7 +7,7 @@ import pytest
 from rollwright.cluster import steps
 from rollwright.cluster.record import Fence
 from rollwright.devcluster.watcher import Watcher
-from rollwright.rollout.planner import Step
+from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.spec import Change, Pacing, Reclaim, Strategy, SurgeBy
 from tests.cluster.conftest import NAME, USERS, Real
 from tests.cluster.loop import Rollout
@@ -106,7 +106,7 @@ async def test_a_change_by_somebody_else_is_frozen_with_the_surge_standing(real:
     """
     going = await rollout(real, Strategy(max_unavailable=0, max_surge=2))
     async with watcher(real) as watch:
-        await going.until(lambda seen, _: seen.partition < 5 and seen.on_target)
+        await going.until(lambda _, verdict: isinstance(verdict, Step) and verdict.action is Action.LOWER_PARTITION)
         before = await real.uids()
         edited: Json = {"rolloutStrategy": {"rollingUpdateConfiguration": {"partition": 0}}}
         if with_template:

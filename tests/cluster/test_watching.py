@@ -143,6 +143,24 @@ async def test_a_watch_that_is_not_permitted_says_so() -> None:
             await watches.of(PODS, "default", names.NAME)
 
 
+async def test_an_answer_that_nobody_has_thought_of_is_told_and_what_follows_is_followed_again() -> None:
+    script = Script()
+    script.lists.put_nowait([pod("a-0", "a", 1)])
+    async with watching(script) as watches:
+        watch = await watches.of(PODS, "default", names.NAME)
+        script.events.put_nowait({"type": "ADDED", "object": {"kind": "Status"}})
+        async with asyncio.timeout(5):
+            while True:
+                try:
+                    await watches.of(PODS, "default", names.NAME)
+                except UnreachableError as error:
+                    assert "KeyError" in str(error)  # noqa: PT017 - the first that is raised
+                    break
+                await asyncio.sleep(0)
+        script.lists.put_nowait([pod("a-0", "a", 20)])
+        await until_woken(watch, "a", {"a-0": "20"})
+
+
 async def test_all_who_ask_share_one_watch() -> None:
     script = Script()
     script.lists.put_nowait([])

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from rollwright.rollout.observation import Cause, Group
-from rollwright.rollout.ordeals import Ordeal, Start, follow, in_words
+from rollwright.rollout.ordeals import Ordeal, Start, follow, in_words, placed_surge
 from rollwright.rollout.spec import Strategy
 
 STRATEGY = Strategy(progress_deadline=7200, failure_grace=300)
@@ -126,3 +126,38 @@ def test_an_ordeal_travels_through_a_workflow_and_back() -> None:
 )
 def test_durations_are_told_as_people_say_them(seconds: int, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def unplaced(*looks: tuple[float, bool]) -> dict[int, Ordeal]:
+    """What is known of surge group 5 after these looks: when, and whether it has nodes."""
+    ordeals: dict[int, Ordeal] = {}
+    for now, placed in looks:
+        start = Start(5, "a", Cause.STARTING, placed)
+        ordeals = follow(ordeals, [Group(ordinal=5, updated=True, ready=False)], [start], now, grace_seconds=GRACE)
+    return ordeals
+
+
+@pytest.mark.parametrize(
+    ("looks", "limit"),
+    [
+        pytest.param([(0.0, False)], 1, id="from the first look on"),
+        pytest.param([(1.0, False)], None, id="not long enough"),
+        pytest.param([(0.0, True), (100.0, False)], None, id="it has lost its node just now"),
+        pytest.param([(0.0, False), (50.0, True)], None, id="it has found one"),
+    ],
+)
+def test_a_surge_group_is_given_up_once_it_has_been_without_nodes_for_too_long(
+    looks: list[tuple[float, bool]], limit: int | None
+) -> None:
+    ordeals = unplaced(*looks)
+    assert placed_surge(ordeals, replicas=4, groups_asked=6, patience_seconds=120, now=120) == limit
+    assert placed_surge(ordeals, replicas=6, groups_asked=6, patience_seconds=120, now=120) is None
+
+
+def test_an_old_leader_that_does_not_go_fails_its_group_at_the_deadline_and_is_no_leader_of_the_new() -> None:
+    """Its node may be away for good: nobody will say that it is gone."""
+    looks = ((0.0, "", Cause.STARTING), (7000.0, "", Cause.STARTING))
+    assert why(*looks, at=7200) == "not ready 2 h after its start"
+    known = after(*looks, (7100.0, "a", Cause.STARTING))
+    assert known
+    assert known.leaders == 1

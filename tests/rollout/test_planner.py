@@ -6,6 +6,7 @@ blip, t old and leaving, m broken on a revision it would not return to, n new an
 
 import pytest
 
+from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import LAST_NOT_READY, Action, Blocked, Done, Failed, Step, Wait, plan
 from rollwright.rollout.spec import Pacing, Reclaim, Strategy
@@ -150,7 +151,7 @@ def test_nothing_is_released_while_a_surge_group_finds_no_node() -> None:
     state = seen("oooonn", partition=4)
     verdict = plan(TWO_TWO, state)
     assert isinstance(verdict, Wait)
-    assert "Surge group 4 finds no node" in verdict.reason
+    assert "Surge group 4 has no nodes yet" in verdict.reason
     assert plan(TWO_TWO, state, surge_limit=0) == Step(action=Action.RECLAIM_REPLICAS, partition=4, groups=4)
 
 
@@ -222,3 +223,41 @@ def test_a_new_target_freezes_also_the_groups_that_are_to_go_and_still_stand() -
     seen = Observation(replicas=2, groups_asked=2, partition=0, groups=standing, on_target=False, settled=False)
     step = plan(Strategy(max_unavailable=1), seen)
     assert step == Step(action=Action.PREPARE, partition=4, groups=2)
+
+
+LOOSE = {"loose": True}
+
+
+@pytest.mark.parametrize(
+    ("groups", "partition", "strategy"),
+    [
+        pytest.param("oooou", 4, Strategy(max_unavailable=0, max_surge=1), id="a surge group is unready since"),
+        pytest.param("ooou", 3, Strategy(max_unavailable=1), id="the budget is used up"),
+        pytest.param("oooF", 3, Strategy(max_unavailable=1), id="too much has failed"),
+        pytest.param("ooUU", 2, Strategy(max_unavailable=1, partition=2), id="all is done"),
+    ],
+)
+def test_a_release_that_lws_holds_back_is_taken_back_where_nothing_is_to_be_released_now(
+    groups: str, partition: int, strategy: Strategy
+) -> None:
+    """LWS would go on with it by itself as soon as it may, whatever has come between."""
+    held_back = seen(groups, partition=partition).model_copy(update=LOOSE)
+    assert plan(strategy, held_back) == Step(action=Action.REPLACE, partition=partition, groups=len(groups))
+
+
+def test_a_release_that_lws_holds_back_and_that_is_still_wanted_is_asked_for_again() -> None:
+    held_back = seen("oooo", partition=4).model_copy(update=LOOSE)
+    assert plan(Strategy(max_unavailable=1), held_back) == Step(action=Action.LOWER_PARTITION, partition=3, groups=4)
+
+
+def test_while_it_is_paused_and_after_an_abort_lws_releases_nothing_that_it_has_held_back() -> None:
+    held_back = seen("oooo", partition=4).model_copy(update=LOOSE)
+    back = Step(action=Action.REPLACE, partition=4, groups=4)
+    assert Aim(strategy=Strategy(max_unavailable=1), paused=True).plan(held_back) == back
+    assert Aim(strategy=Strategy(max_unavailable=1), course=Course.STOP).plan(held_back) == back
+
+
+def test_another_wish_of_replicas_is_written_down_while_people_are_asked_whose_version_holds() -> None:
+    asked = seen("oooo", partition=4).model_copy(update={"dispute": "maxUnavailable 1 -> 3", "unheld": True})
+    assert plan(TWO_TWO, asked) == Step(action=Action.REPLACE, partition=4, groups=4)
+    assert isinstance(plan(TWO_TWO, asked.model_copy(update={"unheld": False})), Blocked)
