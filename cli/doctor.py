@@ -1,7 +1,6 @@
 """`rollwright doctor`: what rollouts have left behind, and mending it."""
 
 import asyncio
-import logging
 from typing import Annotated
 
 import typer
@@ -10,16 +9,12 @@ from rollwright.cli import diagnosis, interventions, options, render, repairing,
 from rollwright.cli.diagnosis import Scope
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.outputs import Diagnosis
+from rollwright.cli.reaching import reached
 from rollwright.cli.repairing import Order, Repair
 from rollwright.cli.text import plain
-from rollwright.cluster.api import connect
-from rollwright.cluster.errors import ClusterError, ConflictError, SupersededError, TemporaryError, UnconfiguredError
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 
 app = typer.Typer()
-
-# A missing kubeconfig is told of in words; the client would log it besides.
-logging.getLogger("kubernetes").setLevel(logging.ERROR)
 
 
 @app.command()
@@ -88,16 +83,9 @@ def _scope(target: str, namespace: str | None, task_queue: str, *, everywhere: b
 
 async def _visit(scope: Scope, order: Order | None, kubeconfig: str | None, context: str | None) -> Diagnosis:
     client = await temporal.connect()
-    try:
-        async with connect(kubeconfig, context) as api:
-            findings = await diagnosis.examine(client, api, scope)
-            if order is None:
-                return Diagnosis(where=str(scope), findings=findings)
-            mended, words = await repairing.mend(client, api, scope, findings, order)
-            return Diagnosis(where=str(scope), findings=findings, mended=mended, repaired=words)
-    except (ConflictError, SupersededError) as error:
-        raise CommandError(f"something else acts on it at this very moment: {error}", todo="Look again.") from error
-    except (OSError, UnconfiguredError, TemporaryError) as error:
-        raise CommandError(f"the cluster can't be asked: {error}", todo="Give --kubeconfig or --context.") from error
-    except ClusterError as error:
-        raise CommandError(str(error), todo="If this is the wrong cluster: --kubeconfig, --context.") from error
+    async with reached(kubeconfig, context) as api:
+        findings = await diagnosis.examine(client, api, scope)
+        if order is None:
+            return Diagnosis(where=str(scope), findings=findings)
+        mended, words = await repairing.mend(client, api, scope, findings, order)
+        return Diagnosis(where=str(scope), findings=findings, mended=mended, repaired=words)

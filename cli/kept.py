@@ -1,6 +1,5 @@
 """The ledger of a target, for the verbs that show it, choose from it, or write to it."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,16 +9,13 @@ import typer
 
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.outputs import Rejected, Revision
-from rollwright.cluster.api import Manifest, connect
-from rollwright.cluster.errors import ClusterError, TemporaryError, UnconfiguredError
+from rollwright.cli.reaching import reached
+from rollwright.cluster.api import Manifest
 from rollwright.cluster.ledger import KeptTemplate, Ledger
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import kept_name, template_of
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.spec import Target
-
-# A missing kubeconfig is told of in words; the client would log it besides.
-logging.getLogger("kubernetes").setLevel(logging.ERROR)
 
 Number = Annotated[int, typer.Argument(metavar="REV", min=1, help="Number of a revision, from `rollwright history`.")]
 
@@ -101,12 +97,7 @@ def _revision(kept: KeptTemplate, *, stands: bool) -> Revision:
 @asynccontextmanager
 async def opened(target: Target, kubeconfig: str | None, context: str | None) -> AsyncIterator[OpenLedger]:
     """Read the ledger of a target; it may be written to meanwhile. Raises CommandError for what goes wrong."""
-    try:
-        async with connect(kubeconfig, context) as api:
-            found = LeaderWorkerSet(api, Watches(api), target.namespace, target.name)
-            lws = await found.read_object()
-            yield OpenLedger(target, found.ledger, lws, tuple(await found.ledger.entries(lws)))
-    except (OSError, UnconfiguredError, TemporaryError) as error:
-        raise CommandError(f"the cluster can't be asked: {error}", todo="Give --kubeconfig or --context.") from error
-    except ClusterError as error:
-        raise CommandError(str(error), todo="If this is the wrong cluster: --kubeconfig, --context.") from error
+    async with reached(kubeconfig, context) as api:
+        found = LeaderWorkerSet(api, Watches(api), target.namespace, target.name)
+        lws = await found.read_object()
+        yield OpenLedger(target, found.ledger, lws, tuple(await found.ledger.entries(lws)))

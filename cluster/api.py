@@ -113,7 +113,7 @@ class Api:
         query: list[tuple[str, str]] | None = None,
         body: object = None,
     ) -> Manifest:
-        what = f"{verb} {kind.plural} {namespace}/{name}".rstrip("/")
+        what = f"{verb} {kind.plural} {namespace}/{name}".rstrip(" /")
         self.requests[f"{verb} {kind.plural}"] += 1
         response = await self._send(method, kind.url(namespace, name), what, query=query, body=body)
         try:

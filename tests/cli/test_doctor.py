@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,9 +33,11 @@ class Clinic:
         self._kubeconfig = str(real.cluster.kubeconfig)
         self._server = server
 
-    async def visit(self, *options: str, **env: str) -> "Ran":
-        target = [f"lws/{NAME}", "-n", self.target.namespace]
-        return await self._run("doctor", *target, *options, "--kubeconfig", self._kubeconfig, **env)
+    async def visit(self, *options: str, kubeconfig: str = "", **env: str) -> "Ran":
+        return await self.run(f"lws/{NAME}", "-n", self.target.namespace, *options, kubeconfig=kubeconfig, **env)
+
+    async def run(self, *options: str, kubeconfig: str = "", **env: str) -> "Ran":
+        return await self._run("doctor", *options, "--kubeconfig", kubeconfig or self._kubeconfig, **env)
 
     async def findings(self, *options: str, **env: str) -> list[dict[str, Any]]:
         ran = await self.visit("--json", *options, **env)
@@ -296,6 +299,51 @@ async def test_a_rollout_whose_code_fails_is_found(
     assert finding["next"][-1].startswith(
         f"temporal workflow reset --workflow-id {clinic.target.workflow_id} --type LastWorkflowTask"
     )
+
+
+async def test_with_the_rights_that_are_said_to_be_enough_it_looks_and_mends(
+    clinic: Clinic, real: Real, tmp_path: Path
+) -> None:
+    await leave(real, image=OLD)
+    granted = await account(real, tmp_path, "get,list", "leaderworkersets", "statefulsets", "pods")
+    here = ("-n", clinic.target.namespace)
+    assert "left half way" in (await clinic.run(*here, kubeconfig=granted)).stdout
+    refused = await clinic.visit("--repair", "settings", kubeconfig=granted)
+    assert f"patch leaderworkersets {clinic.target.namespace}/{NAME}: not permitted" in refused.stderr
+    await grant(real, "patch", "leaderworkersets")
+    mended = await clinic.visit("--repair", "settings", kubeconfig=granted)
+    assert (mended.code, mended.stderr) == (0, "")
+
+
+async def test_rights_that_are_missing_are_not_taken_for_the_wrong_cluster(
+    clinic: Clinic, real: Real, tmp_path: Path
+) -> None:
+    granted = await account(real, tmp_path, "get,list", "leaderworkersets")
+    ran = await clinic.run("-A", kubeconfig=granted)
+    assert (ran.code, ran.stdout) == (1, "")
+    what, todo = ran.stderr.splitlines()
+    assert what.startswith("error: list leaderworkersets: not permitted")
+    assert todo == "What each verb needs is in rollwright's deploy/rbac.yaml."
+
+
+async def account(real: Real, folder: Path, verbs: str, *resources: str) -> str:
+    """The kubeconfig of somebody who may do this in the namespace, and nothing else."""
+    here = ("--namespace", real.namespace.name)
+    await real.cluster.kubectl("create", "serviceaccount", "somebody", *here)
+    await grant(real, verbs, *resources)
+    token = (await real.cluster.kubectl("create", "token", "somebody", *here)).strip()
+    own = json.loads(await real.cluster.kubectl("config", "view", "--raw", "--output=json"))
+    path = folder / "somebody.kubeconfig"
+    path.write_text(json.dumps({**own, "users": [{"name": own["users"][0]["name"], "user": {"token": token}}]}))
+    return str(path)
+
+
+async def grant(real: Real, verbs: str, *resources: str) -> None:
+    name, here = verbs.replace(",", "-"), ("--namespace", real.namespace.name)
+    resource = ",".join(resources)
+    await real.cluster.kubectl("create", "role", name, f"--verb={verbs}", f"--resource={resource}", *here)
+    whose = f"--serviceaccount={real.namespace.name}:somebody"
+    await real.cluster.kubectl("create", "rolebinding", name, f"--role={name}", whose, *here)
 
 
 async def test_everything_is_looked_at_in_all_namespaces(clinic: Clinic, real: Real, run: "Run") -> None:
