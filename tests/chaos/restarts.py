@@ -7,7 +7,7 @@ but a surge comes and goes only as often as there was a reason to ask for it.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from math import inf
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from rollwright.devcluster.history import Pod, Spec
 from rollwright.devcluster.watcher import Frame
 from rollwright.rollout.invariants import Written
 from tests.chaos.losses import Losses
-from tests.chaos.promise import WISH, InFlight
+from tests.chaos.promise import WISH, InFlight, scheduled
 
 _HISTORY_SECONDS = 10.0
 
@@ -83,8 +83,11 @@ def restarts(frames: Iterable[Frame], injected: Collection[str], steered: Collec
     found: list[Restart] = []
     targets: list[str] = []
     in_flight, losses, doomed, occasions = InFlight(), Losses(injected), set[str](), _Occasions(steered)
+    unready_until: dict[int, float] = {}
     before: Frame | None = None
     for frame in frames:
+        if before:
+            unready_until |= dict.fromkeys(before.leaders.keys() - before.serving, frame.change.at)
         if frame.spec:
             if targets[-1:] != [frame.spec.image]:
                 targets.append(frame.spec.image)
@@ -95,7 +98,7 @@ def restarts(frames: Iterable[Frame], injected: Collection[str], steered: Collec
         so_many = occasions.take(frame, lost)
         pod = before.pods.get(frame.change.name) if before and frame.change.kind == "Pod" else None
         if before and frame.spec and pod and pod.is_leader and _is_taken_down(pod, frame.change.item):
-            cause = Cause.BY_ITSELF if pod.uid in doomed else _cause(pod, before, frame.spec, in_flight)
+            cause = Cause.BY_ITSELF if pod.uid in doomed else _cause(pod, before, frame.spec, in_flight, unready_until)
             target = _target(pod, in_flight.writes, targets)
             found.append(Restart(frame.change.at, pod.ordinal, pod.uid, cause, target, so_many))
         before = frame
@@ -148,7 +151,7 @@ def _is_taken_down(pod: Pod, after: object) -> bool:
     return not pod.terminating and (not same or (isinstance(after, Pod) and after.terminating))
 
 
-def _cause(pod: Pod, before: Frame, spec: Spec, in_flight: InFlight) -> Cause:
+def _cause(pod: Pod, before: Frame, spec: Spec, in_flight: InFlight, unready_until: Mapping[int, float]) -> Cause:
     writes = in_flight.writes
     # A surge that LWS's own maxSurge carries is given back by LWS itself.
     standing = before.leader_set.replicas if before.leader_set else 0
@@ -157,7 +160,8 @@ def _cause(pod: Pod, before: Frame, spec: Spec, in_flight: InFlight) -> Cause:
         return Cause.SCALED_AWAY
     if any(_releases(write, pod) for write in writes):
         return Cause.RELEASED
-    if pod.ordinal not in before.serving and pod.image != spec.image:
+    # After the step has looked a group may come to serve by its workers, which no precondition is about.
+    if unready_until.get(pod.ordinal, 0.0) >= scheduled(spec) and pod.image != spec.image:
         return Cause.UNBLOCKED
     return Cause.NONE
 

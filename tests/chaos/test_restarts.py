@@ -79,6 +79,22 @@ def test_a_group_below_the_partition_is_taken_down_if_it_is_broken_and_once_only
     assert len(needless(found)) == times - 1
 
 
+@pytest.mark.parametrize(("looked_again", "cause"), [(False, Cause.UNBLOCKED), (True, Cause.NONE)])
+def test_a_group_below_the_partition_may_have_recovered_only_since_the_step_looked(
+    cause: Cause, *, looked_again: bool
+) -> None:
+    story = released()
+    story.leave(3)
+    story.come(3, "model:2", serves=False)
+    story.write(image="model:1", partition=4)
+    story.settle()
+    story.pod(pod(3, "model:2"))
+    if looked_again:
+        story.write()
+    story.leave(3)
+    assert causes(story) == [Cause.RELEASED, cause]
+
+
 def test_what_others_delete_and_what_crashes_is_nobodys_fault() -> None:
     story = released()
     story.leave(0)
