@@ -30,6 +30,7 @@ class Spec(NamedTuple):
     observed: int = 0
     """The generation that the LWS controller has acted on."""
     max_surge: int | str = 0
+    max_unavailable: int | str = 1
     annotations: Mapping[str, str] = MappingProxyType({})
 
 
@@ -215,6 +216,7 @@ def _read_spec(item: Manifest) -> Spec:
         generation=metadata["generation"],
         observed=item.get("status", {}).get("observedGeneration", 0),
         max_surge=update.get("maxSurge", 0),
+        max_unavailable=update.get("maxUnavailable", 1),
         annotations=metadata.get("annotations", {}),
     )
 

@@ -16,7 +16,9 @@ class Story:
     def __init__(self, replicas: int) -> None:
         self.frames: list[Frame] = []
         self._now = 1000.0
-        self._spec = Spec(0, replicas, "model:1", 1, 1, 0, {WISH: f"{replicas}/0", "rollwright.io/fence": self.fence})
+        self._spec = Spec(
+            0, replicas, "model:1", 1, 1, annotations={WISH: f"{replicas}/0", "rollwright.io/fence": self.fence}
+        )
         self._sets: dict[str, GroupSet | None] = {NAME: GroupSet("set", "", replicas, 1, 1)}
         self._pods: dict[str, Pod | None] = {}
         for ordinal in range(replicas):

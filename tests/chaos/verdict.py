@@ -180,7 +180,10 @@ def _as_it_happened(played: Round, outages: list[Outage]) -> Plan:
 
 
 def _moments(frames: list[Frame], began: float) -> list[str]:
-    """What held from when on, of each group its image and whether it serves."""
+    """What held from when on: replicas + maxSurge (those of the leader StatefulSet) - maxUnavailable, and the groups.
+
+    Of each group its image and whether it serves.
+    """
     lines: list[str] = []
     last = ""
     for frame in frames:
@@ -189,8 +192,11 @@ def _moments(frames: list[Frame], began: float) -> list[str]:
                 f"{ordinal}:{leader.image.removeprefix('model:')}{'+' if ordinal in frame.serving else '-'}"
                 for ordinal, leader in sorted(frame.leaders.items())
             )
-            spec = frame.spec
-            now = f"partition {spec.partition}, replicas {spec.replicas} + {spec.max_surge}, {spec.image}; {groups}"
+            spec, standing = frame.spec, frame.leader_set.replicas if frame.leader_set else 0
+            now = (
+                f"partition {spec.partition}, replicas {spec.replicas} + {spec.max_surge} (now {standing}) "
+                f"- {spec.max_unavailable}, {spec.image}; {groups}"
+            )
             if now != last:
                 lines.append(f"{frame.change.at - began:.2f} s ({frame.change.at:.2f}): {now}")
             last = now
