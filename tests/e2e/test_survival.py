@@ -12,7 +12,7 @@ from rollwright.workflows.contract import Message, Phase
 from tests.devcluster.standin.namespace import until
 from tests.e2e.documented import TWO_TWO
 from tests.e2e.line import Line, line_to
-from tests.e2e.scene import BY_HAND, OLD, Scene, assert_left_alone, assert_never_touched, broken
+from tests.e2e.scene import AT_ONCE, BY_HAND, CAPTAIN, OLD, Scene, assert_left_alone, assert_never_touched, broken
 
 pytestmark = pytest.mark.real
 
@@ -107,15 +107,39 @@ async def test_what_a_terminated_workflow_has_left_is_found_and_goes_on(scene: S
         await rollout.reaches(2, 6)
         await rollout.replaced(2, 3)
         await rollout.handle.terminate()
-
-    async def troubles() -> list[str]:
-        found = json.loads(await scene.rollwright("doctor", "--json", code=1))
-        return [finding["trouble"] for finding in found["findings"]]
-
-    await until(troubles, lambda troubles: troubles == ["left half way"])
+    await is_found(scene)
     async with scene.rollout(TWO_TWO, begun_by=("doctor", "--repair", "resume")) as repaired:
         await scene.make_ready(*range(5, -1, -1))
         result = await repaired.result()
     assert result.phase is Phase.COMPLETED
     assert_never_touched(repaired.seen, 2, 3)
     assert_left_alone(await scene.lws())
+
+
+async def test_what_a_terminated_workflow_has_left_goes_back_where_that_is_asked_for(scene: Scene) -> None:
+    await scene.create(ready_after=AT_ONCE)
+    async with scene.rollout(TWO_TWO, broken("not-ready")) as rollout:
+        await rollout.reaches(2, 6)
+        await rollout.replaced(2, 3)
+        await rollout.handle.terminate()
+    await is_found(scene)
+    repair = ("doctor", "--repair", "rollback", "--actor", CAPTAIN, "--reason", "nothing gets ready")
+    async with scene.rollout(TWO_TWO, begun_by=repair) as repaired:
+        result = await repaired.result()
+    assert result.phase is Phase.COMPLETED
+    assert (result.by.actor, result.by.reason) == (CAPTAIN, "nothing gets ready")
+    assert_never_touched(repaired.seen, 0, 1)
+    assert [len(repaired.seen.leaders[ordinal]) for ordinal in (2, 3)] == [2, 2]
+    assert await scene.images() == {OLD}
+    assert_left_alone(await scene.lws())
+    assert "nothing found" in await scene.rollwright("doctor")
+
+
+async def is_found(scene: Scene) -> None:
+    """Wait until the target is known to have been left half way."""
+
+    async def troubles() -> list[str]:
+        found = json.loads(await scene.rollwright("doctor", "--json", code=1))
+        return [finding["trouble"] for finding in found["findings"]]
+
+    await until(troubles, lambda troubles: troubles == ["left half way"])
