@@ -167,7 +167,7 @@ class Scene:
             "metadata": {"name": NAME},
             "spec": {
                 "replicas": replicas,
-                "rolloutStrategy": {"rollingUpdateConfiguration": update or USERS},
+                "rolloutStrategy": {"type": "RollingUpdate", "rollingUpdateConfiguration": update or USERS},
                 "leaderWorkerTemplate": {"size": size, "workerTemplate": pod},
             },
         }

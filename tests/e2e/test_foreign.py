@@ -27,7 +27,6 @@ from tests.e2e.scene import (
 pytestmark = pytest.mark.real
 
 THEIRS = "model:theirs"
-SLOWLY = "1s"
 HALF_WAY = TWO_TWO.model_copy(update={"steps": (GatedStep(until=2),)})
 IMAGE = "/spec/leaderWorkerTemplate/workerTemplate/spec/containers/0/image"
 SETTINGS = "/spec/rolloutStrategy/rollingUpdateConfiguration"
@@ -105,13 +104,15 @@ async def test_a_change_by_somebody_else_is_frozen_until_people_say_whose_it_sha
 
 
 async def test_the_original_manifest_applied_while_a_surge_is_up_ends_within_the_promise(scene: Scene) -> None:
-    await scene.create(ready_after=SLOWLY)
+    await scene.create(ready_after=BY_HAND)
     async with scene.rollout(TWO_TWO) as rollout:
         await rollout.reaches(2, 6)
+        await rollout.replaced(2, 3)
         await scene.apply(scene.manifest)
         await rollout.until_phase(Phase.STALLED, "the template")
         assert_never_touched(rollout.seen, 0, 1)
         await rollout.send(Message.RESUME, side=Side.OURS)
+        await scene.make_ready(*range(5, -1, -1))
         result = await rollout.result()
     assert result.phase is Phase.COMPLETED
     assert await scene.images() == {NEW}

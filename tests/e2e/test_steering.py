@@ -87,6 +87,7 @@ async def test_a_fast_rollback_passes_a_straggler(scene: Scene) -> None:
     await scene.create(ready_after=BY_HAND)
     async with scene.rollout(Strategy(max_unavailable=2)) as rollout:
         await scene.make_ready(3, 2, 1)
+        await rollout.until(lambda now: now.observation and not now.observation.groups[0].ready)
         await rollout.until(lambda now: now.observation and now.observation.available == 3)
         await rollout.send(Message.ROLLBACK, fast=True)
         await scene.make_ready(0, image=OLD)
