@@ -159,18 +159,19 @@ def _strategy(random: Random, replicas: int, *, broken: bool) -> Strategy:
         if (unavailable, surge) == (0, 0):
             continue
         pacing = random.choice(tuple(Pacing))
+        # Eager can't be had with it where more may be surplus than missing, nor can failures be tolerated.
+        by_max_surge = pacing is Pacing.ORDERED and random.random() < 0.3
         gated = random.random() < 0.15
         strategy = Strategy(
             max_unavailable=unavailable,
             max_surge=surge,
             pacing=pacing,
             reclaim=random.choice(tuple(Reclaim)),
-            # Eager can't be had with it where more may be surplus than missing.
-            surge_by=SurgeBy.MAX_SURGE if pacing is Pacing.ORDERED and random.random() < 0.3 else SurgeBy.AUTO,
+            surge_by=SurgeBy.MAX_SURGE if by_max_surge else SurgeBy.AUTO,
             steps=(GatedStep(until=random.randint(1, replicas)),) if gated else (),
             partition=random.randint(1, replicas - 1) if replicas > 1 and random.random() < 0.15 else 0,
             failure_grace=3 if broken else 300,
-            max_failed_groups=1 if broken and random.random() < 0.2 else 0,
+            max_failed_groups=1 if broken and not by_max_surge and random.random() < 0.2 else 0,
             on_stall=random.choice(tuple(OnStall)),
         )
         # A scaling may not end in a budget of nothing, which holds a rollout up by rights.
