@@ -30,11 +30,14 @@ from rollwright.worker.run import make_worker
 from rollwright.workflows.contract import (
     PHASE_ATTRIBUTE,
     REVISION_ATTRIBUTE,
+    STATUS,
     TARGET_ATTRIBUTE,
     WORKFLOW_TYPE,
+    Message,
     RolloutInput,
     RolloutStatus,
 )
+from tests.bench.steering import shown_milliseconds
 
 NAMESPACE = "default"
 TARGET = "bench"
@@ -66,6 +69,9 @@ CASES = [
         {ordinal: 1.5 + 0.17 * (ordinal * 7 % 25) for ordinal in range(25)},
     ),
 ]
+
+
+STEERED = Case("steered", 4, Strategy(max_unavailable=1), default_seconds=3.0)
 
 
 @dataclass
@@ -164,6 +170,25 @@ async def measure(case: Case, api: Api, client: Client) -> dict[str, Any]:
     }
 
 
+async def measure_steering(cluster: DevCluster, api: Api, client: Client) -> dict[str, Any]:
+    """Run one rollout to which something is said all the time, and abort it."""
+    async with _target(api, STEERED):
+        handle = await _start(client, STEERED)
+        async with asyncio.timeout(_DEADLINE_SECONDS):
+            while (await handle.query(STATUS, result_type=RolloutStatus)).steps < 2:
+                await asyncio.sleep(0.1)
+        shown = await shown_milliseconds(handle, cluster)
+        began = time.perf_counter()
+        await handle.signal(Message.ABORT, {"actor": "bench"})
+        result = await asyncio.wait_for(handle.result(), _DEADLINE_SECONDS)
+        seconds = time.perf_counter() - began
+    return {
+        "result": result.phase,
+        "message_shown_ms": {when: _percentiles(found) for when, found in shown.items()},
+        "abort_to_result_seconds": round(seconds, 2),
+    }
+
+
 def lower_bound(case: Case) -> float:
     """Seconds that the same plan takes when everybody reacts at once: the simulator with no delays."""
     *_, last = simulate(case.strategy, World(case.replicas), case.start_up)
@@ -227,10 +252,11 @@ async def main() -> dict[str, Any]:
             watches = Watches(api)
             async with make_worker(environment.client, api, watches, "bench"):
                 cases = [await measure(case, api, environment.client) for case in CASES]
+                steering = await measure_steering(cluster, api, environment.client)
             await watches.close()
     finally:
         await cluster.down()
-    return {"cores": os.cpu_count(), "rollouts": cases}
+    return {"cores": os.cpu_count(), "rollouts": cases, "steering": steering}
 
 
 def _only_ours_on_stdout() -> int:
