@@ -113,7 +113,7 @@ class RolloutActivities:
     @activity.defn(name=ActivityName.RECLAIM_REPLICAS)
     async def reclaim_replicas(self, request: TakeStep) -> Outcome:
         """Give surge groups back."""
-        return await self._carry_out(request, partial(steps.scale, surge_by=request.surge_by))
+        return await self._carry_out(request, partial(steps.scale, floor=request.floor, surge_by=request.surge_by))
 
     @activity.defn(name=ActivityName.SETTLE_DISPUTE)
     async def settle_dispute(self, request: SettleDispute) -> str:

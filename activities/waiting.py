@@ -117,7 +117,7 @@ class Waiter:
                 seen.asked,
                 snapshot.starts(seen),
                 moment.timestamp(),
-                grace_seconds=strategy.unready_grace,
+                strategy,
             )
         self._surge_limit = placed_surge(
             self._ordeals,

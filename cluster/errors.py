@@ -41,6 +41,10 @@ class MissingError(PermanentError):
     """The object doesn't exist."""
 
 
+class GoneError(MissingError):
+    """The target itself doesn't exist."""
+
+
 class ForbiddenError(PermanentError):
     """The permissions don't allow it."""
 
@@ -57,6 +61,8 @@ def translate(error: ApiException, what: str) -> ClusterError:
     """The error for an answer of the API server. `what` was tried, e.g. "patch leaderworkersets NS/NAME"."""
     message = _message(error)
     match error.status:
+        case 404 if not _is_of_the_api_server(error):
+            return UnreachableError(f"{what}: something between answers 404; is the API server up?")
         case 404:
             return MissingError(f"{what}: not found ({message})")
         case 401:  # temporary: tokens are renewed
@@ -71,6 +77,15 @@ def translate(error: ApiException, what: str) -> ClusterError:
             return RefusedError(f"{what}: refused: {message}")
         case _:
             return UnreachableError(f"{what}: the API server answers {error.status} ({message})")
+
+
+def _is_of_the_api_server(error: ApiException) -> bool:
+    """Whether the API server itself says so, and not a proxy before it.
+
+    Of a path it doesn't serve, as without LWS's API, it says so in plain text.
+    """
+    body = (error.body or "").strip()
+    return body == "404 page not found" or body.startswith("{")
 
 
 def _message(error: ApiException) -> str:

@@ -157,11 +157,12 @@ class Ledger:
         changes = patches.template(wanted, lws)
         answer = await self._api.patch(LEADER_WORKER_SETS, self._namespace, self._name, changes, dry_run=True)
         after = template_of(answer)
-        name = kept_name(lws, after)
-        for kept in entries:
-            if kept.name == name:
-                self._check(kept)
+        self._check_content(lws, after, entries)
         return after
+
+    async def check_standing(self, lws: Manifest) -> None:
+        """Raise RefusedError if the template that an object has was rejected."""
+        self._check_content(lws, template_of(lws), await self.entries(lws))
 
     async def keep(
         self, lws: Manifest, change: Change, restarted_at: str, fence: Fence, *, actor: str, reason: str
@@ -206,6 +207,12 @@ class Ledger:
             f"{self}: no template is kept for it under the name {name}; "
             f"`rollwright history lws/{self._name} -n {self._namespace}` shows those that are"
         )
+
+    def _check_content(self, lws: Manifest, template: Manifest, entries: list[KeptTemplate]) -> None:
+        name = kept_name(lws, template)
+        for kept in entries:
+            if kept.name == name:
+                self._check(kept)
 
     def _check(self, kept: KeptTemplate) -> None:
         """Raise RefusedError if it was rejected."""

@@ -12,6 +12,7 @@ from rollwright.cluster.causes import (
     most_telling,
     unreadiness_of,
 )
+from rollwright.rollout.observation import Cause
 
 _FIRST_CONDITIONS = timedelta(seconds=5)
 _MOST_CHARACTERS = 200
@@ -31,7 +32,8 @@ def group_unreadiness(
     if size == 1:
         return None
     if workers is None or not _owns(leader, workers) or _revision(workers) != _revision(leader):
-        return STARTING._replace(words="its workers are being started")
+        found = _why(pods, now)  # workers of the leader before may stand in the way
+        return found if found.cause is not Cause.STARTING else STARTING._replace(words="its workers are being started")
     if any("deletionTimestamp" in pod["metadata"] for pod in pods):
         return _why(pods, now)
     counted = workers.get("status", {}).get("readyReplicas", 0)

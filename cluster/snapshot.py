@@ -123,8 +123,13 @@ class Snapshot:
         return self.is_settled and self.reflected_partition <= partition
 
     def old_window(self) -> list[Manifest]:
-        """Leaders released and not yet replaced, also by a write that the leader StatefulSet doesn't show yet."""
-        return self._outdated_from(min(self.reflected_partition, configuration(self.lws).get("partition", 0)))
+        """Leaders released and not yet replaced, also by a write that the leader StatefulSet doesn't show yet.
+
+        And by what we have asked for, whatever somebody else has set since.
+        """
+        released = [self.reflected_partition, configuration(self.lws).get("partition", 0)]
+        asked = self.record.asked if self.record else None
+        return self._outdated_from(min([*released, asked.partition] if asked else released))
 
     def _outdated_from(self, partition: int) -> list[Manifest]:
         return [

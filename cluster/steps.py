@@ -16,6 +16,7 @@ from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.cluster.templates import template_of
 from rollwright.rollout.difference import in_short
+from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Step, stuck_below
 from rollwright.rollout.spec import SurgeBy
 
@@ -71,6 +72,8 @@ async def settle(target: LeaderWorkerSet, fence: Fence, *, theirs: bool) -> str:
     record = target.record_of(lws)
     if record is None or record.edited(lws):
         return ""
+    if theirs:
+        await target.ledger.check_standing(lws)
     name = await target.ledger.keep_standing(lws, fence) if theirs else ""
     if found := record.found:
         record = record.model_copy(update={"found": None, **(found.settings if theirs else {})})
@@ -116,10 +119,7 @@ async def lower_partition(
     """
     snapshot = await target.read()
     lws, record = snapshot.lws, target.record_of(snapshot.lws)
-    seen = snapshot.observe(None, 0, now())
-    if seen.kept(step.partition, step.groups) < min(floor, seen.kept(seen.partition, seen.groups_asked)):
-        await target.write(lws, generation, fence, [])  # an attempt that was frozen half way is not to go on
-        raise ConflictError(f"{target}: groups have become unready since the step was planned")
+    seen = await _still_safe(target, snapshot, step, generation, fence, floor=floor)
     wide = asking.opened(lws, record, step, surge_by, seen)
     await target.write(lws, generation, fence, patches.hold(lws, *wide))
     if arrived := await _arrival(target, step.partition):
@@ -127,12 +127,37 @@ async def lower_partition(
 
 
 async def scale(
-    target: LeaderWorkerSet, step: Step, generation: int, fence: Fence, *, surge_by: SurgeBy = SurgeBy.REPLICAS
+    target: LeaderWorkerSet,
+    step: Step,
+    generation: int,
+    fence: Fence,
+    *,
+    floor: int = 0,
+    surge_by: SurgeBy = SurgeBy.REPLICAS,
 ) -> None:
-    """Ask for more groups, or give some back: the highest ordinals go."""
-    lws = await target.read_object()
+    """Ask for more groups, or give some back: the highest ordinals go.
+
+    Raises ConflictError if fewer than `floor` groups would be left by now.
+    """
+    snapshot = await target.read()
+    lws = snapshot.lws
+    await _still_safe(target, snapshot, step, generation, fence, floor=floor)
     held = asking.closed(lws, target.record_of(lws), step.groups, surge_by, partition=step.partition)
     await target.write(lws, generation, fence, patches.hold(lws, *held))
+
+
+async def _still_safe(
+    target: LeaderWorkerSet, snapshot: Snapshot, step: Step, generation: int, fence: Fence, *, floor: int
+) -> Observation:
+    """What is seen now, if the step may still be taken. Raises ConflictError if groups have failed since.
+
+    An attempt that was frozen half way is not to go on either, so the fence is written then, too.
+    """
+    seen = snapshot.observe(None, 0, now())
+    if seen.kept(step.partition, step.groups) < min(floor, seen.kept(seen.partition, seen.groups_asked)):
+        await target.write(snapshot.lws, generation, fence, [])
+        raise ConflictError(f"{target}: groups have become unready since the step was planned")
+    return seen
 
 
 async def take_in_hand(
@@ -144,21 +169,40 @@ async def take_in_hand(
 
 
 async def _replace_released(target: LeaderWorkerSet, fence: Fence, snapshot: Snapshot) -> None:
-    """Delete the leaders that are released and old, and close what was opened for the release.
+    """Close what was opened for the release, and delete the leaders that are released and old.
 
     Only while the spec is as this step has written it. Under another template groups that are done would look old, and
     a lower partition would have more of them released than was planned; closed over, neither would ever be noticed.
     """
+    _check_unchanged(target, fence, snapshot)
+    closed = await _closed(target, fence, snapshot)
+    if closed is None:
+        return  # seen to be late, they are replaced by a step of their own
+    _check_unchanged(target, fence, closed)
+    if released := closed.released_leaders():
+        target.check_fence(await target.read_object(), fence)  # the pods were read after the object: it may be late
+        await asyncio.gather(*(target.delete_leader(leader) for leader in released))
+
+
+def _check_unchanged(target: LeaderWorkerSet, fence: Fence, snapshot: Snapshot) -> None:
+    """Raise SupersededError or ConflictError if anybody has written to the target since this step did."""
     target.check_fence(snapshot.lws, fence)
     record = target.record_of(snapshot.lws)
     if record and (found := record.edited(snapshot.lws)):
         raise ConflictError(f"{target}: somebody else has changed it since the groups were released ({found})")
-    if released := snapshot.released_leaders():
-        target.check_fence(await target.read_object(), fence)  # the pods were read after the object: it may be late
-        await asyncio.gather(*(target.delete_leader(leader) for leader in released))
-    held = asking.unchanged(snapshot.lws, record)
-    if configuration(snapshot.lws).get("maxUnavailable") != held.asked.max_unavailable:
-        await target.amend(snapshot.lws, fence, patches.hold(snapshot.lws, *held))
+
+
+async def _closed(target: LeaderWorkerSet, fence: Fence, snapshot: Snapshot) -> Snapshot | None:
+    """What is there once LWS has taken up that its maxUnavailable is narrow again; None if that takes too long.
+
+    Groups are taken down after it: where its cache is behind, LWS raises the partition of its StatefulSet again with
+    this very write (seen of v0.9.0 after an outage of the API server), and they would come back old.
+    """
+    held = asking.unchanged(snapshot.lws, target.record_of(snapshot.lws))
+    if configuration(snapshot.lws).get("maxUnavailable") == held.asked.max_unavailable:
+        return snapshot
+    await target.amend(snapshot.lws, fence, patches.hold(snapshot.lws, *held))
+    return await _arrival(target, snapshot.reflected_partition)
 
 
 async def unblock(target: LeaderWorkerSet, step: Step, generation: int, fence: Fence) -> None:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, asynccontextmanager
 
 from rollwright.cluster import names, patches
 from rollwright.cluster.api import LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Manifest
-from rollwright.cluster.errors import ConflictError, MissingError, RefusedError, SupersededError
+from rollwright.cluster.errors import ConflictError, GoneError, MissingError, RefusedError, SupersededError
 from rollwright.cluster.ledger import Ledger
 from rollwright.cluster.record import Fence, Record, record_text
 from rollwright.cluster.snapshot import Snapshot
@@ -47,7 +47,7 @@ class LeaderWorkerSet:
         try:
             return await self._api.get(LEADER_WORKER_SETS, self._namespace, self._name)
         except MissingError as error:
-            raise MissingError(f"{self} does not exist, or this cluster has no LeaderWorkerSets: {error}") from error
+            raise GoneError(f"{self} does not exist, or this cluster has no LeaderWorkerSets: {error}") from error
 
     async def last_seen(self) -> Snapshot | None:
         """What the shared watches have told, at no cost, if anything. They may disagree: decide on `read`."""

@@ -12,6 +12,8 @@ from rollwright.rollout.spec import Model, Strategy
 
 _LOOP = 3
 """So many leaders that nobody has asked for are a crash loop."""
+_LEAST_CALM_SECONDS = 60.0
+"""If one lasts so long, and for the strategy's failureGrace, it is none: nodes are drained while models load."""
 
 
 class Ordeal(Model):
@@ -23,7 +25,8 @@ class Ordeal(Model):
     leader: str
     """The uid of its leader pod; empty while there is none."""
     leaders: int = 1
-    """Leader pods it has had."""
+    """Leader pods it has had, without one of them lasting."""
+    leader_since: float | None = None
     unplaced_since: float | None = None
     """Since when not all of its pods have nodes."""
     ready_since: float | None = None
@@ -51,14 +54,15 @@ class Start(NamedTuple):
 
 
 def follow(
-    ordeals: Mapping[int, Ordeal], groups: Iterable[Group], starts: Iterable[Start], now: float, *, grace_seconds: float
+    ordeals: Mapping[int, Ordeal], groups: Iterable[Group], starts: Iterable[Start], now: float, strategy: Strategy
 ) -> dict[int, Ordeal]:
     """The ordeals after one more look at the groups that are asked for.
 
     One is over once its group has served for the grace, or is to be replaced. While a group is leaving it lasts: the
     leader of a crash loop may take its time.
     """
-    followed = {start.ordinal: _follow(ordeals.get(start.ordinal), start, now) for start in starts}
+    calm_seconds = max(_LEAST_CALM_SECONDS, strategy.failure_grace)
+    followed = {start.ordinal: _follow(ordeals.get(start.ordinal), start, now, calm_seconds) for start in starts}
     for group in groups:
         ordeal = ordeals.get(group.ordinal)
         if ordeal is None or not group.updated or group.ordinal in followed:
@@ -66,7 +70,7 @@ def follow(
         ready_since = now if ordeal.ready_since is None else ordeal.ready_since
         if not group.available:
             followed[group.ordinal] = ordeal
-        elif now - ready_since < grace_seconds:
+        elif now - ready_since < strategy.unready_grace:
             followed[group.ordinal] = ordeal.model_copy(update={"ready_since": ready_since})
     return followed
 
@@ -85,11 +89,12 @@ def placed_surge(
     return min(waiting) - replicas if waiting else None
 
 
-def _follow(ordeal: Ordeal | None, start: Start, now: float) -> Ordeal:
+def _follow(ordeal: Ordeal | None, start: Start, now: float, calm_seconds: float) -> Ordeal:
     if ordeal is None:
         ordeal = Ordeal(since=now, leader=start.leader)
     another = bool(ordeal.leader) and start.leader not in ("", ordeal.leader)
-    leaders = ordeal.leaders + another
+    leader_since = now if another or ordeal.leader_since is None else ordeal.leader_since
+    leaders = 1 if now - leader_since >= calm_seconds else ordeal.leaders + another
     failing = not start.cause.heals or leaders >= _LOOP
     since = now if ordeal.failing_since is None else ordeal.failing_since
     return Ordeal(
@@ -98,6 +103,7 @@ def _follow(ordeal: Ordeal | None, start: Start, now: float) -> Ordeal:
         unplaced_since=None if start.placed else ordeal.unplaced_since or now,
         leader=start.leader or ordeal.leader,
         leaders=leaders,
+        leader_since=leader_since,
     )
 
 

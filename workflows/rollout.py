@@ -377,7 +377,7 @@ class RolloutWorkflow(Inbox):
         permanent = describing.is_permanent(error)
         self._looks_anew = True
         kind = getattr(cause, "type", None)
-        if permanent and self._state.prepared and kind == "MissingError":
+        if permanent and self._state.prepared and kind == "GoneError":
             self._finish(Phase.DELETED, message)
             return
         if permanent and not self._state.prepared and not self._pending:

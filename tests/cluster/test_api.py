@@ -99,6 +99,13 @@ async def test_answers_are_told_apart(status: int, message: str, error: type[Clu
             await api.get(PODS, "default", "a")
 
 
+async def test_what_a_proxy_does_not_find_is_not_missing() -> None:
+    """A rollout would end for good, as if its target was deleted."""
+    async with server(saying("<html>no backend</html>", status="404 Not Found")) as api:
+        with pytest.raises(UnreachableError, match="something between answers 404"):
+            await api.get(PODS, "default", "a")
+
+
 async def test_a_kind_the_cluster_does_not_have_is_missing() -> None:
     async with server(saying("404 page not found\n", status="404 Not Found")) as api:
         with pytest.raises(MissingError):

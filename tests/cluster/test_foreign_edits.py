@@ -4,6 +4,7 @@ import pytest
 
 from rollwright.cluster import names, steps
 from rollwright.cluster.errors import ConflictError, MissingError, RefusedError, SupersededError
+from rollwright.cluster.ledger import Rejection
 from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LeaderWorkerSet
@@ -162,6 +163,18 @@ async def test_theirs_become_the_users_settings_and_their_template_the_target(re
     assert await real.settings() == HELD | {"maxUnavailable": 3}, "as narrow as they have it now"
     assert await steps.restore(real.target, await real.generation(), fence(5)) == ""
     assert await real.settings() == {"partition": 0, "maxUnavailable": 3, "maxSurge": 1}
+
+
+async def test_a_template_that_was_rejected_does_not_hold_because_somebody_has_put_it_there(real: Real) -> None:
+    ours = await under_way(real)
+    await edit(real, leaderWorkerTemplate=THEIR_TEMPLATE)
+    await freeze(real.target, ours, 3)
+    lws = await real.target.read_object()
+    theirs = next(kept for kept in await real.target.ledger.entries(lws) if kept.template == template_of(lws))
+    await real.target.ledger.reject(theirs, Rejection(actor="ann", reason="slow", at="today"))
+    with pytest.raises(RefusedError, match="ann has rejected"):
+        await steps.settle(real.target, fence(4), theirs=True)
+    assert (await look(real.target, ours)).dispute
 
 
 async def test_ours_leaves_the_users_settings_and_has_our_template_put_in_place_again(real: Real) -> None:

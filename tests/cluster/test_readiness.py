@@ -69,6 +69,15 @@ def test_workers_count_if_they_are_this_leaders_and_up_to_date(workers: Json | N
     assert group_unreadiness(leader, workers, pods, NOON) == Unreadiness(Cause.STARTING, words)
 
 
+def test_a_worker_of_the_leader_before_that_does_not_go_is_told() -> None:
+    leader = pod(0, size=2)
+    stuck = pod(0, worker=1, size=2, ready=False, leaving=True)
+    stuck["metadata"]["deletionTimestamp"] = "2026-01-01T11:00:00Z"
+    found = group_unreadiness(leader, worker_set(0, owner="u-before"), [leader, stuck], NOON)
+    assert found
+    assert (found.cause, found.words.partition(":")[0]) == (Cause.NODE, "llm-0-1")
+
+
 def test_a_worker_that_is_deleted_takes_its_group_along() -> None:
     leader, pods = of_two(leaving=True)
     assert why(leader, worker_set(0), pods) == "llm-0-1: leaving"

@@ -56,6 +56,16 @@ async def test_prepare_puts_the_template_in_place_and_moves_nothing_but_the_surg
     )
 
 
+async def test_a_surge_is_not_given_back_that_is_needed_since_the_step_was_planned(real: Real) -> None:
+    await prepare(real, groups=4)
+    step = Step(action=Action.RECLAIM_REPLICAS, partition=3, groups=3)
+    with pytest.raises(ConflictError, match="unready since the step was planned"):
+        await steps.scale(real.target, step, await real.generation(), fence(2), floor=4)
+    assert (await real.spec())["replicas"] == 4
+    await steps.scale(real.target, step, await real.generation(), fence(3), floor=3)
+    assert (await real.spec())["replicas"] == 3
+
+
 async def test_a_rollback_makes_deletes_decided_on_before_miss(real: Real) -> None:
     """The StatefulSet controller itself replaces group 2, which takes its time, and leaves group 1 for later."""
     await prepare(real, change=SLOW)

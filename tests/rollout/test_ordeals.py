@@ -8,8 +8,8 @@ from rollwright.rollout.observation import Cause, Group
 from rollwright.rollout.ordeals import Ordeal, Start, follow, in_words, placed_surge
 from rollwright.rollout.spec import Strategy
 
-STRATEGY = Strategy(progress_deadline=7200, failure_grace=300)
 GRACE = 30
+STRATEGY = Strategy(progress_deadline=7200, failure_grace=300, unready_grace=GRACE)
 
 
 class Look(NamedTuple):
@@ -34,7 +34,7 @@ def after(*looks: Look | Plain) -> Ordeal | None:
         serves = look.cause is None and not look.leaving
         group = Group(ordinal=3, updated=not look.replaced, ready=serves, terminating=look.leaving)
         starts = [Start(3, look.leader, look.cause)] if look.cause else []
-        ordeals = follow(ordeals, [group], starts, look.now, grace_seconds=GRACE)
+        ordeals = follow(ordeals, [group], starts, look.now, STRATEGY)
     return ordeals.get(3)
 
 
@@ -90,7 +90,7 @@ def test_it_is_over_once_the_group_has_served_for_the_grace() -> None:
     assert after((0.0, "a", Cause.STARTING), (10.0,), (39.0,)) is not None
     assert after((0.0, "a", Cause.STARTING), (10.0,), (40.0,)) is None
     renewed = after((0.0, "a", Cause.STARTING), (10.0,), (40.0,), (50.0, "b", Cause.STARTING))
-    assert renewed == Ordeal(since=50.0, leader="b")
+    assert renewed == Ordeal(since=50.0, leader="b", leader_since=50.0)
 
 
 def test_serving_for_a_moment_counts_from_its_own_beginning() -> None:
@@ -106,7 +106,7 @@ def test_a_crash_loop_lasts_while_its_leader_takes_its_time_to_leave() -> None:
 
 def test_it_is_over_once_the_group_is_to_be_replaced_or_is_not_asked_for() -> None:
     assert after(Look(0.0, "a", Cause.CRASH), Look(1.0, leaving=True, replaced=True)) is None
-    left = follow({3: Ordeal(since=0.0, leader="a")}, [], [], 1.0, grace_seconds=GRACE)
+    left = follow({3: Ordeal(since=0.0, leader="a")}, [], [], 1.0, STRATEGY)
     assert left == {}
 
 
@@ -133,7 +133,7 @@ def unplaced(*looks: tuple[float, bool]) -> dict[int, Ordeal]:
     ordeals: dict[int, Ordeal] = {}
     for now, placed in looks:
         start = Start(5, "a", Cause.STARTING, placed)
-        ordeals = follow(ordeals, [Group(ordinal=5, updated=True, ready=False)], [start], now, grace_seconds=GRACE)
+        ordeals = follow(ordeals, [Group(ordinal=5, updated=True, ready=False)], [start], now, STRATEGY)
     return ordeals
 
 
@@ -161,3 +161,10 @@ def test_an_old_leader_that_does_not_go_fails_its_group_at_the_deadline_and_is_n
     known = after(*looks, (7100.0, "a", Cause.STARTING))
     assert known
     assert known.leaders == 1
+
+
+def test_a_group_that_loses_its_node_again_and_again_while_it_loads_is_no_crash_loop() -> None:
+    drained = ((0.0, "a", Cause.UNREADY), (600.0, "b", Cause.UNREADY), (1500.0, "c", Cause.UNREADY))
+    assert why(*drained, (1799.0, "c", Cause.UNREADY), at=1799) == ""
+    assert why(*drained, (1800.0, "c", Cause.UNREADY), at=1800) == ""
+    assert why(*drained, (1800.0, "c", Cause.UNREADY), (2500.0, "c", Cause.UNREADY), at=2500) == ""

@@ -183,7 +183,7 @@ async def test_a_target_that_is_deleted_ends_the_rollout_cleanly(server: Workflo
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
         await steps(cluster, 2)
-        cluster.refusals = [ApplicationError("lws/llm does not exist", type="MissingError", non_retryable=True)]
+        cluster.refusals = [ApplicationError("lws/llm does not exist", type="GoneError", non_retryable=True)]
         cluster.stuck = False
         result = await handle.result()
     assert result.phase is Phase.DELETED
