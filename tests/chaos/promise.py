@@ -64,6 +64,11 @@ class InFlight:
         return [written(spec) for spec in self._specs.values()]
 
     @property
+    def generations(self) -> list[int]:
+        """Of the spec, that each made."""
+        return list(self._specs)
+
+    @property
     def wishes(self) -> list[int]:
         """The replicas that the user wanted at each."""
         return [wanted(spec) for spec in self._specs.values()]

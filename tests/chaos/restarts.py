@@ -7,7 +7,7 @@ but a surge comes and goes only as often as there was a reason to ask for it.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from math import inf
 from typing import NamedTuple
@@ -40,38 +40,124 @@ class Restart(NamedTuple):
     cause: Cause
     target: int
     """Which of the templates that were rolled out one after another, counted from 0."""
-    occasions: int
-    """How many reasons there were by then to ask for a surge."""
+    reasons: int
+    """How many there were by then to ask for a surge under that template."""
 
     def __str__(self) -> str:
         return f"{self.at:.2f} group {self.ordinal} (template {self.target}) {self.cause}, leader {self.uid}"
 
 
-class _Occasions:
-    """Counts the reasons to ask for a surge, at first or anew.
+class _Templates:
+    """The templates that were rolled out one after another, and how often each gave reason to ask for a surge.
 
     A rollout asks for all of it at once while groups are to be updated, and from then on gives back what fewer and
-    fewer unfinished groups need. So what is given back is asked for again only where there are more unfinished groups
-    than before: under another template, with other replicas, where a group that was done is lost, once a gate is
-    passed; or where an abort or a resume has the rollout begin anew under the same template. (That a surge without
-    nodes is tried again by itself is for longer rollouts than these.) A bound for each time a group goes would be
-    closer, but would have to know what a step that gave it back was decided on; over all of a round it needn't.
+    fewer unfinished groups need. So what is given back is asked for again under the same template only where there are
+    more unfinished groups than before: with other replicas, where a group that was done is lost, once a gate is passed;
+    or where an abort or a resume has the rollout begin anew. (That a surge without nodes is tried again by itself is
+    for longer rollouts than these.) Which of these came before a group went, and was known to the step that gave it
+    back, can't be told: so they are counted from the beginning of the template.
     """
 
     def __init__(self, steered: Collection[float]) -> None:
+        """`steered`: when somebody had the rollout begin anew, or pass a gate."""
+        self.images: list[str] = []
         self._steered = steered
-        self._seen = 0
-        self._before: tuple[str, str] | None = None
+        self._numbers: dict[int, int] = {}
+        self._wish = ""
+        self._reasons = 0
+        self._reasons_before: list[int] = []
 
-    def take(self, frame: Frame, lost: Pod | None) -> int:
-        """So many by this frame."""
-        self._seen += lost is not None
+    def take(self, frame: Frame, lost: Pod | None) -> None:
+        """In their order; `lost`: the pod that went by itself, if one did."""
+        self._reasons += lost is not None
+        if not frame.spec:
+            return
+        wish = frame.spec.annotations[WISH]
+        self._reasons += self._wish not in ("", wish)
+        self._wish = wish
+        if self.images[-1:] != [frame.spec.image]:
+            self.images.append(frame.spec.image)
+            self._reasons_before.append(self._so_far(frame.change.at))
+        self._numbers[frame.spec.generation] = len(self.images) - 1
+
+    def number(self, generation: int) -> int:
+        """Of the template that a spec asked for."""
+        return self._numbers[generation]
+
+    def reasons(self, number: int, until: float) -> int:
+        """How often a surge may have been asked for under a template; the original needs none to begin with."""
+        return (number > 0) + self._so_far(until) - self._reasons_before[number]
+
+    def _so_far(self, until: float) -> int:
+        return self._reasons + sum(at <= until for at in self._steered)
+
+
+class _Account:
+    """Takes frames in their order, and says of each whether a leader was taken down by it, and why."""
+
+    def __init__(self, injected: Collection[str], steered: Collection[float]) -> None:
+        self._templates = _Templates(steered)
+        self._in_flight = InFlight()
+        self._standing: dict[int, int] = {}
+        """What the leader StatefulSet asks for, by the generations of it that its controller may still act on."""
+        self._losses = Losses(injected)
+        self._doomed: set[str] = set()
+        self._unready_until: dict[int, float] = {}
+        self._before: Frame | None = None
+
+    def take(self, frame: Frame) -> Restart | None:
+        """The restart that begins with it, if one does."""
+        before, self._before = self._before, frame
+        lost = self._losses.take(before, frame) if before else None
+        self._templates.take(frame, lost)
+        self._take_writes(frame)
+        if not before:
+            return None
+        self._unready_until |= dict.fromkeys(before.leaders.keys() - before.serving, frame.change.at)
+        if lost:
+            self._doomed.add(lost.uid if lost.is_leader else before.leader_of_set.get(lost.owner, ""))
+        pod = before.pods.get(frame.change.name) if frame.change.kind == "Pod" else None
+        if frame.spec and pod and pod.is_leader and _is_taken_down(pod, frame.change.item):
+            return self._restart(pod, frame.change.at, frame.spec)
+        return None
+
+    def _take_writes(self, frame: Frame) -> None:
         if frame.spec:
-            now = frame.spec.image, frame.spec.annotations[WISH]
-            if self._before:
-                self._seen += sum(one != other for one, other in zip(self._before, now, strict=True))
-            self._before = now
-        return self._seen + sum(at <= frame.change.at for at in self._steered)
+            self._in_flight.take(frame.spec, frame.leader_set)
+        if leaders := frame.leader_set:
+            asked_for = {**self._standing, leaders.generation: leaders.replicas}
+            self._standing = {at: replicas for at, replicas in asked_for.items() if at >= leaders.observed}
+
+    def _restart(self, pod: Pod, at: float, spec: Spec) -> Restart:
+        cause = Cause.BY_ITSELF if pod.uid in self._doomed else self._cause(pod, spec)
+        target = self._target(pod, cause)
+        return Restart(at, pod.ordinal, pod.uid, cause, target, self._templates.reasons(target, at))
+
+    def _cause(self, pod: Pod, spec: Spec) -> Cause:
+        writes = self._in_flight.writes
+        # A surge that LWS's own maxSurge carries is given back by LWS itself.
+        asked_for = min([*self._standing.values(), *(write.groups for write in writes)])
+        if pod.ordinal >= max(asked_for, min(self._in_flight.wishes)):
+            return Cause.SCALED_AWAY
+        if any(_releases(write, pod) for write in writes):
+            return Cause.RELEASED
+        # After the step has looked a group may come to serve by its workers, which no precondition is about.
+        if self._unready_until.get(pod.ordinal, 0.0) >= scheduled(spec) and pod.image != spec.image:
+            return Cause.UNBLOCKED
+        return Cause.NONE
+
+    def _target(self, pod: Pod, cause: Cause) -> int:
+        """The template for which the leader was taken down: the latest that released it, else the latest there is.
+
+        If it was given back, the first of those under which that may have been asked for.
+        """
+        if cause is Cause.SCALED_AWAY:
+            return self._templates.number(min(self._in_flight.generations))
+        images = self._templates.images
+        for number in range(len(images) - 1, -1, -1):
+            if any(write.revision == images[number] and _releases(write, pod) for write in self._in_flight.writes):
+                return number
+        return len(images) - 1
 
 
 def restarts(frames: Iterable[Frame], injected: Collection[str], steered: Collection[float] = ()) -> list[Restart]:
@@ -80,29 +166,8 @@ def restarts(frames: Iterable[Frame], injected: Collection[str], steered: Collec
     `injected`: the pods that were deleted on purpose, by uid; `steered`: when somebody had the rollout begin anew, or
     pass a gate.
     """
-    found: list[Restart] = []
-    targets: list[str] = []
-    in_flight, losses, doomed, occasions = InFlight(), Losses(injected), set[str](), _Occasions(steered)
-    unready_until: dict[int, float] = {}
-    before: Frame | None = None
-    for frame in frames:
-        if before:
-            unready_until |= dict.fromkeys(before.leaders.keys() - before.serving, frame.change.at)
-        if frame.spec:
-            if targets[-1:] != [frame.spec.image]:
-                targets.append(frame.spec.image)
-            in_flight.take(frame.spec, frame.leader_set)
-        lost = losses.take(before, frame) if before else None
-        if before and lost:
-            doomed.add(lost.uid if lost.is_leader else before.leader_of_set.get(lost.owner, ""))
-        so_many = occasions.take(frame, lost)
-        pod = before.pods.get(frame.change.name) if before and frame.change.kind == "Pod" else None
-        if before and frame.spec and pod and pod.is_leader and _is_taken_down(pod, frame.change.item):
-            cause = Cause.BY_ITSELF if pod.uid in doomed else _cause(pod, before, frame.spec, in_flight, unready_until)
-            target = _target(pod, in_flight.writes, targets)
-            found.append(Restart(frame.change.at, pod.ordinal, pod.uid, cause, target, so_many))
-        before = frame
-    return found
+    account = _Account(injected, steered)
+    return [restart for frame in frames if (restart := account.take(frame))]
 
 
 def history(frames: Iterable[Frame], restart: Restart) -> list[str]:
@@ -123,9 +188,7 @@ def needless(found: Iterable[Restart]) -> list[Restart]:
     times: Counter[tuple[int, Cause, int]] = Counter()
     needless = []
     for restart in found:
-        scaled_away = restart.cause is Cause.SCALED_AWAY
-        # A surge that comes under one template may go under the next, so they are counted together.
-        kind = (restart.ordinal, restart.cause, 0 if scaled_away else restart.target)
+        kind = (restart.ordinal, restart.cause, restart.target)
         times[kind] += 1
         if times[kind] > _allowed(restart):
             needless.append(restart)
@@ -140,7 +203,7 @@ def _allowed(restart: Restart) -> float:
         case Cause.RELEASED | Cause.UNBLOCKED:
             return 1
         case Cause.SCALED_AWAY:
-            return restart.occasions
+            return restart.reasons
         case Cause.BY_ITSELF:
             return inf
 
@@ -151,28 +214,5 @@ def _is_taken_down(pod: Pod, after: object) -> bool:
     return not pod.terminating and (not same or (isinstance(after, Pod) and after.terminating))
 
 
-def _cause(pod: Pod, before: Frame, spec: Spec, in_flight: InFlight, unready_until: Mapping[int, float]) -> Cause:
-    writes = in_flight.writes
-    # A surge that LWS's own maxSurge carries is given back by LWS itself.
-    standing = before.leader_set.replicas if before.leader_set else 0
-    asked_for = min([standing, *(write.groups for write in writes)])
-    if pod.ordinal >= max(asked_for, min(in_flight.wishes)):
-        return Cause.SCALED_AWAY
-    if any(_releases(write, pod) for write in writes):
-        return Cause.RELEASED
-    # After the step has looked a group may come to serve by its workers, which no precondition is about.
-    if unready_until.get(pod.ordinal, 0.0) >= scheduled(spec) and pod.image != spec.image:
-        return Cause.UNBLOCKED
-    return Cause.NONE
-
-
 def _releases(write: Written, pod: Pod) -> bool:
     return pod.image != write.revision and pod.ordinal >= write.partition
-
-
-def _target(pod: Pod, writes: list[Written], targets: list[str]) -> int:
-    """The template for which the leader was taken down: the latest that released it, else the latest there is."""
-    for number in range(len(targets) - 1, -1, -1):
-        if any(write.revision == targets[number] and _releases(write, pod) for write in writes):
-            return number
-    return len(targets) - 1

@@ -46,15 +46,18 @@ class Story:
         """The controllers take up what was written."""
         self._spec = self._spec._replace(observed=self._spec.generation)
         self._tell("LeaderWorkerSet", NAME, self._spec)
-        leaders = GroupSet("set", "", self._spec.replicas, self._spec.generation, self._spec.generation)
-        self._sets = {**self._sets, NAME: leaders}
-        self._tell("StatefulSet", NAME, leaders)
+        self.lws_asks_for(self._spec.replicas)
+        leaders = self._sets[NAME]
+        assert leaders
+        self._sets = {**self._sets, NAME: leaders._replace(observed=leaders.generation)}
+        self._tell("StatefulSet", NAME, self._sets[NAME])
 
     def lws_asks_for(self, replicas: int) -> None:
         """LWS writes another number of leaders than the spec's."""
         leaders = self._sets[NAME]
         assert leaders
-        self._sets = {**self._sets, NAME: leaders._replace(replicas=replicas)}
+        generation = leaders.generation + 1
+        self._sets = {**self._sets, NAME: leaders._replace(replicas=replicas, generation=generation)}
         self._tell("StatefulSet", NAME, self._sets[NAME])
 
     def leave(self, ordinal: int, **fields: Any) -> None:

@@ -130,6 +130,19 @@ def test_a_surge_that_lws_itself_gives_back_goes() -> None:
     assert causes(story) == [Cause.SCALED_AWAY]
 
 
+def test_a_surge_that_lws_gives_back_while_groups_are_released_and_asks_for_again_is_found() -> None:
+    """Its StatefulSet's controller acts on the first when the second is written already."""
+    story = surging()
+    for uid in ("again", "at last"):
+        story.lws_asks_for(4)
+        story.lws_asks_for(5)
+        story.leave(4)
+        story.come(4, "model:2", uid=uid)
+    found = restarts(story.frames, ())
+    assert [restart.cause for restart in found] == [Cause.SCALED_AWAY] * 2
+    assert needless(found) == [found[1]]
+
+
 def come_and_go(story: Story, groups: int, *, times: int) -> list[Restart]:
     """Rollwright asks for fewer groups and for as many again; those that were taken down without need."""
     spec = story.frames[-1].spec
@@ -195,8 +208,9 @@ def test_a_surge_may_come_again_where_more_groups_are_unfinished_than_before(aga
 
 def test_a_surge_may_come_again_once_a_rollout_is_steered() -> None:
     story = surging()
+    steered = story.frames[-1].change.at
     come_and_go(story, 4, times=2)
-    assert needless(restarts(story.frames, (), steered=[story.frames[0].change.at])) == []
+    assert needless(restarts(story.frames, (), steered=[steered])) == []
 
 
 def test_groups_may_go_by_a_wish_that_the_controllers_still_act_on() -> None:
