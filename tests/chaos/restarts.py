@@ -16,7 +16,7 @@ from rollwright.devcluster.history import Pod, Spec
 from rollwright.devcluster.watcher import Frame
 from rollwright.rollout.invariants import Written
 from tests.chaos.losses import Losses
-from tests.chaos.promise import WISH, InFlight, scheduled
+from tests.chaos.promise import WISH, InFlight, scheduled, written
 
 _HISTORY_SECONDS = 10.0
 
@@ -53,9 +53,11 @@ class _Templates:
     A rollout asks for all of it at once while groups are to be updated, and from then on gives back what fewer and
     fewer unfinished groups need. So what is given back is asked for again under the same template only where there are
     more unfinished groups than before: with other replicas, where a group that was done is lost, once a gate is passed;
-    or where an abort or a resume has the rollout begin anew. (That a surge without nodes is tried again by itself is
-    for longer rollouts than these.) Which of these came before a group went, and was known to the step that gave it
-    back, can't be told: so they are counted from the beginning of the template.
+    or where an abort or a resume has the rollout begin anew. LWS itself gives some back while a release has its
+    maxUnavailable open beside a maxSurge, and asks for it again once that is closed (seen of v0.9.0, too). (That a
+    surge without nodes is tried again by itself is for longer rollouts than these.) Which of these came before a group
+    went, and was known to the step that gave it back, can't be told: so they are counted from the beginning of the
+    template.
     """
 
     def __init__(self, steered: Collection[float]) -> None:
@@ -75,6 +77,7 @@ class _Templates:
         wish = frame.spec.annotations[WISH]
         self._reasons += self._wish not in ("", wish)
         self._wish = wish
+        self._reasons += frame.spec.generation not in self._numbers and _is_open_beside_a_surge(frame.spec)
         if self.images[-1:] != [frame.spec.image]:
             self.images.append(frame.spec.image)
             self._reasons_before.append(self._so_far(frame.change.at))
@@ -206,6 +209,12 @@ def _allowed(restart: Restart) -> float:
             return restart.reasons
         case Cause.BY_ITSELF:
             return inf
+
+
+def _is_open_beside_a_surge(spec: Spec) -> bool:
+    """Whether a release is under way for which LWS's maxUnavailable is open, while its maxSurge carries a surge."""
+    carried = written(spec).groups > spec.replicas
+    return carried and isinstance(spec.max_unavailable, int) and spec.max_unavailable > 0
 
 
 def _is_taken_down(pod: Pod, after: object) -> bool:

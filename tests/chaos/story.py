@@ -35,6 +35,10 @@ class Story:
         self._spec = self._spec._replace(**fields, generation=generation, annotations=annotations)
         self._tell("LeaderWorkerSet", NAME, self._spec)
 
+    def hold(self) -> None:
+        """Rollwright takes the target in hand: what it asks for is its own from now on."""
+        self._spec = self._spec._replace(annotations={**self._spec.annotations, "rollwright.io/record": "{}"})
+
     def scale(self, replicas: int) -> None:
         """The user does."""
         annotations = {**self._spec.annotations, WISH: f"{replicas}/{self._spec.generation}"}

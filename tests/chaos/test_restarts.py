@@ -143,6 +143,19 @@ def test_a_surge_that_lws_gives_back_while_groups_are_released_and_asks_for_agai
     assert needless(found) == [found[1]]
 
 
+def test_a_surge_that_lws_gives_back_while_a_release_has_it_wide_open_may_come_again_once_for_each() -> None:
+    story = surging()
+    story.hold()
+    story.write(max_surge=1, max_unavailable=2)
+    for uid in ("again", "once more", "at last"):
+        story.lws_asks_for(4)
+        story.lws_asks_for(5)
+        story.leave(4)
+        story.come(4, "model:2", uid=uid)
+    found = restarts(story.frames, ())
+    assert needless(found) == [found[2]]
+
+
 def come_and_go(story: Story, groups: int, *, times: int) -> list[Restart]:
     """Rollwright asks for fewer groups and for as many again; those that were taken down without need."""
     spec = story.frames[-1].spec
