@@ -23,7 +23,7 @@ from rollwright.activities.messages import (
     WaitReadiness,
 )
 from rollwright.activities.waiting import Waiter
-from rollwright.cluster.errors import MissingError, TemporaryError
+from rollwright.cluster.errors import GoneError, TemporaryError
 from rollwright.cluster.snapshot import Snapshot
 from rollwright.cluster.target import LeaderWorkerSet
 from rollwright.rollout.observation import Observation
@@ -137,7 +137,7 @@ class PlayedTarget:
         if self._cluster.is_away:
             raise TemporaryError("the API server doesn't answer")
         if self._cluster.is_deleted:
-            raise MissingError("lws/llm does not exist")
+            raise GoneError("lws/llm does not exist")
         return self._cluster
 
     @asynccontextmanager
