@@ -193,7 +193,7 @@ class Played:
         assert await self._send(message, given, how) in (expected, how), self.trail
         shown = await status(self.handle)
         if expected == TAKEN and message in ("pause", "abort", "rollback"):
-            moved_on = {"pause": ("paused", "stalled"), "abort": ("aborting", "aborted", "stalled")}
+            moved_on = {"pause": ("paused", "stalled"), "abort": ("aborting", "restoring", "aborted", "stalled")}
             back = ("rolling back", "rolled back", "restoring", "stalled")
             assert shown.phase in moved_on.get(message, back), self.trail
         if twice:
