@@ -36,6 +36,8 @@ class Standing:
         self._acting = False
         """A step is being carried out."""
         self._failures = 0
+        self._looks_anew = True
+        """What stands in the way is to be told again: in a new run, and after somebody has steered."""
         self._phase = given.state.phase or self._phase_by_will
 
     @workflow.query
