@@ -72,9 +72,10 @@ async def settle(target: LeaderWorkerSet, fence: Fence, *, theirs: bool) -> str:
     record = target.record_of(lws)
     if record is None or record.edited(lws):
         return ""
+    name = ""
     if theirs:
         await target.ledger.check_standing(lws)
-    name = await target.ledger.keep_standing(lws, fence) if theirs else ""
+        name = await target.ledger.keep_standing(lws, fence)
     if found := record.found:
         record = record.model_copy(update={"found": None, **(found.settings if theirs else {})})
         changes = patches.hold(lws, *asking.unchanged(lws, record))

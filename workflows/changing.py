@@ -38,8 +38,8 @@ class Changing(Inbox):
         replaced = self._state.template
         by = Intervention(actor=asked.actor, reason=asked.reason)
         self._respecify(change=asked.change, strategy=strategy)
-        self._given = self._given.model_copy(update={"by": by, "request_id": asked.request_id})
-        workflow.upsert_memo({REQUEST_MEMO: asked.request_id})
+        self._given = self._given.model_copy(update={"by": by})
+        self._answer_request(asked.request_id)
         self._take_template(kept)
         self._pending, pending.template = None, kept.template
         self._remember(**steering.retargeted(self._state), asked=None, reason="")
@@ -47,6 +47,11 @@ class Changing(Inbox):
         self._enter(self._phase_by_will)
         if replaced != kept.template:
             await self._record_outcome(replaced, f"replaced by another change {workflow.now().isoformat()}")
+
+    def _answer_request(self, request_id: str) -> None:
+        """Which request the rollout answers from now on."""
+        self._given = self._given.model_copy(update={"request_id": request_id})
+        workflow.upsert_memo({REQUEST_MEMO: request_id})
 
     async def _kept(self, change: Change, strategy: Strategy, restarted_at: str, by: Intervention) -> Kept:
         request = KeepTemplate(

@@ -24,7 +24,6 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.workflows import calls, describing, steering
     from rollwright.workflows.changing import Changing
     from rollwright.workflows.contract import (
-        REQUEST_MEMO,
         WORKFLOW_TYPE,
         Message,
         Phase,
@@ -191,10 +190,9 @@ class RolloutWorkflow(Changing):
         self._remember(settle=None)
         if theirs and theirs != self._wanted:
             replaced = self._state.template
-            self._remember(template=theirs, course=Course.FORWARD, fast=False, ordeals={}, surge_limit=None)
+            self._remember(template=theirs, **steering.TOWARDS_ANOTHER)
             self._respecify(change=Change(revision=theirs))
-            self._given = self._given.model_copy(update={"request_id": ""})  # it is not what was asked for
-            workflow.upsert_memo({REQUEST_MEMO: ""})
+            self._answer_request("")  # it is not what was asked for
             await self._record_outcome(replaced, f"replaced by somebody else's template {workflow.now().isoformat()}")
 
     async def _look(self) -> Sight:

@@ -42,6 +42,10 @@ OVERRULING = (Message.ABORT, Message.ROLLBACK)
 """Messages after which another change that was asked for before them is not taken up any more."""
 _GATES_ANEW: Mapping[str, object] = {"gate": 0, "waiting": None}
 """Of another change; already where it is asked for, so that what is said of its gates right after counts."""
+_TIME_ANEW: Mapping[str, object] = {"ordeals": {}, "surge_limit": None}
+"""Groups and the surge have all their time again."""
+TOWARDS_ANOTHER: Mapping[str, object] = {"course": Course.FORWARD, "fast": False, **_TIME_ANEW}
+"""On the way to another change, whoever has asked for it."""
 _NOTHING_CHANGED = Refused("nothing is changed yet; abort it")
 _RESTORING = Refused("everything is done and the settings are being put back; start another rollout after it")
 
@@ -158,14 +162,13 @@ def _promoted(given: Steering, now: Situation) -> Answer:
 def changed(message: Message, given: Steering, now: Situation) -> dict[str, object]:
     """What a message that is taken changes of a rollout's state."""
     state = now.state
-    anew: dict[str, object] = {"ordeals": {}, "surge_limit": None}
     match message:
         case Message.PAUSE:
             return {"paused": True}
         case Message.RESUME:
             gates = _GATES_ANEW if given.side is Side.THEIRS and _stands_on_another(state) else {}
             settle = state.settle if state.course is Course.STOP else given.side or state.settle
-            return {"paused": False, "settle": settle, **gates, **anew}
+            return {"paused": False, "settle": settle, **gates, **_TIME_ANEW}
         case Message.ABORT:
             return {"course": Course.STOP, "paused": False, "waiting": None, "settle": None}
         case Message.ROLLBACK:
@@ -176,7 +179,7 @@ def changed(message: Message, given: Steering, now: Situation) -> dict[str, obje
                 "paused": False,
                 "waiting": None,
                 "settle": ours(state),
-                **anew,
+                **_TIME_ANEW,
             }
         case Message.PROMOTE:
             if given.full:
@@ -194,14 +197,7 @@ def _stands_on_another(state: RolloutState) -> bool:
 
 def retargeted(state: RolloutState) -> dict[str, object]:
     """What another change, once its template is kept, changes besides."""
-    return {
-        "course": Course.FORWARD,
-        "fast": False,
-        "settle": ours(state),
-        **_GATES_ANEW,
-        "ordeals": {},
-        "surge_limit": None,
-    }
+    return {**TOWARDS_ANOTHER, **_GATES_ANEW, "settle": ours(state)}
 
 
 def ours(state: RolloutState) -> Side | None:

@@ -38,6 +38,13 @@ def images(cluster: FakeCluster) -> list[str]:
     return [pod.revision for _, pod in sorted(cluster.world.pods.items())]
 
 
+def somebody_edits(cluster: FakeCluster, *, partition: int) -> None:
+    """Another template, frozen by now."""
+    cluster.world.spec = cluster.world.spec._replace(revision="theirs", partition=partition)
+    cluster.world.reflect()
+    cluster.dispute = "the template"
+
+
 async def test_a_rollback_goes_back_and_leaves_alone_what_was_never_updated(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
@@ -164,9 +171,7 @@ async def test_a_change_by_somebody_else_waits_for_people_to_say_whose_holds(
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
         await steps(cluster, 2)
-        cluster.world.spec = cluster.world.spec._replace(revision="theirs", partition=6)
-        cluster.world.reflect()
-        cluster.dispute = "the template"
+        somebody_edits(cluster, partition=6)
         await until_phase(handle, Phase.STALLED)
         assert "--ours or --theirs" in await refusal(handle, "resume")
         taken = len(cluster.steps)
@@ -226,9 +231,7 @@ async def test_an_abort_outweighs_a_decision_that_could_not_be_carried_out_yet(s
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
         await steps(cluster, 2)
-        cluster.world.spec = cluster.world.spec._replace(revision="theirs", partition=6)
-        cluster.world.reflect()
-        cluster.dispute = "the template"
+        somebody_edits(cluster, partition=6)
         await until_phase(handle, Phase.STALLED)
         cluster.unsettled = 100
         await steer(handle, "resume", side=Side.THEIRS)
@@ -247,9 +250,7 @@ async def test_what_is_said_while_a_decision_is_carried_out_does_not_undo_it(
     cluster = FakeCluster(World(4))
     async with rollout(server, cluster, GATED) as handle:
         await until_phase(handle, Phase.GATED)
-        cluster.world.spec = cluster.world.spec._replace(revision="theirs", partition=4)
-        cluster.world.reflect()
-        cluster.dispute = "the template"
+        somebody_edits(cluster, partition=4)
         await until_phase(handle, Phase.STALLED)
         cluster.unsettled = 100
         await steer(handle, "resume", side=Side.THEIRS)
