@@ -31,6 +31,7 @@ async def prepare(real: Real, *, groups: int = 3, change: Change = NEW, ready: i
     template = await real.keep(change)
     step = Step(action=Action.PREPARE, partition=3, groups=groups)
     await steps.prepare(real.target, step, await real.generation(), fence(1), template_name=template)
+    await until(real.target.read, lambda snapshot: snapshot.shows(3))  # no step is planned before that
     await real.is_ready(groups if ready is None else ready)
 
 
