@@ -28,7 +28,7 @@ from rollwright.cluster.api import Api
 from rollwright.cluster.errors import ConflictError, SupersededError
 from rollwright.cluster.record import Fence
 from rollwright.cluster.scalers import choose_surge_by
-from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.planner import Step
 from rollwright.rollout.spec import Target
@@ -36,7 +36,7 @@ from rollwright.rollout.spec import Target
 _log = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 0.5
 _Result = TypeVar("_Result")
-_StepFunction = Callable[[LeaderWorkerSet, Step, int, Fence], Awaitable[None]]
+_StepFunction = Callable[[LiveTarget, Step, int, Fence], Awaitable[None]]
 """What carries out a step: the target, the step, the generation it was planned on, the fence."""
 
 
@@ -141,10 +141,11 @@ class RolloutActivities:
 
     async def _keep(self, request: KeepTemplate) -> Kept:
         target = self._target(request.target)
-        lws = await target.read_object()
-        surge_by = await choose_surge_by(self._api, lws, request.strategy)
+        item = await target.read_object()
+        item.check(request.strategy)
+        surge_by = await choose_surge_by(self._api, item, request.strategy)
         names = await target.ledger.keep(
-            lws, request.change, request.restarted_at, _fence(), actor=request.actor, reason=request.reason
+            item, request.change, request.restarted_at, _fence(), actor=request.actor, reason=request.reason
         )
         return Kept(template=names.template, before=names.before, standing=names.standing, surge_by=surge_by)
 
@@ -158,8 +159,8 @@ class RolloutActivities:
                 return Outcome.OUTDATED
         return Outcome.DONE
 
-    def _target(self, target: Target, uid: str = "", record: str = "") -> LeaderWorkerSet:
-        return LeaderWorkerSet(self._api, self._watches, target.namespace, target.name, uid=uid, record=record)
+    def _target(self, target: Target, uid: str = "", record: str = "") -> LiveTarget:
+        return LiveTarget(self._api, self._watches, target, uid=uid, record=record)
 
 
 def _fence() -> Fence:

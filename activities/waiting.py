@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from rollwright.activities.messages import Sight, WaitReadiness
 from rollwright.cluster.errors import TemporaryError
 from rollwright.cluster.snapshot import Snapshot, now
-from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.templates import digest_of_kept
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeal, follow, placed_surge
@@ -30,7 +30,7 @@ _MOVING_ON = "this worker is shutting down, another one goes on"
 class Waiter:
     """One wait on one target."""
 
-    def __init__(self, target: LeaderWorkerSet, request: WaitReadiness) -> None:
+    def __init__(self, target: LiveTarget, request: WaitReadiness) -> None:
         self._target = target
         self._request = request
         self._available_min: int | None = None

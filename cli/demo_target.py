@@ -12,7 +12,7 @@ from rollwright.cli.failure import CommandError
 from rollwright.cluster.api import LEADER_WORKER_SETS, Api, Manifest, connect
 from rollwright.cluster.errors import ClusterError, ConflictError, MissingError
 from rollwright.cluster.snapshot import now
-from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.simulator import simulate_stages
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
@@ -64,7 +64,7 @@ async def ready(kubeconfig: str) -> None:
     say(f"waiting for the {REPLICAS} groups of {TARGET} to load {OLD_IMAGE}")
     deadline = time.monotonic() + _READY_WITHIN_SECONDS
     async with _connected(kubeconfig) as api:
-        target = LeaderWorkerSet(api, Watches(api), TARGET.namespace, TARGET.name)
+        target = LiveTarget(api, Watches(api), TARGET)
         while (seen := (await target.read()).observe("", 0, now())).available < REPLICAS:
             if time.monotonic() > deadline:
                 why = "; ".join(f"group {group.ordinal}: {group.reason}" for group in seen.groups if group.reason)

@@ -16,7 +16,7 @@ from rollwright.cli.temporal import ANSWER, NoAnswerError, Run, explained
 from rollwright.cluster import doctor, names
 from rollwright.cluster.api import Api
 from rollwright.cluster.errors import MissingError
-from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.spec import Target
 from rollwright.workflows.contract import WORKFLOW_TYPE
@@ -37,24 +37,19 @@ class Scope:
 
     namespace: str
     """Empty: everywhere."""
-    name: str
-    """Empty: all targets."""
+    target: Target | None
+    """The one that is named; None: all."""
     task_queue: str
     """Rollouts on other queues have their targets in other clusters."""
 
     def __str__(self) -> str:
-        if self.name:
+        if self.target:
             return f"of {self.target}"
         return f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
 
-    @property
-    def target(self) -> Target:
-        """The one that is named."""
-        return Target(namespace=self.namespace, name=self.name)
-
     def covers(self, target: Target) -> bool:
         """Whether a target is to be looked at."""
-        return self.namespace in ("", target.namespace) and self.name in ("", target.name)
+        return self.namespace in ("", target.namespace) and self.target in (None, target)
 
 
 async def examine(client: Client, api: Api, scope: Scope) -> tuple[Finding, ...]:
@@ -78,9 +73,9 @@ def _target(run: WorkflowExecution) -> Target | None:
         return None  # not started by rollwright, which makes the id of the target
 
 
-def lws(api: Api, target: Target) -> LeaderWorkerSet:
+def live(api: Api, target: Target) -> LiveTarget:
     """The target in the cluster."""
-    return LeaderWorkerSet(api, Watches(api), target.namespace, target.name)
+    return LiveTarget(api, Watches(api), target)
 
 
 async def _left(client: Client, api: Api, scope: Scope) -> list[Finding]:
@@ -94,12 +89,11 @@ async def _left(client: Client, api: Api, scope: Scope) -> list[Finding]:
 
 async def _recorded(client: Client, api: Api, scope: Scope) -> list[Target]:
     """The targets with a record. Raises CommandError if the one that is named is neither there nor being rolled out."""
-    if not scope.name:
-        recorded = await doctor.list_recorded(api, scope.namespace)
-        return [Target(namespace=namespace, name=name) for namespace, name in recorded]
     target = scope.target
+    if target is None:
+        return await doctor.list_recorded(api, scope.namespace)
     try:
-        return [target] if doctor.is_recorded(await lws(api, target).read_object()) else []
+        return [target] if doctor.is_recorded(await live(api, target).read_object()) else []
     except MissingError as error:
         described = await temporal.look_up(client, target)
         if _is_open(described):
@@ -114,12 +108,12 @@ def _is_open(described: WorkflowExecutionDescription | None) -> bool:
 async def _left_behind(
     client: Client, api: Api, target: Target, described: WorkflowExecutionDescription | None
 ) -> Finding:
-    last, left = await _last(client, described), await doctor.examine(lws(api, target))
+    last, left = await _last(client, described), await doctor.examine(live(api, target))
     if left is None:
         what = f"{last}; its annotation {names.RECORD} can't be read: mend it, or remove it"
-        remove = f"kubectl annotate leaderworkerset {target.name} -n {target.namespace} {names.RECORD}-"
+        remove = f"kubectl annotate {target.kind.lower()} {target.name} -n {target.namespace} {names.RECORD}-"
         return Finding(trouble=Trouble.LEFT, rollout=target.workflow_id, what=what, next=(remove,))
-    repair = f"rollwright doctor lws/{target.name} -n {target.namespace} --repair"
+    repair = f"rollwright doctor {target.word} -n {target.namespace} --repair"
     ways = ["settings", "resume", *(["rollback"] if left.before else [])]
     return Finding(
         trouble=Trouble.LEFT,
@@ -147,7 +141,7 @@ async def _gone(api: Api, targets: list[Target]) -> list[Finding]:
     findings = []
     for target in targets:
         try:
-            await lws(api, target).read_object()
+            await live(api, target).read_object()
         except MissingError:
             findings.append(
                 Finding(

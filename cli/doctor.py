@@ -59,7 +59,7 @@ def doctor(
     """
     by = interventions.read_intervention(actor, reason)
     scope = _scope(target, namespace, task_queue or DEFAULT_TASK_QUEUE, everywhere=everywhere)
-    if repair and not scope.name:
+    if repair and not scope.target:
         raise CommandError("--repair mends one target: name it", code=ExitCode.BAD_INPUT)
     order = Order(repair, by, task_queue) if repair else None
     seen = asyncio.run(_visit(scope, order, kubeconfig, context))
@@ -74,18 +74,18 @@ def doctor(
 
 def _scope(target: str, namespace: str | None, task_queue: str, *, everywhere: bool) -> Scope:
     if not target:
-        return Scope("" if everywhere else namespace or "default", "", task_queue)
+        return Scope("" if everywhere else namespace or "default", None, task_queue)
     if everywhere:
         raise CommandError(f"{target} is one target: leave -A away", code=ExitCode.BAD_INPUT)
     named = options.read_target(target, namespace)
-    return Scope(named.namespace, named.name, task_queue)
+    return Scope(named.namespace, named, task_queue)
 
 
 async def _visit(scope: Scope, order: Order | None, kubeconfig: str | None, context: str | None) -> Diagnosis:
     client = await temporal.connect()
     async with reached(kubeconfig, context) as api:
         findings = await diagnosis.examine(client, api, scope)
-        if order is None:
+        if order is None or scope.target is None:
             return Diagnosis(where=str(scope), findings=findings)
-        mended, words = await repairing.mend(client, api, scope, findings, order)
+        mended, words = await repairing.mend(client, api, scope.target, findings, order)
         return Diagnosis(where=str(scope), findings=findings, mended=mended, repaired=words)

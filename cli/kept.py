@@ -12,8 +12,9 @@ from rollwright.cli.outputs import Rejected, Revision
 from rollwright.cli.reaching import reached
 from rollwright.cluster.api import Manifest
 from rollwright.cluster.ledger import KeptTemplate, Ledger
-from rollwright.cluster.target import LeaderWorkerSet
-from rollwright.cluster.templates import kept_name, template_of
+from rollwright.cluster.objects import TargetObject
+from rollwright.cluster.target import LiveTarget
+from rollwright.cluster.templates import kept_name
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.spec import Target
 
@@ -26,19 +27,19 @@ class OpenLedger:
 
     target: Target
     ledger: Ledger
-    lws: Manifest
+    item: TargetObject
     entries: tuple[KeptTemplate, ...]
     """By number."""
 
     @property
     def template(self) -> Manifest:
         """The template that stands on the target."""
-        return template_of(self.lws)
+        return self.item.template
 
     @property
     def standing(self) -> KeptTemplate | None:
         """The entry of the template that stands; None if it was never kept."""
-        name = kept_name(self.lws, self.template)
+        name = kept_name(self.item, self.template)
         return next((kept for kept in self.entries if kept.name == name), None)
 
     def numbered(self, number: int) -> KeptTemplate:
@@ -98,6 +99,6 @@ def _revision(kept: KeptTemplate, *, stands: bool) -> Revision:
 async def opened(target: Target, kubeconfig: str | None, context: str | None) -> AsyncIterator[OpenLedger]:
     """Read the ledger of a target; it may be written to meanwhile. Raises CommandError for what goes wrong."""
     async with reached(kubeconfig, context) as api:
-        found = LeaderWorkerSet(api, Watches(api), target.namespace, target.name)
-        lws = await found.read_object()
-        yield OpenLedger(target, found.ledger, lws, tuple(await found.ledger.entries(lws)))
+        found = LiveTarget(api, Watches(api), target)
+        item = await found.read_object()
+        yield OpenLedger(target, found.ledger, item, tuple(await found.ledger.entries(item)))

@@ -96,7 +96,7 @@ def options(
     Temporal is found by its own environment configuration: TEMPORAL_ADDRESS,
     TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, or a profile of temporal.toml.
 
-    TARGET is lws/NAME (with -n NAMESPACE) or a rollout's id, rollout/lws/NAMESPACE/NAME.
+    TARGET is lws/NAME or sts/NAME (with -n NAMESPACE) or a rollout's id, rollout/lws/NAMESPACE/NAME.
 
     Exit codes: 0 done, 1 could not, 2 bad input; of start --wait and watch also
     3 the rollout was rolled back, 4 it was aborted, 5 it stands paused, stalled

@@ -8,13 +8,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.rollout.quantities import DurationSeconds
-from rollwright.rollout.spec import Target
+from rollwright.rollout.spec import Target, TargetKind
 
 TargetText = Annotated[
-    str, typer.Argument(metavar="TARGET", help="lws/NAME, or a rollout's id: rollout/lws/NAMESPACE/NAME.")
+    str, typer.Argument(metavar="TARGET", help="lws/NAME, sts/NAME, or a rollout's id: rollout/lws/NAMESPACE/NAME.")
 ]
 Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Kubernetes namespace of lws/NAME; 'default' without it.")
+    str | None, typer.Option("--namespace", "-n", help="Kubernetes namespace of the target; 'default' without it.")
 ]
 File = Annotated[str, typer.Option("--file", "-f", help="The rollout, as YAML; - reads stdin.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; `rollwright schema --of` describes it.")]
@@ -58,22 +58,24 @@ Svg = Annotated[
     str, typer.Option("--svg", metavar="PATH", help="Also write what is shown as a picture, when all of it is.")
 ]
 
-_TARGET = re.compile(r"(?:rollout/lws/(?P<namespace>[^/]+)|lws)/(?P<name>[^/]+)")
+_KINDS = {kind.short: kind for kind in TargetKind}
+_TARGET = re.compile(r"(?:rollout/(?P<id_kind>\w+)/(?P<namespace>[^/]+)|(?P<kind>\w+))/(?P<name>[^/]+)")
 
 
 def read_target(text: str, namespace: str | None) -> Target:
     """The target that somebody names. Raises CommandError if it can't be one."""
     match = _TARGET.fullmatch(text)
-    if not match:
+    kind = _KINDS.get(match["id_kind"] or match["kind"]) if match else None
+    if not match or not kind:
         raise CommandError(
             f"{text!r} names no target",
-            todo="Write lws/NAME with -n NAMESPACE, or a rollout's id: rollout/lws/NAMESPACE/NAME.",
+            todo="Write lws/NAME or sts/NAME with -n NAMESPACE, or a rollout's id: rollout/lws/NAMESPACE/NAME.",
             code=ExitCode.BAD_INPUT,
         )
     if match["namespace"] and namespace and match["namespace"] != namespace:
         raise CommandError(f"{text} is not in namespace {namespace}; leave -n away", code=ExitCode.BAD_INPUT)
     try:
-        return Target(name=match["name"], namespace=match["namespace"] or namespace or "default")
+        return Target(kind=kind, name=match["name"], namespace=match["namespace"] or namespace or "default")
     except ValidationError as refused:
         raise CommandError(
             f"{text!r} in namespace {namespace or 'default'!r} names no target: Kubernetes allows lower-case letters, "

@@ -117,7 +117,7 @@ class Listed(Output):
     """A rollout in `list`. What only the rollout itself knows is left at its default if no worker answers."""
 
     rollout: str = Field(description="The workflow id, made of the target.")
-    target: str = Field(description="lws/NAMESPACE/NAME")
+    target: str = Field(description="lws/NAMESPACE/NAME, or sts/...")
     phase: str = Field(description="A rollout's phase; or failed, terminated, cancelled, timed out.")
     course: Course | None = Field(default=None, description="Whether it goes forward, back, or only stops.")
     gate: int | None = Field(default=None, description="Number, from 1, of the gate that waits to be promoted.")
@@ -180,7 +180,7 @@ class Revision(Output):
 class History(Output):
     """What `history` prints."""
 
-    target: str = Field(description="lws/NAMESPACE/NAME")
+    target: str = Field(description="lws/NAMESPACE/NAME, or sts/...")
     revisions: tuple[Revision, ...] = Field(description="By number.")
 
 

@@ -13,8 +13,7 @@ from rollwright.cli.text import plain
 from rollwright.cluster.api import Api, connect
 from rollwright.cluster.errors import ClusterError, ForbiddenError, TemporaryError, UnconfiguredError
 from rollwright.cluster.record import Record
-from rollwright.cluster.target import LeaderWorkerSet
-from rollwright.cluster.templates import template_of
+from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.difference import Difference, differences
 from rollwright.rollout.spec import RolloutSpec
@@ -52,17 +51,17 @@ async def look_by(api: Api, spec: RolloutSpec) -> Preflight:
     """The same by an API server that one is connected to. Raises as `look`."""
     target = spec.target
     with _told_apart(spec):
-        lws = LeaderWorkerSet(api, Watches(api), target.namespace, target.name)
-        seen = await lws.read_object()
-        after = await lws.ledger.preview(seen, spec.change, datetime.now(UTC).isoformat(timespec="seconds"))
-    asked: int = seen["spec"]["replicas"]
+        live = LiveTarget(api, Watches(api), target)
+        seen = await live.read_object()
+        seen.check(spec.strategy)
+        after = await live.ledger.preview(seen, spec.change, datetime.now(UTC).isoformat(timespec="seconds"))
     record = Record.of(seen)
-    replicas = record.replicas_wanted(asked) if record else asked
+    replicas = record.replicas_wanted(seen.replicas) if record else seen.replicas
     try:
         spec.strategy.check_budget(replicas)
     except ValueError as error:
         raise CommandError(f"{target}: strategy: {error}") from error
-    return Preflight(replicas, tuple(differences(template_of(seen), after)))
+    return Preflight(replicas, tuple(differences(seen.template, after)))
 
 
 async def check(looking: Awaitable[Preflight], *, todo: str = "") -> None:

@@ -7,7 +7,6 @@ from enum import StrEnum
 from temporalio.client import Client
 
 from rollwright.cli import diagnosis, doctor_views, preflight, starting, views
-from rollwright.cli.diagnosis import Scope
 from rollwright.cli.failure import CommandError
 from rollwright.cli.last import last_rollout
 from rollwright.cli.outputs import Finding, Trouble
@@ -39,9 +38,8 @@ class Order:
     """Of the rollout that is started; that of the last one without it."""
 
 
-async def mend(client: Client, api: Api, scope: Scope, findings: Iterable[Finding], order: Order) -> tuple[bool, str]:
+async def mend(client: Client, api: Api, target: Target, findings: Iterable[Finding], order: Order) -> tuple[bool, str]:
     """Whether it is mended, or will be by a rollout; and what was done. Raises CommandError, ClusterError."""
-    target = scope.target
     left = _left(target, findings)
     if order.repair is Repair.SETTINGS:
         return await _put_settings_back(api, target)
@@ -76,7 +74,7 @@ def _left(target: Target, findings: Iterable[Finding]) -> Left:
 
 async def _put_settings_back(api: Api, target: Target) -> tuple[bool, str]:
     fence = Fence(now(), "rollwright doctor")
-    repaired = await doctor.put_settings_back(diagnosis.lws(api, target), fence)
+    repaired = await doctor.put_settings_back(diagnosis.live(api, target), fence)
     if repaired is None:
         raise CommandError(f"{target} has no record any more: somebody else has mended it")
     found = repaired.found

@@ -46,7 +46,7 @@ async def _start_back(
         raise CommandError(f"{run.rollout} has ended; how is not known now: {error}") from error
     target = ended.spec.target
     if ended.phase is not Phase.ABORTED or not ended.before:
-        again = f"To go back all the same: rollwright undo lws/{target.name} -n {target.namespace}"
+        again = f"To go back all the same: rollwright undo {target.word} -n {target.namespace}"
         todo = again if ended.phase in (Phase.COMPLETED, Phase.ROLLED_BACK) else ""
         raise CommandError(f"{run.rollout} has ended: {ended.phase}", todo=todo)
     last = await last_rollout(run.client, target)

@@ -6,7 +6,7 @@ from rollwright.cli import files, options
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.rollout.spec import RolloutSpec
 
-_TODO = "Give --file, or --target lws/NAME with what is to change."
+_TODO = "Give --file, or --target lws/NAME (or sts/NAME) with what is to change."
 
 
 def read_spec(
@@ -41,7 +41,7 @@ def _target(target: str, namespace: str | None) -> dict[str, Any]:
     if not target:
         return {"namespace": namespace} if namespace else {}
     named = options.read_target(target, namespace)
-    return {"name": named.name, "namespace": named.namespace}
+    return {"kind": named.kind, "name": named.name, "namespace": named.namespace}
 
 
 def _change(images: list[str], *, restart: bool) -> dict[str, Any]:

@@ -22,7 +22,9 @@ _LONGEST_REQUEST_ID = 200
 def start(
     file: Annotated[str, typer.Option("--file", "-f", help="The rollout, as YAML; - reads stdin.")] = "",
     *,
-    target: Annotated[str, typer.Option("--target", metavar="TARGET", help="lws/NAME.", rich_help_panel=_OVER)] = "",
+    target: Annotated[
+        str, typer.Option("--target", metavar="TARGET", help="lws/NAME or sts/NAME.", rich_help_panel=_OVER)
+    ] = "",
     namespace: Annotated[
         str | None, typer.Option("--namespace", "-n", help="Of the target.", rich_help_panel=_OVER)
     ] = None,

@@ -297,4 +297,4 @@ def ui_link(base: str, namespace: str, workflow_id: str, run_id: str) -> str:
 
 def short(target: Target) -> str:
     """A target in one word, as the search attribute RolloutTarget has it."""
-    return f"lws/{target.namespace}/{target.name}"
+    return f"{target.kind.short}/{target.namespace}/{target.name}"

@@ -33,6 +33,11 @@ class Kind(NamedTuple):
     path: str
     plural: str
 
+    @property
+    def version(self) -> str:
+        """Its apiVersion."""
+        return self.path.removeprefix("/apis/").removeprefix("/api/")
+
     def url(self, namespace: str, name: str = "") -> str:
         """The path of one object, of all in a namespace, or, without one, of all there are."""
         scope = f"{self.path}/namespaces/{namespace}" if namespace else self.path

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from rollwright.cluster.api import Manifest
 from rollwright.cluster.native import keeps_available, max_unavailable_needed
-from rollwright.cluster.record import Asked, Record, configuration
-from rollwright.cluster.templates import kept_name, template_of
+from rollwright.cluster.objects import TargetObject
+from rollwright.cluster.record import Asked, Record
+from rollwright.cluster.templates import kept_name
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Step
 from rollwright.rollout.spec import SurgeBy
@@ -24,7 +25,7 @@ class Asking(NamedTuple):
 
 
 def closed(
-    lws: Manifest,
+    item: TargetObject,
     known: Record | None,
     groups: int,
     surge_by: SurgeBy,
@@ -36,16 +37,18 @@ def closed(
 
     `known`: the record as last read; without one the user's settings are taken down now.
     """
-    record = _with_wish(lws, known)
+    record = _with_wish(item, known)
     by_max_surge = surge_by is SurgeBy.MAX_SURGE
     max_surge = max(0, groups - record.replicas) if by_max_surge else 0
     record = record.model_copy(update={"groups": record.replicas if by_max_surge else groups})
-    return _asking(lws, record, max_surge, partition=partition, template=template)
+    return _asking(item, record, max_surge, partition=partition, template=template)
 
 
-def opened(lws: Manifest, known: Record | None, step: Step, surge_by: SurgeBy, seen: Observation) -> Asking:
+def opened(item: TargetObject, known: Record | None, step: Step, surge_by: SurgeBy, seen: Observation) -> Asking:
     """Ask for a lower partition, with LWS's own maxUnavailable as wide as this needs, but no wider than is safe."""
-    asking = closed(lws, known, step.groups, surge_by, partition=step.partition)
+    asking = closed(item, known, step.groups, surge_by, partition=step.partition)
+    if not item.OWN_BUDGET:
+        return asking
     replicas, max_surge = asking.record.groups, asking.asked.max_surge
     more_to_come = max_surge == 0 and len(seen.asked) < step.groups
     widest = max_unavailable_needed(seen, replicas, step.partition, more_to_come=more_to_come)
@@ -56,29 +59,29 @@ def opened(lws: Manifest, known: Record | None, step: Step, surge_by: SurgeBy, s
 
 
 def unchanged(
-    lws: Manifest, known: Record | None, *, partition: int | None = None, standing: int | None = None
+    item: TargetObject, known: Record | None, *, partition: int | None = None, standing: int | None = None
 ) -> Asking:
     """Leave the number of groups and what carries the surge, but no more of it than stands, if that is given."""
-    record = _with_wish(lws, known)
+    record = _with_wish(item, known)
     max_surge = record.asked.max_surge if record.asked else 0
     if standing is not None:
         max_surge = min(max_surge, standing)
-    record = record.model_copy(update={"groups": lws["spec"]["replicas"]})
-    return _asking(lws, record, max_surge, partition=partition)
+    record = record.model_copy(update={"groups": item.replicas})
+    return _asking(item, record, max_surge, partition=partition)
 
 
-def _with_wish(lws: Manifest, known: Record | None) -> Record:
-    record = known or Record.first(lws)
-    return record.model_copy(update={"replicas": record.replicas_wanted(lws["spec"]["replicas"])})
+def _with_wish(item: TargetObject, known: Record | None) -> Record:
+    record = known or Record.first(item)
+    return record.model_copy(update={"replicas": record.replicas_wanted(item.replicas)})
 
 
 def _asking(
-    lws: Manifest, record: Record, max_surge: int, *, partition: int | None, template: Manifest | None = None
+    item: TargetObject, record: Record, max_surge: int, *, partition: int | None, template: Manifest | None = None
 ) -> Asking:
     asked = Asked(
-        partition=configuration(lws).get("partition", 0) if partition is None else partition,
+        partition=item.settings.partition if partition is None else partition,
         max_unavailable=record.narrow(record.groups, max_surge),
         max_surge=max_surge,
-        template=kept_name(lws, template or template_of(lws)),
+        template=kept_name(item, template or item.template),
     )
     return Asking(record, asked)

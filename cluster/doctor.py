@@ -5,43 +5,52 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from rollwright.cluster import names, patches
-from rollwright.cluster.api import LEADER_WORKER_SETS, Api, Manifest
+from rollwright.cluster.api import Api, Manifest
+from rollwright.cluster.errors import MissingError
+from rollwright.cluster.kinds import SNAPSHOTS
 from rollwright.cluster.left import Left, Obstacle, Settings
-from rollwright.cluster.record import Asked, Fence, Record, configuration
+from rollwright.cluster.objects import TargetObject
+from rollwright.cluster.record import Asked, Fence, Record
 from rollwright.cluster.restoring import put_back
 from rollwright.cluster.snapshot import Snapshot, now
-from rollwright.cluster.target import LeaderWorkerSet
-from rollwright.cluster.templates import kept_name, template_of
+from rollwright.cluster.target import LiveTarget
+from rollwright.cluster.templates import kept_name
 from rollwright.rollout.observation import Group
 from rollwright.rollout.quantities import resolve
+from rollwright.rollout.spec import Target
 
 
-async def list_recorded(api: Api, namespace: str) -> list[tuple[str, str]]:
-    """Namespace and name of the targets with a record, in one namespace or, if that is empty, in all.
-
-    Raises ClusterError.
-    """
-    found = (await api.list_all(LEADER_WORKER_SETS, namespace))["items"]
-    return [(item["metadata"]["namespace"], item["metadata"]["name"]) for item in found if is_recorded(item)]
+async def list_recorded(api: Api, namespace: str) -> list[Target]:
+    """The targets with a record, in one namespace or, if that is empty, in all. Raises ClusterError."""
+    return [target for snapshot in SNAPSHOTS.values() for target in await _recorded(api, namespace, snapshot.OBJECT)]
 
 
-def is_recorded(lws: Manifest) -> bool:
+async def _recorded(api: Api, namespace: str, kind: type[TargetObject]) -> list[Target]:
+    try:
+        listing = await api.list_all(kind.RESOURCE, namespace)
+    except MissingError:
+        return []  # this cluster has no objects of the kind
+    return [item.target for item in map(kind, listing["items"]) if is_recorded(item)]
+
+
+def is_recorded(item: TargetObject) -> bool:
     """Whether there is a record on a target, be it one that can't be read."""
-    return names.RECORD in lws["metadata"].get("annotations", {})
+    return names.RECORD in item.annotations
 
 
-async def examine(target: LeaderWorkerSet) -> Left | None:
+async def examine(target: LiveTarget) -> Left | None:
     """How a target was left; None if it has no record that can be read. Raises ClusterError."""
     return left(await target.read())
 
 
 def left(snapshot: Snapshot) -> Left | None:
     """How a target was left, by what was read; None if it has no record that can be read."""
-    lws, record = snapshot.lws, snapshot.record
+    item, record = snapshot.item, snapshot.record
     if record is None:
         return None
-    seen, fence, settings = snapshot.observe(None, 0, now()), Fence.of(lws), _settings(_with_later(record, lws), lws)
-    groups_asked = max(seen.groups_asked, _groups_of_leaders(snapshot))
+    seen, fence = snapshot.observe(None, 0, now()), Fence.of(item.manifest)
+    settings = _settings(_with_later(record, item), item)
+    groups_asked = max(seen.groups_asked, snapshot.groups_standing)  # a surge of LWS's own shows in these alone
     outdated = tuple(group.ordinal for group in seen.asked if not group.updated)
     unready = tuple(group.ordinal for group in seen.asked if not group.available)
     obstacles = {
@@ -52,8 +61,9 @@ def left(snapshot: Snapshot) -> Left | None:
         Obstacle.UNREADY: bool(unready) and snapshot.reflected_partition > 0,
     }
     return Left(
-        namespace=lws["metadata"]["namespace"],
-        name=lws["metadata"]["name"],
+        kind=item.KIND,
+        namespace=item.namespace,
+        name=item.name,
         since=fence.scheduled if fence else None,
         settings=settings,
         partition=snapshot.reflected_partition,
@@ -67,26 +77,20 @@ def left(snapshot: Snapshot) -> Left | None:
     )
 
 
-def _with_later(record: Record, lws: Manifest) -> Record:
+def _with_later(record: Record, item: TargetObject) -> Record:
     """What somebody else has set since counts as the user's."""
-    edited = record.edited(lws)
+    edited = record.edited(item)
     later = (record.found.settings if record.found else {}) | (edited.settings if edited else {})
     return record.model_copy(update=later)
 
 
-def _settings(wanted: Record, lws: Manifest) -> Settings:
+def _settings(wanted: Record, item: TargetObject) -> Settings:
     return Settings(
-        replicas=wanted.replicas_wanted(lws["spec"]["replicas"]),
+        replicas=wanted.replicas_wanted(item.replicas),
         partition=wanted.partition,
         max_unavailable=wanted.max_unavailable,
         max_surge=wanted.max_surge,
     )
-
-
-def _groups_of_leaders(snapshot: Snapshot) -> int:
-    """LWS's own surge shows in the leader StatefulSet alone."""
-    replicas: int = (snapshot.leader_set or {"spec": {}})["spec"].get("replicas", 0)
-    return replicas
 
 
 class Repaired(NamedTuple):
@@ -98,7 +102,7 @@ class Repaired(NamedTuple):
     """What could not be put back as it was, in words."""
 
 
-async def put_settings_back(target: LeaderWorkerSet, fence: Fence) -> Repaired | None:
+async def put_settings_back(target: LiveTarget, fence: Fence) -> Repaired | None:
     """Put the user's settings back, and remove the record, if no group moves by that. None if there is no record.
 
     Else what LWS might do by itself is stopped, and the settings go on waiting in the record: no released group is
@@ -106,16 +110,16 @@ async def put_settings_back(target: LeaderWorkerSet, fence: Fence) -> Repaired |
     Raises ClusterError: ConflictError if anybody acts on the target at the same moment.
     """
     snapshot = await target.read()
-    lws, record, found = snapshot.lws, snapshot.record, left(snapshot)
+    item, record, found = snapshot.item, snapshot.record, left(snapshot)
     if record is None or found is None:
         return None
-    if last := Fence.of(lws):  # not by the clock of this machine, which may be ahead of Temporal's
+    if last := Fence.of(item.manifest):  # not by the clock of this machine, which may be ahead of Temporal's
         fence = Fence(last.scheduled + timedelta(microseconds=1), fence.workflow_id)
-    generation = lws["metadata"]["generation"]
+    generation = item.generation
     if not found.obstacles:
-        return Repaired(found, await put_back(target, lws, generation, fence, _with_later(record, lws)))
+        return Repaired(found, await put_back(target, item, generation, fence, _with_later(record, item)))
     changes = [] if found.edited else _stand_still(snapshot, found.settings.replicas)
-    await target.write(lws, generation, fence, changes)
+    await target.write(item, generation, fence, changes)
     for leader in snapshot.leaders.values():  # a worker of that rollout may yet delete what it has read
         await target.fence_off(leader, fence)
     return Repaired(found, "")
@@ -123,17 +127,17 @@ async def put_settings_back(target: LeaderWorkerSet, fence: Fence) -> Repaired |
 
 def _stand_still(snapshot: Snapshot, replicas_wanted: int) -> list[Manifest]:
     """Changes that have no further group replaced, and none of the surge taken down."""
-    lws, record = snapshot.lws, snapshot.record or Record.first(snapshot.lws)
-    replicas = lws["spec"]["replicas"]
-    surges = _groups_of_leaders(snapshot) > replicas
-    max_surge = resolve(configuration(lws).get("maxSurge", 0), replicas, round_up=True) if surges else 0
+    item, record = snapshot.item, snapshot.record or Record.first(snapshot.item)
+    replicas = item.replicas
+    surges = snapshot.groups_standing > replicas
+    max_surge = resolve(item.settings.max_surge, replicas, round_up=True) if surges else 0
     asked = Asked(
         partition=max(snapshot.reflected_partition, _split(snapshot.observe(None, 0, now()).groups)),
         max_unavailable=record.narrow(replicas, max_surge),
         max_surge=max_surge,
-        template=kept_name(lws, template_of(lws)),
+        template=kept_name(item, item.template),
     )
-    return patches.hold(lws, record.model_copy(update={"replicas": replicas_wanted, "groups": replicas}), asked)
+    return patches.hold(item, record.model_copy(update={"replicas": replicas_wanted, "groups": replicas}), asked)
 
 
 def _split(groups: Sequence[Group]) -> int:

@@ -6,18 +6,19 @@ Their data can't be changed, their numbers and annotations can.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from rollwright.cluster import names, patches
-from rollwright.cluster.api import CONTROLLER_REVISIONS, LEADER_WORKER_SETS, Api, Manifest
+from rollwright.cluster.api import CONTROLLER_REVISIONS, Api, Manifest
 from rollwright.cluster.errors import ConflictError, MissingError, RefusedError
+from rollwright.cluster.objects import TargetObject
 from rollwright.cluster.record import Fence, Record
-from rollwright.cluster.templates import controller_revision, images_of, kept_name, render, template_of
-from rollwright.rollout.spec import Change, Model
+from rollwright.cluster.templates import controller_revision, images_of, kept_name, render
+from rollwright.rollout.spec import Change, Model, Target
 
 DEFAULT_LIMIT = 10
 _FOUND = "found on the target"
@@ -39,6 +40,8 @@ class KeptTemplate:
     """One entry of the ledger, as read."""
 
     item: Manifest
+    kind: type[TargetObject]
+    """Of the target."""
 
     @property
     def name(self) -> str:
@@ -61,7 +64,7 @@ class KeptTemplate:
     @property
     def images(self) -> tuple[str, ...]:
         """What runs, as CONTAINER=IMAGE."""
-        return images_of(self.template)
+        return images_of(self.kind.pod_templates(self.template))
 
     @property
     def kept_at(self) -> str:
@@ -121,70 +124,71 @@ class Keeping(NamedTuple):
 class Ledger:
     """The kept templates of one target. Every method raises a ClusterError for what goes wrong."""
 
-    def __init__(self, api: Api, namespace: str, name: str) -> None:
+    def __init__(self, api: Api, target: Target, kind: type[TargetObject]) -> None:
         self._api = api
-        self._namespace = namespace
-        self._name = name
+        self._target = target
+        self._namespace = target.namespace
+        self._kind = kind
 
     def __str__(self) -> str:
-        return f"lws/{self._name} in namespace {self._namespace}"
+        return str(self._target)
 
-    async def entries(self, lws: Manifest) -> list[KeptTemplate]:
+    async def entries(self, item: TargetObject) -> list[KeptTemplate]:
         """What is kept for this very object, by number."""
-        selector = f"{names.TARGET_UID}={lws['metadata']['uid']}"
+        selector = f"{names.TARGET_UID}={item.uid}"
         listing = await self._api.list_all(CONTROLLER_REVISIONS, self._namespace, selector)
-        return sorted(map(KeptTemplate, listing["items"]), key=lambda kept: (kept.number, kept.name))
+        return sorted(map(self._kept, listing["items"]), key=lambda kept: (kept.number, kept.name))
 
     async def template(self, name: str) -> Manifest:
         """Return the content of a kept template."""
         try:
-            return KeptTemplate(await self._api.get(CONTROLLER_REVISIONS, self._namespace, name)).template
+            return (await self._read(name)).template
         except MissingError as error:
             raise RefusedError(f"{self}: the kept template {name} is gone; abort, and start a rollout anew") from error
 
-    async def preview(self, lws: Manifest, change: Change, restarted_at: str) -> Manifest:
+    async def preview(self, item: TargetObject, change: Change, restarted_at: str) -> Manifest:
         """The template as the change would leave it: asked of the API server by a dry run.
 
         Raises RefusedError if that template, or the kept one that is asked for by name, was rejected.
         """
-        entries = await self.entries(lws)
+        entries = await self.entries(item)
         if change.revision:
             chosen = self._find(entries, change.revision)
             self._check(chosen)
             wanted = chosen.template
         else:
-            wanted = render(change, lws, restarted_at)
-        changes = patches.template(wanted, lws)
-        answer = await self._api.patch(LEADER_WORKER_SETS, self._namespace, self._name, changes, dry_run=True)
-        after = template_of(answer)
-        self._check_content(lws, after, entries)
+            wanted = render(change, item, restarted_at)
+        changes = patches.template(wanted, item)
+        answer = await self._api.patch(item.RESOURCE, self._namespace, item.name, changes, dry_run=True)
+        after = replace(item, manifest=answer).template
+        self._check_content(item, after, entries)
         return after
 
-    async def check_standing(self, lws: Manifest) -> None:
+    async def check_standing(self, item: TargetObject) -> None:
         """Raise RefusedError if the template that an object has was rejected."""
-        self._check_content(lws, template_of(lws), await self.entries(lws))
+        self._check_content(item, item.template, await self.entries(item))
 
     async def keep(
-        self, lws: Manifest, change: Change, restarted_at: str, fence: Fence, *, actor: str, reason: str
+        self, item: TargetObject, change: Change, restarted_at: str, fence: Fence, *, actor: str, reason: str
     ) -> Keeping:
         """Keep the template after the change as the newest, and the one that stands as the newest before it."""
-        after = await self.preview(lws, change, restarted_at)
-        name, standing = kept_name(lws, after), kept_name(lws, template_of(lws))
+        after = await self.preview(item, change, restarted_at)
+        name, standing = kept_name(item, after), kept_name(item, item.template)
         if standing != name:
-            await self.keep_standing(lws, fence)
-        await self._put(lws, after, fence, {names.ACTOR: actor, names.REASON: reason})
-        await self._prune(lws, {name, standing})
-        record = Record.of(lws)
+            await self.keep_standing(item, fence)
+        await self._put(item, after, fence, {names.ACTOR: actor, names.REASON: reason})
+        await self._prune(item, {name, standing})
+        record = Record.of(item)
         return Keeping(template=name, before=(record.template if record else "") or standing, standing=standing)
 
-    async def keep_standing(self, lws: Manifest, fence: Fence) -> str:
+    async def keep_standing(self, item: TargetObject, fence: Fence) -> str:
         """Keep the template that an object has as the newest; return its name. Who asked for it stays, if known."""
-        return await self._put(lws, template_of(lws), fence, None)
+        return await self._put(item, item.template, fence, None)
 
     async def record_outcome(self, name: str, outcome: str, fence: Fence) -> None:
         """Write down how the rollout of a template ended, unless it is gone or was asked for anew since."""
         try:
-            kept = KeptTemplate(await self._api.get(CONTROLLER_REVISIONS, self._namespace, name))
+            kept = await self._read(name)
             if not kept.is_as_new_as(fence):
                 await self._write(kept, fence, patches.annotate({names.OUTCOME: outcome}))
         except MissingError:
@@ -199,17 +203,23 @@ class Ledger:
         uid = {"op": "test", "path": "/metadata/uid", "value": kept.item["metadata"]["uid"]}
         await self._api.patch(CONTROLLER_REVISIONS, self._namespace, kept.name, [uid, *changes])
 
+    async def _read(self, name: str) -> KeptTemplate:
+        return self._kept(await self._api.get(CONTROLLER_REVISIONS, self._namespace, name))
+
+    def _kept(self, item: Manifest) -> KeptTemplate:
+        return KeptTemplate(item, self._kind)
+
     def _find(self, entries: list[KeptTemplate], name: str) -> KeptTemplate:
         for kept in entries:
             if kept.name == name:
                 return kept
         raise RefusedError(
             f"{self}: no template is kept for it under the name {name}; "
-            f"`rollwright history lws/{self._name} -n {self._namespace}` shows those that are"
+            f"`rollwright history {self._target.word} -n {self._namespace}` shows those that are"
         )
 
-    def _check_content(self, lws: Manifest, template: Manifest, entries: list[KeptTemplate]) -> None:
-        name = kept_name(lws, template)
+    def _check_content(self, item: TargetObject, template: Manifest, entries: list[KeptTemplate]) -> None:
+        name = kept_name(item, template)
         for kept in entries:
             if kept.name == name:
                 self._check(kept)
@@ -220,20 +230,20 @@ class Ledger:
             by = " ".join(f"{rejection.actor} has rejected ({rejection.at}): {rejection.reason}".split())
             raise RefusedError(
                 f"{self}: this template is revision {kept.number}, which {by}. To allow it again: "
-                f"rollwright reject lws/{self._name} {kept.number} -n {self._namespace} --undo"
+                f"rollwright reject {self._target.word} {kept.number} -n {self._namespace} --undo"
             )
 
-    async def _put(self, lws: Manifest, template: Manifest, fence: Fence, asked: Mapping[str, str] | None) -> str:
+    async def _put(self, item: TargetObject, template: Manifest, fence: Fence, asked: Mapping[str, str] | None) -> str:
         """Keep a template as the newest, unless this step or a newer one has done so. `asked`: by whom and why."""
-        name = kept_name(lws, template)
-        entries = await self.entries(lws)
+        name = kept_name(item, template)
+        entries = await self.entries(item)
         newest = max((kept.number for kept in entries), default=0)
         found = next((kept for kept in entries if kept.name == name), None)
         kept_at = {names.KEPT_AT: fence.scheduled.astimezone(UTC).isoformat(timespec="seconds")}
         if found is None:
             notes = {names.FENCE: str(fence), **kept_at, **(asked or {names.REASON: _FOUND})}
-            item = controller_revision(lws, template, newest + 1, notes)
-            await self._api.create(CONTROLLER_REVISIONS, self._namespace, item)
+            new = controller_revision(item, template, newest + 1, notes)
+            await self._api.create(CONTROLLER_REVISIONS, self._namespace, new)
         elif found.template != template:
             raise RefusedError(f"{self}: {name} keeps another template of the same digest; delete it, or change ours")
         elif found.is_as_new_as(fence):
@@ -244,16 +254,16 @@ class Ledger:
                 changes += patches.annotate({**kept_at, **asked})
                 changes += patches.erase(names.OUTCOME) if found.outcome else []
             await self._write(found, fence, changes)
-        await self._part_from_rivals(lws, name)
+        await self._part_from_rivals(item, name)
         return name
 
-    async def _part_from_rivals(self, lws: Manifest, name: str) -> None:
+    async def _part_from_rivals(self, item: TargetObject, name: str) -> None:
         """Two templates kept at the same moment may have the same number. Whoever sees that moves on.
 
         The later of two writers sees it in any case; if both do, each moves to a place of its own.
         """
         while True:
-            entries = await self.entries(lws)
+            entries = await self.entries(item)
             number = self._find(entries, name).number
             rivals = [kept.name for kept in entries if kept.number == number]
             if len(rivals) == 1:
@@ -265,10 +275,10 @@ class Ledger:
             except RefusedError as error:  # a failed test looks like bad input
                 raise ConflictError(f"{self}: {name} was renumbered at this very moment") from error
 
-    async def _prune(self, lws: Manifest, needed: set[str]) -> None:
+    async def _prune(self, item: TargetObject, needed: set[str]) -> None:
         """Delete what is older than the last ones, but nothing that is needed, rejected, or named by the record."""
-        annotations = lws["metadata"].get("annotations", {})
-        counted = [kept for kept in await self.entries(lws) if not kept.rejection]
+        annotations = item.annotations
+        counted = [kept for kept in await self.entries(item) if not kept.rejection]
         for kept in counted[: -_limit(annotations)]:
             if kept.name not in needed and kept.name not in annotations.get(names.RECORD, ""):
                 await self._delete(kept)

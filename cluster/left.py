@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from rollwright.rollout.spec import Model
+from rollwright.rollout.spec import Model, TargetKind
 
 
 class Obstacle(StrEnum):
@@ -27,6 +27,7 @@ class Settings(Model):
 class Left(Model):
     """How a target was left. Groups are given by their ordinals."""
 
+    kind: TargetKind
     namespace: str
     name: str
     since: datetime | None

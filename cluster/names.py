@@ -1,4 +1,4 @@
-"""Labels and annotations: those of LWS v1, and our own."""
+"""Labels and annotations: those of LWS v1, of the StatefulSet controller, and our own."""
 
 _LWS = "leaderworkerset.sigs.k8s.io"
 NAME = f"{_LWS}/name"
@@ -6,6 +6,11 @@ GROUP_INDEX = f"{_LWS}/group-index"
 WORKER_INDEX = f"{_LWS}/worker-index"
 REVISION = f"{_LWS}/template-revision-hash"
 SIZE = f"{_LWS}/size"
+
+POD_NAME = "statefulset.kubernetes.io/pod-name"
+"""On every pod of a StatefulSet, by its controller."""
+CONTROLLER_REVISION = "controller-revision-hash"
+"""The same, with the StatefulSet's own revision."""
 
 RECORD = "rollwright.io/record"
 """On the target: what the user had set, and what we ask for while the rollout lasts."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.record import Asked, Fence, Record, configuration
-from rollwright.cluster.templates import template_of
+from rollwright.cluster.objects import Settings, TargetObject
+from rollwright.cluster.record import Asked, Fence, Record
 
 
 def guarded(item: Manifest, fence: Fence, changes: list[Manifest]) -> list[Manifest]:
@@ -29,7 +29,7 @@ def guarded(item: Manifest, fence: Fence, changes: list[Manifest]) -> list[Manif
     return patch + changes
 
 
-def hold(lws: Manifest, record: Record, asked: Asked) -> list[Manifest]:
+def hold(item: TargetObject, record: Record, asked: Asked) -> list[Manifest]:
     """Ask for what a rollout holds of the spec, and write down that it was asked for: never the one without the other.
 
     The template apart, which `template` puts in place in the same patch.
@@ -37,15 +37,15 @@ def hold(lws: Manifest, record: Record, asked: Asked) -> list[Manifest]:
     record = record.model_copy(update={"asked": asked})
     text = json.dumps(record.model_dump(by_alias=True, exclude_none=True), sort_keys=True)
     return [
-        *(scale(record.groups) if record.groups != lws["spec"]["replicas"] else []),
-        *pace(lws, partition=asked.partition, max_unavailable=asked.max_unavailable, max_surge=asked.max_surge),
+        *(scale(record.groups) if record.groups != item.replicas else []),
+        *item.pace(Settings(asked.partition, asked.max_unavailable, asked.max_surge)),
         *annotate({names.RECORD: text}),
     ]
 
 
-def template(content: Manifest, lws: Manifest) -> list[Manifest]:
+def template(content: Manifest, item: TargetObject) -> list[Manifest]:
     """Put a template in place of the one that stands."""
-    gone = template_of(lws).keys() - content.keys()
+    gone = item.template.keys() - content.keys()
     return [
         *({"op": "add", "path": f"/spec/{part}", "value": value} for part, value in content.items()),
         *({"op": "remove", "path": f"/spec/{part}"} for part in sorted(gone)),
@@ -57,20 +57,9 @@ def scale(groups: int) -> list[Manifest]:
     return [{"op": "replace", "path": "/spec/replicas", "value": groups}]
 
 
-def pace(lws: Manifest, *, partition: int, max_unavailable: int | str, max_surge: int | str = 0) -> list[Manifest]:
-    """LWS's own rolling update settings. While replicas carry the surge, LWS must not surge by itself: it is 0."""
-    settings = configuration(lws) | {
-        "partition": partition,
-        "maxUnavailable": max_unavailable,
-        "maxSurge": max_surge,
-    }
-    value = {"type": "RollingUpdate", "rollingUpdateConfiguration": settings}
-    return [{"op": "add", "path": "/spec/rolloutStrategy", "value": value}]
-
-
-def forget(lws: Manifest) -> list[Manifest]:
+def forget(item: TargetObject) -> list[Manifest]:
     """Remove the record, if it is there: the user's settings stand again."""
-    return erase(names.RECORD) if names.RECORD in lws["metadata"].get("annotations", {}) else []
+    return erase(names.RECORD) if names.RECORD in item.annotations else []
 
 
 def annotate(notes: Mapping[str, str]) -> list[Manifest]:

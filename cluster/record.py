@@ -7,7 +7,8 @@ from pydantic import NonNegativeInt, ValidationError
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
-from rollwright.cluster.templates import digest_of_kept, kept_name, template_of
+from rollwright.cluster.objects import Settings, TargetObject
+from rollwright.cluster.templates import digest_of_kept, kept_name
 from rollwright.rollout.quantities import Count, resolve
 from rollwright.rollout.spec import Model
 
@@ -21,12 +22,10 @@ class Asked(Model):
     template: str
     """Name of the kept template."""
 
-    def edited(self, lws: Manifest) -> "Found | None":
+    def edited(self, item: TargetObject) -> "Found | None":
         """What of it somebody else has changed, if anything. Percentages count as the number they come to."""
-        settings, replicas = configuration(lws), lws["spec"]["replicas"]
-        partition = settings.get("partition", 0)
-        max_unavailable, max_surge = settings.get("maxUnavailable", 1), settings.get("maxSurge", 0)
-        template = kept_name(lws, template_of(lws))
+        (partition, max_unavailable, max_surge), replicas = item.settings, item.replicas
+        template = kept_name(item, item.template)
         same = {
             "partition": partition == self.partition,
             "max_unavailable": resolve(max_unavailable, replicas, round_up=False) == self.max_unavailable,
@@ -113,34 +112,37 @@ class Record(Model):
             return None
 
     @classmethod
-    def of(cls, lws: Manifest) -> Self | None:
+    def of(cls, item: TargetObject) -> Self | None:
         """The record on a target, if a rollout is under way or was left half way, and if it can be read."""
-        return cls.parse(record_text(lws))
+        return cls.parse(record_text(item))
 
     @classmethod
-    def first(cls, lws: Manifest) -> Self:
+    def first(cls, item: TargetObject) -> Self:
         """The record of an object as it stands."""
-        settings, replicas = configuration(lws), lws["spec"]["replicas"]
+        settings, replicas = item.settings, item.replicas
         return cls(
             replicas=replicas,
             groups=replicas,
-            max_unavailable=settings.get("maxUnavailable", 1),
-            max_surge=settings.get("maxSurge", 0),
-            partition=settings.get("partition", 0),
-            template=kept_name(lws, template_of(lws)),
+            max_unavailable=settings.max_unavailable,
+            max_surge=settings.max_surge,
+            partition=settings.partition,
+            template=kept_name(item, item.template),
         )
 
-    def edited(self, lws: Manifest) -> Found | None:
+    def edited(self, item: TargetObject) -> Found | None:
         """What somebody else has changed on the target of what a rollout holds, if anything."""
-        found = self.asked.edited(lws) if self.asked else None
-        return None if found and self._is_put_back(lws, found) else found
+        found = self.asked.edited(item) if self.asked else None
+        return None if found and self._is_put_back(item, found) else found
 
-    def _is_put_back(self, lws: Manifest, found: Found) -> bool:
+    def _is_put_back(self, item: TargetObject, found: Found) -> bool:
         """Whether the user's settings stand again by our own hand, and only the answer to that was lost."""
-        settings = configuration(lws)
-        standing = (settings.get("partition", 0), settings.get("maxUnavailable", 1), settings.get("maxSurge", 0))
-        users = (self.partition, self.max_unavailable, self.max_surge)
-        return not record_text(lws) and standing == users and found.template is None and found.asked.partition == 0
+        stand = item.settings == self.settings
+        return not record_text(item) and stand and found.template is None and found.asked.partition == 0
+
+    @property
+    def settings(self) -> Settings:
+        """The user's own."""
+        return Settings(self.partition, self.max_unavailable, self.max_surge)
 
     def replicas_wanted(self, asked: int) -> int:
         """How many groups the user wants, given that spec.replicas asks for so many."""
@@ -172,7 +174,8 @@ class Fence(NamedTuple):
 
         One that can't be read counts as none: what a step assumes of the object's generation and uid still protects.
         """
-        scheduled, _, workflow_id = _annotation(item, names.FENCE).partition(" ")
+        text: str = item["metadata"].get("annotations", {}).get(names.FENCE, "")
+        scheduled, _, workflow_id = text.partition(" ")
         try:
             moment = datetime.fromisoformat(scheduled)
         except ValueError:
@@ -180,19 +183,7 @@ class Fence(NamedTuple):
         return cls(moment, workflow_id) if moment.tzinfo else None
 
 
-def record_text(lws: Manifest) -> str:
+def record_text(item: TargetObject) -> str:
     """The record on a target as it is written; empty if there is none, or none that can be read."""
-    text = _annotation(lws, names.RECORD)
+    text: str = item.annotations.get(names.RECORD, "")
     return text if text and Record.parse(text) else ""
-
-
-def configuration(lws: Manifest) -> Manifest:
-    """LWS's own rolling update settings; empty where nothing is set."""
-    strategy = lws["spec"].get("rolloutStrategy") or {}
-    settings: Manifest = strategy.get("rollingUpdateConfiguration") or {}
-    return settings
-
-
-def _annotation(item: Manifest, name: str) -> str:
-    text: str = item["metadata"].get("annotations", {}).get(name, "")
-    return text

@@ -1,47 +1,93 @@
-"""A LeaderWorkerSet and what belongs to it, as read; and what the planner makes of it."""
+"""A target and what belongs to it, as read; and what the planner makes of it."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import ClassVar
 
 from rollwright.cluster import names
-from rollwright.cluster.api import Manifest
-from rollwright.cluster.causes import STARTING
-from rollwright.cluster.native import own_surge, unfinished
-from rollwright.cluster.readiness import group_unreadiness, is_blip, is_placed
-from rollwright.cluster.record import Record, configuration, record_text
-from rollwright.cluster.templates import digest, template_of
+from rollwright.cluster.api import Kind, Manifest
+from rollwright.cluster.causes import STARTING, Unreadiness
+from rollwright.cluster.objects import TargetObject, is_observed, label
+from rollwright.cluster.readiness import is_blip
+from rollwright.cluster.record import Record, record_text
+from rollwright.cluster.templates import digest
 from rollwright.rollout.observation import Cause, Group, Observation
 from rollwright.rollout.ordeals import Start
-from rollwright.rollout.quantities import resolve
 from rollwright.rollout.spec import SurgeBy
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """The objects of one target, read one after another: first the LWS, then the StatefulSets, then the pods."""
+class Snapshot(ABC):
+    """The objects of one target, read one after another: the target first, the pods last.
 
-    lws: Manifest
-    sets: list[Manifest]
-    pods: list[Manifest]
+    Groups are kept by a StatefulSet, one leader pod each: that is what all kinds of target have in common.
+    """
+
+    item: TargetObject
+    parts: Mapping[Kind, Sequence[Manifest]]
+    """What belongs to it, by kind."""
     last_record: str = ""
     """The text of the record as it was last read, which counts where somebody has removed or spoilt it."""
 
-    @property
-    def name(self) -> str:
-        """The name of the LWS, and of its leader StatefulSet."""
-        name: str = self.lws["metadata"]["name"]
-        return name
+    OBJECT: ClassVar[type[TargetObject]]
+    PARTS: ClassVar[tuple[Kind, ...]]
+    """What belongs to a target of this kind, in the order to read it."""
 
-    @cached_property
+    @classmethod
+    @abstractmethod
+    def selector(cls, item: TargetObject) -> str:
+        """The label selector for what belongs to this very target."""
+
+    @property
+    @abstractmethod
     def leader_set(self) -> Manifest | None:
         """The StatefulSet of the leaders."""
-        return next((item for item in self.sets if item["metadata"]["name"] == self.name), None)
+
+    @property
+    @abstractmethod
+    def target_revision(self) -> str:
+        """The revision that released groups run; empty while that isn't known."""
+
+    @cached_property
+    @abstractmethod
+    def pods(self) -> Sequence[Manifest]:
+        """All pods of its groups."""
+
+    @staticmethod
+    @abstractmethod
+    def ordinal_of(pod: Manifest) -> int:
+        """The ordinal of the group of a pod."""
+
+    @staticmethod
+    @abstractmethod
+    def is_leader(pod: Manifest) -> bool:
+        """Whether a group stands and falls with this pod."""
+
+    @staticmethod
+    @abstractmethod
+    def revision_of(leader: Manifest) -> str:
+        """The revision that the group of this leader runs."""
+
+    @abstractmethod
+    def unreadiness(self, leader: Manifest, pods: list[Manifest], now: datetime) -> Unreadiness | None:
+        """Why a group doesn't serve; None if it does."""
+
+    @abstractmethod
+    def is_placed(self, leader: Manifest, pods: list[Manifest]) -> bool:
+        """Whether all pods of a group have nodes."""
+
+    @property
+    def starts_in_turn(self) -> bool:
+        """Whether a group is started only once all below it are ready."""
+        return False
 
     @cached_property
     def leaders(self) -> dict[int, Manifest]:
         """Leader pods by ordinal."""
-        return {_ordinal(pod): pod for pod in self.pods if _label(pod, names.WORKER_INDEX) == "0"}
+        return {self.ordinal_of(pod): pod for pod in self.pods if self.is_leader(pod)}
 
     @cached_property
     def record(self) -> Record | None:
@@ -51,12 +97,7 @@ class Snapshot:
     @property
     def record_text(self) -> str:
         """The same as text, to be carried on."""
-        return record_text(self.lws) or self.last_record
-
-    @property
-    def target_revision(self) -> str:
-        """The revision, as LWS names it, that released groups run."""
-        return _label(self.leader_set, names.REVISION) if self.leader_set else ""
+        return record_text(self.item) or self.last_record
 
     @property
     def reflected_partition(self) -> int:
@@ -67,50 +108,29 @@ class Snapshot:
 
     @property
     def is_settled(self) -> bool:
-        """Whether both controllers have seen the last write."""
-        leader_set, replicas = self.leader_set, self.lws["spec"]["replicas"]
+        """Whether all controllers have seen the last write."""
         return (
-            leader_set is not None
-            and _is_observed(self.lws)
-            and _is_observed(leader_set)
-            and replicas <= self._groups_standing <= replicas + self._max_surge
-            and not self._surge_is_to_come
+            self.leader_set is not None
+            and is_observed(self.item.manifest)
+            and is_observed(self.leader_set)
+            and self.item.replicas <= self.groups_standing <= self.item.replicas + self._max_surge
         )
 
     @property
-    def own_surge(self) -> int:
-        """Groups above spec.replicas that the leader StatefulSet asks for: the surge of LWS's own maxSurge."""
-        return max(0, self._groups_standing - int(self.lws["spec"]["replicas"]))
-
-    @property
-    def _groups_standing(self) -> int:
+    def groups_standing(self) -> int:
         """Groups that the leader StatefulSet asks for."""
         replicas: int = (self.leader_set or {"spec": {}})["spec"].get("replicas", 0)
         return replicas
 
     @property
+    def own_surge(self) -> int:
+        """Groups above spec.replicas that the leader StatefulSet asks for: a surge of the controller's own."""
+        return max(0, self.groups_standing - self.item.replicas)
+
+    @property
     def _max_surge(self) -> int:
-        """LWS's own maxSurge as we have asked for it; 0 where spec.replicas carries the surge."""
+        """The controller's own maxSurge as we have asked for it; 0 where spec.replicas carries the surge."""
         return self.record.asked.max_surge if self.record and self.record.asked else 0
-
-    @property
-    def _surge_is_to_come(self) -> bool:
-        """Whether LWS has seen maxSurge and not acted on it yet: where replicas are raised too, those come first."""
-        replicas = self.lws["spec"]["replicas"]
-        if not self._max_surge or self.own_surge or not self.reflected_partition:
-            return False
-        outdated = sum(
-            1
-            for ordinal, leader in self.leaders.items()
-            if ordinal < replicas and _label(leader, names.REVISION) != self.target_revision
-        )
-        return own_surge(outdated, self._max_surge, self._own_max_unavailable) > 0
-
-    @property
-    def _own_max_unavailable(self) -> int:
-        """LWS's own maxUnavailable, as it stands."""
-        settings, replicas = configuration(self.lws), self.lws["spec"]["replicas"]
-        return resolve(settings.get("maxUnavailable", 1), replicas, round_up=False)
 
     @property
     def is_complete(self) -> bool:
@@ -127,7 +147,7 @@ class Snapshot:
 
         And by what we have asked for, whatever somebody else has set since.
         """
-        released = [self.reflected_partition, configuration(self.lws).get("partition", 0)]
+        released = [self.reflected_partition, self.item.settings.partition]
         asked = self.record.asked if self.record else None
         return self._outdated_from(min([*released, asked.partition] if asked else released))
 
@@ -135,7 +155,7 @@ class Snapshot:
         return [
             pod
             for ordinal, pod in sorted(self.leaders.items())
-            if ordinal >= partition and _label(pod, names.REVISION) != self.target_revision and not _is_terminating(pod)
+            if ordinal >= partition and self.revision_of(pod) != self.target_revision and not is_terminating(pod)
         ]
 
     def released_leaders(self) -> list[Manifest]:
@@ -146,7 +166,7 @@ class Snapshot:
         if not self.is_settled:
             return []
         released = self._outdated_from(self.reflected_partition)
-        return [pod for pod in released if _ordinal(pod) < self._groups_standing]
+        return [pod for pod in released if self.ordinal_of(pod) < self.groups_standing]
 
     def observe(
         self,
@@ -159,57 +179,46 @@ class Snapshot:
 
         The partition is the one in force: LWS takes the higher of ours and its own, so ours may be held back.
         """
-        written: int = self.lws["spec"]["replicas"]
+        written: int = self.item.replicas
         record, settled = self.record, self.is_settled
-        edited = record.edited(self.lws) if record else None
-        on_target = target_digest in (None, digest(template_of(self.lws)))
+        edited = record.edited(self.item) if record else None
+        on_target = target_digest in (None, digest(self.item.template))
         revision = self.target_revision if on_target else None
-        partition = self.reflected_partition if settled else configuration(self.lws).get("partition", 0)
+        partition = self.reflected_partition if settled else self.item.settings.partition
         grace = timedelta(seconds=unready_grace_seconds)
-        highest = max([self._groups_at_most(written) - 1, *self.leaders])  # some may not have been taken down yet
+        highest = max([self._groups_at_most - 1, *self.leaders])  # some may not have been taken down yet
         groups = tuple(self._group(ordinal, partition, revision, grace, now) for ordinal in range(highest + 1))
         return Observation(
             replicas=record.replicas_wanted(written) if record else written,
-            groups_asked=self._groups_asked(groups, written),
+            groups_asked=self._groups_asked(groups),
             partition=partition,
             groups=groups,
             on_target=on_target,
             settled=settled,
-            uid=self.lws["metadata"]["uid"],
-            generation=self.lws["metadata"]["generation"],
+            uid=self.item.uid,
+            generation=self.item.generation,
             unheld=(on_target or (record is not None and record.found is not None))
             and self._is_unheld(record, surge_by),
-            template=digest(template_of(self.lws)),
+            template=digest(self.item.template),
             edited=str(edited or ""),
             dispute=str((record and record.found) or ""),
-            loose=settled and configuration(self.lws).get("partition", 0) < partition,
+            loose=settled and self.item.settings.partition < partition,
             widened=record is not None and self._is_widened(record, groups),
+            starts_in_turn=self.starts_in_turn,
         )
 
-    def _groups_at_most(self, written: int) -> int:
-        """Groups that may be asked for: while LWS acts on its maxSurge, with it and without."""
-        if not self._max_surge:
-            return written
-        return max(self._groups_standing, written if self.is_settled else written + self._max_surge)
+    @property
+    def _groups_at_most(self) -> int:
+        """Groups that may be asked for, while it isn't sure what the controller makes of the last write."""
+        return self.item.replicas
 
-    def _groups_asked(self, groups: tuple[Group, ...], written: int) -> int:
-        """Groups asked for, by spec.replicas and by maxSurge: those are gone that LWS is about to give back."""
-        at_most = self._groups_at_most(written)
-        if not self._max_surge or not self.is_settled:
-            return at_most
-        kept = own_surge(unfinished(groups[:written]), self._max_surge, self._own_max_unavailable)
-        return min(at_most, written + kept)
+    def _groups_asked(self, groups: tuple[Group, ...]) -> int:
+        """Groups asked for."""
+        return self._groups_at_most
 
     def _is_widened(self, record: Record, groups: tuple[Group, ...]) -> bool:
-        """Whether LWS's own settings stand wider than they need to, now that nothing is being released.
-
-        Also maxSurge, once all that it was asked for is done: held at a partition, LWS would surge when a group fails.
-        """
-        written: int = self.lws["spec"]["replicas"]
-        if configuration(self.lws).get("maxUnavailable") != record.narrow(written, self._max_surge):
-            return True
-        idle = self.is_settled and not self.own_surge and not unfinished(groups[:written])
-        return self._max_surge > 0 and self.reflected_partition > 0 and idle
+        """Whether the controller's own settings stand wider than they need to, now that nothing is being released."""
+        return self.item.settings.max_unavailable != record.narrow(self.item.replicas, self._max_surge)
 
     def starts(self, observation: Observation) -> list[Start]:
         """The groups, of those asked for, that are to serve on the target revision and don't yet, as observed on this.
@@ -237,16 +246,16 @@ class Snapshot:
 
         A wish of replicas must be written down where a surge stands in them, or it would be forgotten with the next.
         """
-        settings, written = configuration(self.lws), self.lws["spec"]["replicas"]
+        settings, written = self.item.settings, self.item.replicas
         if record is None:
-            return settings.get("maxSurge", 0) not in (0, "0%") and settings.get("partition", 0) > 0
+            return settings.max_surge not in (0, "0%") and settings.partition > 0
         in_replicas = record.groups != record.replicas
         wrong_carrier = in_replicas if surge_by is SurgeBy.MAX_SURGE else self._max_surge > 0
-        is_lost = not record_text(self.lws) or record.asked is None
+        is_lost = not record_text(self.item) or record.asked is None
         return is_lost or wrong_carrier or (in_replicas and record.groups != written)
 
     def _group(self, ordinal: int, partition: int, revision: str | None, grace: timedelta, now: datetime) -> Group:
-        """One group; `revision` is the target's as LWS names it, None while the target's template isn't in place."""
+        """One group; `revision` is the target's, None while its template isn't in place."""
         leader = self.leaders.get(ordinal)
         if leader is None:
             return Group(
@@ -257,34 +266,25 @@ class Snapshot:
                 cause=STARTING.cause,
                 unscheduled=True,
             )
-        workers = self._workers.get(leader["metadata"]["name"])
         pods = self._pods_by_group[ordinal]
-        unready = group_unreadiness(leader, workers, pods, now)
+        unready = self.unreadiness(leader, pods, now)
         return Group(
             ordinal=ordinal,
-            updated=_label(leader, names.REVISION) == revision,
+            updated=self.revision_of(leader) == revision,
             ready=unready is None,
-            terminating=_is_terminating(leader),
+            terminating=is_terminating(leader),
             reason=unready.words if unready else "",
             cause=unready.cause if unready else None,
             blip=unready is not None and any(is_blip(pod, grace, now) for pod in pods),
-            unscheduled=not is_placed(leader, pods, leader_first=self._starts_leaders_first),
-            misplaced=_label(leader, "controller-revision-hash") != self._current_revision,
+            unscheduled=not self.is_placed(leader, pods),
+            misplaced=label(leader, names.CONTROLLER_REVISION) != self._current_revision,
         )
-
-    @cached_property
-    def _workers(self) -> dict[str, Manifest]:
-        return {item["metadata"]["name"]: item for item in self.sets}
-
-    @property
-    def _starts_leaders_first(self) -> bool:
-        return bool(self.lws["spec"].get("startupPolicy") == "LeaderReady")
 
     @cached_property
     def _pods_by_group(self) -> dict[int, list[Manifest]]:
         groups: dict[int, list[Manifest]] = {}
         for pod in self.pods:
-            groups.setdefault(_ordinal(pod), []).append(pod)
+            groups.setdefault(self.ordinal_of(pod), []).append(pod)
         return groups
 
     @property
@@ -299,19 +299,6 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _label(item: Manifest, label: str) -> str:
-    value: str = item["metadata"].get("labels", {}).get(label, "")
-    return value
-
-
-def _ordinal(pod: Manifest) -> int:
-    return int(_label(pod, names.GROUP_INDEX) or -1)
-
-
-def _is_terminating(item: Manifest) -> bool:
-    return "deletionTimestamp" in item["metadata"]
-
-
-def _is_observed(item: Manifest) -> bool:
-    seen: bool = item.get("status", {}).get("observedGeneration") == item["metadata"]["generation"]
-    return seen
+def is_terminating(pod: Manifest) -> bool:
+    """Whether a pod is being taken down."""
+    return "deletionTimestamp" in pod["metadata"]

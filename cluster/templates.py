@@ -1,22 +1,17 @@
-"""Templates of a LeaderWorkerSet: what of it is a revision, changed as asked, and the object that keeps it. Pure."""
+"""Templates of a target: changed as asked, named by their content, and the object that keeps one. Pure."""
 
 import copy
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
 from rollwright.cluster.errors import RefusedError
+from rollwright.cluster.objects import TargetObject
 from rollwright.rollout.spec import Change
-
-_PARTS = ("leaderWorkerTemplate", "networkConfig")
-
-
-def template_of(lws: Manifest) -> Manifest:
-    """The part of the spec that makes a revision (LWS: the templates and networkConfig)."""
-    return {part: lws["spec"][part] for part in _PARTS if lws["spec"].get(part) is not None}
 
 
 def digest(template: Manifest) -> str:
@@ -24,13 +19,12 @@ def digest(template: Manifest) -> str:
     return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def kept_name(lws: Manifest, template: Manifest) -> str:
+def kept_name(item: TargetObject, template: Manifest) -> str:
     """The name under which a template is kept; the same content of the same object has the same name.
 
     What was kept for a deleted object of the same name goes some time after it, and must not be taken for this one's.
     """
-    metadata = lws["metadata"]
-    return f"{metadata['name']}-rw-{metadata['uid'][:8]}-{digest(template)}"
+    return f"{item.name}-rw-{item.uid[:8]}-{digest(template)}"
 
 
 def digest_of_kept(name: str) -> str:
@@ -38,52 +32,52 @@ def digest_of_kept(name: str) -> str:
     return name.rpartition("-")[2]
 
 
-def render(change: Change, lws: Manifest, restarted_at: str) -> Manifest:
+def render(change: Change, item: TargetObject, restarted_at: str) -> Manifest:
     """The template after the change. Raises RefusedError if the change doesn't fit the target."""
-    template = copy.deepcopy(template_of(lws))
+    template = copy.deepcopy(item.template)
     if change.images:
-        _set_images(template, change.images)
+        _set_images(item.pod_templates(template), change.images)
     elif change.patch:
-        template["leaderWorkerTemplate"] = merge_patch(template["leaderWorkerTemplate"], change.patch)
+        part, *_ = item.TEMPLATE_PARTS
+        template[part] = merge_patch(template[part], change.patch)
     elif change.manifest:
-        template = _from_manifest(change.manifest, lws)
+        template = _from_manifest(change.manifest, item)
     elif change.restart:
-        for pod in _pod_templates(template):
+        for pod in item.pod_templates(template):
             pod.setdefault("metadata", {}).setdefault("annotations", {})[names.RESTARTED_AT] = restarted_at
     return template
 
 
-def images_of(template: Manifest) -> tuple[str, ...]:
+def images_of(pod_templates: Sequence[Manifest]) -> tuple[str, ...]:
     """What runs, as CONTAINER=IMAGE; the leader's and the workers' once where they are the same."""
     found = [
         f"{container['name']}={container['image']}"
-        for pod in _pod_templates(template)
+        for pod in pod_templates
         for container in _containers(pod)
         if "image" in container
     ]
     return tuple(dict.fromkeys(found))
 
 
-def controller_revision(lws: Manifest, template: Manifest, number: int, notes: Mapping[str, str]) -> Manifest:
+def controller_revision(item: TargetObject, template: Manifest, number: int, notes: Mapping[str, str]) -> Manifest:
     """The object that keeps a template, with annotations.
 
     It must not have the labels by which LWS and the StatefulSet controller find their own revisions, to delete them.
     """
-    metadata = lws["metadata"]
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
         "metadata": {
-            "name": kept_name(lws, template),
-            "namespace": metadata["namespace"],
-            "labels": {names.TARGET_UID: metadata["uid"]},
+            "name": kept_name(item, template),
+            "namespace": item.namespace,
+            "labels": {names.TARGET_UID: item.uid},
             "annotations": dict(notes),
             "ownerReferences": [
                 {
-                    "apiVersion": lws["apiVersion"],
-                    "kind": lws["kind"],
-                    "name": metadata["name"],
-                    "uid": metadata["uid"],
+                    "apiVersion": item.RESOURCE.version,
+                    "kind": item.KIND,
+                    "name": item.name,
+                    "uid": item.uid,
                 }
             ],
         },
@@ -105,17 +99,12 @@ def merge_patch(document: Any, patch: Any) -> Any:
     return merged
 
 
-def _pod_templates(template: Manifest) -> list[Manifest]:
-    both = template["leaderWorkerTemplate"]
-    return [both[role] for role in ("leaderTemplate", "workerTemplate") if both.get(role)]
-
-
 def _containers(pod: Manifest) -> list[Manifest]:
     return [*pod["spec"].get("containers", []), *pod["spec"].get("initContainers", [])]
 
 
-def _set_images(template: Manifest, images: dict[str, str]) -> None:
-    containers = [container for pod in _pod_templates(template) for container in _containers(pod)]
+def _set_images(pod_templates: Sequence[Manifest], images: dict[str, str]) -> None:
+    containers = [container for pod in pod_templates for container in _containers(pod)]
     known = sorted({container["name"] for container in containers})
     if unknown := sorted(images.keys() - set(known)):
         raise RefusedError(f"there is no container {', '.join(unknown)} in the target; it has {', '.join(known)}")
@@ -123,10 +112,11 @@ def _set_images(template: Manifest, images: dict[str, str]) -> None:
         container["image"] = images.get(container["name"], container["image"])
 
 
-def _from_manifest(manifest: Manifest, lws: Manifest) -> Manifest:
-    name, wanted = manifest.get("metadata", {}).get("name"), lws["metadata"]["name"]
-    if manifest.get("kind") != "LeaderWorkerSet" or name != wanted:
-        raise RefusedError(f"change.manifest is a {manifest.get('kind')} {name}; it must be LeaderWorkerSet {wanted}")
-    if not manifest.get("spec", {}).get("leaderWorkerTemplate"):
-        raise RefusedError("change.manifest has no spec.leaderWorkerTemplate")
-    return copy.deepcopy(template_of(manifest))
+def _from_manifest(manifest: Manifest, item: TargetObject) -> Manifest:
+    found, wanted = (manifest.get("kind"), manifest.get("metadata", {}).get("name")), (item.KIND, item.name)
+    if found != wanted:
+        raise RefusedError(f"change.manifest is a {found[0]} {found[1]}; it must be {wanted[0]} {wanted[1]}")
+    part, *_ = item.TEMPLATE_PARTS
+    if not manifest.get("spec", {}).get(part):
+        raise RefusedError(f"change.manifest has no spec.{part}")
+    return copy.deepcopy(replace(item, manifest=manifest).template)

@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rollwright.cluster.api import Api, Kind, Manifest
+from rollwright.cluster import names
+from rollwright.cluster.api import LEADER_WORKER_SETS, PODS, Api, Kind, Manifest
 from rollwright.cluster.errors import ClusterError, UnreachableError
 
 _log = logging.getLogger(__name__)
@@ -21,13 +22,12 @@ _LAST_RETRY_SECONDS = 5.0
 
 
 class SharedWatch:
-    """A copy, kept up to date, of the objects of one kind in one namespace that carry a label."""
+    """A copy, kept up to date, of the objects of one kind in one namespace that may belong to a target."""
 
-    def __init__(self, api: Api, kind: Kind, namespace: str, label: str = "") -> None:
+    def __init__(self, api: Api, kind: Kind, namespace: str) -> None:
         self._api = api
         self._kind = kind
         self._namespace = namespace
-        self._label = label
         self._objects: dict[str, Manifest] = {}
         self._by_owner: dict[str, set[str]] = defaultdict(set)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
@@ -41,7 +41,7 @@ class SharedWatch:
             raise self._error
 
     def owned_by(self, owner: str) -> list[Manifest]:
-        """The objects whose label, or name where there is no label, says `owner`. Not to be changed."""
+        """The objects that belong to the target of this name, or are it. Not to be changed."""
         return [self._objects[name] for name in self._by_owner.get(owner, ())]
 
     @contextmanager
@@ -81,7 +81,7 @@ class SharedWatch:
         return self._kind.plural, self._namespace
 
     async def _list(self) -> str:
-        listing = await self._api.list_all(self._kind, self._namespace, self._label)
+        listing = await self._api.list_all(self._kind, self._namespace, self._selector)
         found = {item["metadata"]["name"]: item for item in listing["items"]}
         for name in self._objects.keys() - found.keys():
             self._forget(self._objects[name])
@@ -96,7 +96,7 @@ class SharedWatch:
         """Take events up until the server ends the stream; goes on from there without listing anew."""
         while True:
             began = time.monotonic()
-            async for event in self._api.watch(self._kind, self._namespace, self._label, version):
+            async for event in self._api.watch(self._kind, self._namespace, self._selector, version):
                 item: Manifest = event["object"]
                 match event["type"]:
                     case "ADDED" | "MODIFIED":
@@ -123,10 +123,18 @@ class SharedWatch:
         self._wake(item)
 
     def _owner(self, item: Manifest) -> str:
-        owner: str = (
-            item["metadata"].get("labels", {}).get(self._label, "") if self._label else item["metadata"]["name"]
-        )
-        return owner
+        """The name of the target that an object belongs to, or is: by LWS's label, or the StatefulSet of a pod."""
+        metadata: Manifest = item["metadata"]
+        if self._kind == LEADER_WORKER_SETS:
+            return str(metadata["name"])
+        owners = metadata.get("ownerReferences", []) if self._kind == PODS else []
+        owner = next((owner["name"] for owner in owners if owner.get("controller")), metadata["name"])
+        return str(metadata.get("labels", {}).get(names.NAME, owner))
+
+    @property
+    def _selector(self) -> str:
+        """All groups are pods of StatefulSets."""
+        return names.POD_NAME if self._kind == PODS else ""
 
     def _wake(self, item: Manifest) -> None:
         for event in self._waiting.get(self._owner(item), ()):
@@ -141,11 +149,11 @@ class Watches:
         self._watches: dict[tuple[Kind, str], SharedWatch] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def of(self, kind: Kind, namespace: str, label: str = "") -> SharedWatch:
+    async def of(self, kind: Kind, namespace: str) -> SharedWatch:
         """The watch of a kind in a namespace, once it has listed. Raises the ClusterError that stands in the way."""
         key = (kind, namespace)
         if key not in self._watches:
-            self._watches[key] = SharedWatch(self._api, kind, namespace, label)
+            self._watches[key] = SharedWatch(self._api, kind, namespace)
             self._tasks.append(asyncio.create_task(self._watches[key].run(), name=f"watch {kind.plural} {namespace}"))
         watch = self._watches[key]
         await watch.listed()

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -13,22 +14,33 @@ from kubernetes.aio.dynamic.client import DynamicClient
 from kubernetes.aio.dynamic.resource import Resource
 from kubernetes.aio.watch import Watch
 
+from rollwright.rollout.spec import TargetKind
+
 _LWS = "leaderworkerset.sigs.k8s.io"
+_POD_NAME = "statefulset.kubernetes.io/pod-name"
 _AGAIN_AFTER_SECONDS = 0.05
 _NO_ANSWER = (ApiException, aiohttp.ClientError, TimeoutError, OSError)
 
 Manifest = dict[str, Any]
 
 
+class Watched(StrEnum):
+    """What the changes are of."""
+
+    TARGET = "target"
+    SETS = "sets"
+    PODS = "pods"
+
+
 class Spec(NamedTuple):
-    """Of a LeaderWorkerSet."""
+    """Of a LeaderWorkerSet, or of a StatefulSet that is rolled out itself."""
 
     partition: int
     replicas: int
     image: str = ""
     generation: int = 0
     observed: int = 0
-    """The generation that the LWS controller has acted on."""
+    """The generation that its controller has acted on."""
     max_surge: int | str = 0
     max_unavailable: int | str = 1
     annotations: Mapping[str, str] = MappingProxyType({})
@@ -71,7 +83,7 @@ class Change(NamedTuple):
 
     version: int
     at: float
-    kind: str
+    of: Watched
     name: str
     item: Spec | GroupSet | Pod | None
 
@@ -80,9 +92,9 @@ class History:
     """One watch: all changes of one kind, from the first list on."""
 
     def __init__(
-        self, kind: str, request: Callable[..., Any], read: Callable[[Manifest], Any], changed: asyncio.Event
+        self, of: Watched, request: Callable[..., Any], read: Callable[[Manifest], Any], changed: asyncio.Event
     ) -> None:
-        self.kind = kind
+        self.of = of
         self.changes: list[Change] = []
         self.complete = 0
         """All changes up to this version have arrived."""
@@ -167,21 +179,34 @@ class History:
 
     def _add(self, name: str, version: int, item: Spec | GroupSet | Pod | None) -> None:
         self._versions[name] = version
-        self.changes.append(Change(version, time.time(), self.kind, name, item))
+        self.changes.append(Change(version, time.time(), self.of, name, item))
         self._changed.set()
 
 
-def histories(client: ApiClient, namespace: str, name: str, changed: asyncio.Event) -> list[History]:
-    """The LeaderWorkerSet, its StatefulSets and its pods; `changed` is set at every change of one."""
-    label = f"{_LWS}/name={name}"
-    kinds = (
-        ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", {"field_selector": f"metadata.name={name}"}, _read_spec),
-        ("apps/v1", "StatefulSet", {"label_selector": label}, _read_set),
-        ("v1", "Pod", {"label_selector": label}, _read_pod),
-    )
+def histories(client: ApiClient, namespace: str, name: str, kind: TargetKind, changed: asyncio.Event) -> list[History]:
+    """The target, its StatefulSets and its pods; `changed` is set at every change of one.
+
+    A StatefulSet that is rolled out itself is both: what is asked for, and what keeps the groups.
+    """
+    itself = {"field_selector": f"metadata.name={name}"}
+    statefulset, pod = _resource(client, "apps/v1", "StatefulSet"), _resource(client, "v1", "Pod")
+    watched: tuple[tuple[Watched, Resource, dict[str, str], Callable[[Manifest], Any]], ...]
+    if kind is TargetKind.STATEFUL_SET:
+        watched = (
+            (Watched.TARGET, statefulset, itself, _read_statefulset),
+            (Watched.SETS, statefulset, itself, _read_set),
+            (Watched.PODS, pod, {"label_selector": _POD_NAME}, partial(_read_pod_of_statefulset, name)),
+        )
+    else:
+        lws, belongs = _resource(client, "leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"), f"{_LWS}/name={name}"
+        watched = (
+            (Watched.TARGET, lws, itself, _read_lws),
+            (Watched.SETS, statefulset, {"label_selector": belongs}, _read_set),
+            (Watched.PODS, pod, {"label_selector": belongs}, _read_pod),
+        )
     return [
-        History(kind, partial(_resource(client, version, kind).get, namespace=namespace, **selector), read, changed)
-        for version, kind, selector, read in kinds
+        History(of, partial(resource.get, namespace=namespace, **selector), read, changed)
+        for of, resource, selector, read in watched
     ]
 
 
@@ -206,7 +231,29 @@ def _owner(item: Manifest) -> str:
     return next((owner["uid"] for owner in item["metadata"].get("ownerReferences", []) if owner.get("controller")), "")
 
 
-def _read_spec(item: Manifest) -> Spec:
+def _read_statefulset(item: Manifest) -> Spec:
+    metadata, spec = item["metadata"], item["spec"]
+    update = spec["updateStrategy"].get("rollingUpdate") or {}
+    return Spec(
+        partition=update.get("partition", 0),
+        replicas=spec["replicas"],
+        image=_image(spec["template"]["spec"]),
+        generation=metadata["generation"],
+        observed=item.get("status", {}).get("observedGeneration", 0),
+        annotations=metadata.get("annotations", {}),
+    )
+
+
+def _read_pod_of_statefulset(name: str, item: Manifest) -> Pod | None:
+    """A group of one; None if it is of another StatefulSet."""
+    metadata = item["metadata"]
+    if metadata.get("generateName") != f"{name}-":
+        return None
+    ordinal, revision = int(metadata["name"].rpartition("-")[2]), metadata["labels"]["controller-revision-hash"]
+    return _read_pod(item)._replace(ordinal=ordinal, is_leader=True, revision=revision)
+
+
+def _read_lws(item: Manifest) -> Spec:
     metadata, spec = item["metadata"], item["spec"]
     update = spec["rolloutStrategy"]["rollingUpdateConfiguration"]
     return Spec(

@@ -1,4 +1,4 @@
-"""An independent witness of one LeaderWorkerSet: what the API server held, version by version.
+"""An independent witness of one target: what the API server held, version by version.
 
 It shares no code with the rollout it watches: other client calls, another notion of readiness (the pods themselves, not
 the status of StatefulSets), another arithmetic.
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Self
 
 from kubernetes.aio.config import new_client_from_config
 
-from rollwright.devcluster.history import Change, GroupSet, History, Pod, Spec, histories
+from rollwright.devcluster.history import Change, GroupSet, History, Pod, Spec, Watched, histories
+from rollwright.rollout.spec import TargetKind
 
 
 class Leader(NamedTuple):
@@ -30,7 +31,7 @@ class Moment(NamedTuple):
     at: float
     """Seconds since the epoch, when the news arrived here."""
     partition: int
-    """Of the LeaderWorkerSet's spec, as is replicas."""
+    """Of the target's spec, as is replicas."""
     replicas: int
     available: int
     """Groups that serve, on whichever revision."""
@@ -69,7 +70,7 @@ class Frame(NamedTuple):
 
 
 class Watcher:
-    """Records a LeaderWorkerSet, its StatefulSets and its pods while its context is open.
+    """Records a LeaderWorkerSet, or a StatefulSet, with what belongs to it, while its context is open.
 
     What it measures: every write to the API server's store has a version, one count for all kinds, and every event of
     a watch carries it. So the events of three watches, put in the order of their versions, give the very states the
@@ -83,8 +84,15 @@ class Watcher:
     It holds for API servers that keep all kinds in one store: the embedded one and nearly all others.
     """
 
-    def __init__(self, kubeconfig: Path | str, namespace: str, name: str) -> None:
-        """Watch the LeaderWorkerSet of this name; it need not exist yet."""
+    def __init__(
+        self,
+        kubeconfig: Path | str,
+        namespace: str,
+        name: str,
+        kind: TargetKind = TargetKind.LEADER_WORKER_SET,
+    ) -> None:
+        """Watch the target of this name; it need not exist yet."""
+        self._kind = kind
         self._kubeconfig = str(kubeconfig)
         self._namespace = namespace
         self._name = name
@@ -94,7 +102,7 @@ class Watcher:
     async def __aenter__(self) -> Self:
         """Begin; what there is when this returns is the first moment."""
         self._client = await new_client_from_config(self._kubeconfig, persist_config=False)
-        self._histories = histories(self._client, self._namespace, self._name, self._changed)
+        self._histories = histories(self._client, self._namespace, self._name, self._kind, self._changed)
         self._tasks = [asyncio.create_task(history.run()) for history in self._histories]
         await self.catch_up()
         return self
@@ -131,7 +139,7 @@ class Watcher:
 
     @property
     def partition_replicas(self) -> list[tuple[int, int]]:
-        """The partition and replicas of the LeaderWorkerSet's spec, one entry for every change of the two."""
+        """The partition and replicas of the target's spec, one entry for every change of the two."""
         specs = [change.item[:2] for change in self._histories[0].changes if isinstance(change.item, Spec)]
         return [spec for spec, _ in groupby(specs)]
 
@@ -173,13 +181,13 @@ class Watcher:
         changes = self._changes()
         complete = min((history.complete for history in self._histories), default=0)
         ends = [*(change.version - 1 for change in changes), complete][1:]
-        state: dict[str, dict[str, Any]] = {history.kind: {} for history in self._histories}
+        state: dict[Watched, dict[str, Any]] = {history.of: {} for history in self._histories}
         for change, end in zip(changes, ends, strict=True):
-            state[change.kind] = {**state[change.kind], change.name: change.item}
+            state[change.of] = {**state[change.of], change.name: change.item}
             if change.version <= complete:
                 known = self._knows(change.version) or self._knows(min(end, complete))
-                sets, pods = state["StatefulSet"], state["Pod"]
-                yield Frame(change, known, state["LeaderWorkerSet"].get(self._name), sets.get(self._name), sets, pods)
+                sets, pods = state[Watched.SETS], state[Watched.PODS]
+                yield Frame(change, known, state[Watched.TARGET].get(self._name), sets.get(self._name), sets, pods)
 
     def _replayed(self) -> Iterator[Moment]:
         """Every state that is known completely."""

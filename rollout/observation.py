@@ -126,6 +126,9 @@ class Observation(Model):
     """LWS holds a release back by itself, and would go on with it by and by: the spec's partition is a lower one."""
     widened: bool = False
     """LWS's own maxUnavailable still stands as wide as the last release needed."""
+    starts_in_turn: bool = False
+    """A group is started only once all below it are ready, also one that was taken down (a StatefulSet's OrderedReady).
+    """
     template: str = ""
     """Digest of the template that stands."""
     edited: str = ""

@@ -81,6 +81,8 @@ def plan(
     groups that the scheduler can place, if that is known.
     """
     budget = strategy.budget(observation.replicas, surge_limit)
+    if observation.starts_in_turn:
+        budget = budget.in_turn(observation.groups_asked)
     bound = max(strategy.partition, hold, *((observation.replicas, observation.partition) if stopping else ()))
     if first := _before_anything_else(budget, observation, bound, stopping=stopping):
         return first

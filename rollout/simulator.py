@@ -39,6 +39,8 @@ class World:
     revision: str = "old"
     replaces_released: bool = True
     """Whether the StatefulSet controller takes down all released groups by itself."""
+    starts_in_turn: bool = False
+    """Whether a group is started only once all below it are ready."""
     spec: Written = field(init=False)
     reflected: Written = field(init=False)
     in_flight: list[Written] = field(init=False)
@@ -62,6 +64,7 @@ class World:
             groups=tuple(self._group(ordinal, target) for ordinal in range(highest + 1)),
             on_target=self.spec.revision == target,
             settled=self.spec == self.reflected,
+            starts_in_turn=self.starts_in_turn,
         )
 
     def _group(self, ordinal: int, target: str) -> Group:
@@ -103,12 +106,12 @@ class World:
             released = ordinal >= self.reflected.partition and pod.revision != self.reflected.revision
             if ordinal >= self.reflected.groups or (released and self.replaces_released):
                 pod.terminating = True
-        for ordinal in range(self.reflected.groups):
-            self._start(ordinal)
+        self._start_missing()
 
     def become_ready(self, ordinal: int) -> None:
         """A started group serves; the StatefulSet completes its update once all do on the new revision."""
         self.pods[ordinal].ready = True
+        self._start_missing()
         serving = [self.pods.get(ordinal) for ordinal in range(self.reflected.groups)]
         if all(pod and pod.ready and pod.revision == self.reflected.revision for pod in serving):
             self.current_revision = self.reflected.revision
@@ -120,8 +123,7 @@ class World:
     def gone(self, ordinal: int) -> None:
         """A group taken down has left; it starts again if it is still asked for."""
         del self.pods[ordinal]
-        if ordinal < self.reflected.groups:
-            self._start(ordinal)
+        self._start_missing()
 
     def _set_spec(self, spec: Written) -> None:
         self.spec = spec
@@ -131,10 +133,13 @@ class World:
         if ordinal in self.pods:
             self.pods[ordinal].terminating = True
 
-    def _start(self, ordinal: int) -> None:
-        if ordinal not in self.pods:
-            released = ordinal >= self.reflected.partition
-            self.pods[ordinal] = Pod(self.reflected.revision if released else self.current_revision)
+    def _start_missing(self) -> None:
+        for ordinal in range(self.reflected.groups):
+            if ordinal not in self.pods:
+                released = ordinal >= self.reflected.partition
+                self.pods[ordinal] = Pod(self.reflected.revision if released else self.current_revision)
+            if self.starts_in_turn and not self.pods[ordinal].ready:
+                return
 
 
 class Frame(NamedTuple):

@@ -38,6 +38,12 @@ class TargetKind(StrEnum):
     """Kinds of object that can be rolled out."""
 
     LEADER_WORKER_SET = "LeaderWorkerSet"
+    STATEFUL_SET = "StatefulSet"
+
+    @property
+    def short(self) -> str:
+        """What people write before the name of a target, as with kubectl."""
+        return {TargetKind.LEADER_WORKER_SET: "lws", TargetKind.STATEFUL_SET: "sts"}[self]
 
 
 class Target(Input):
@@ -49,12 +55,17 @@ class Target(Input):
     replicas: int | None = Field(default=None, ge=0, description="Number of groups, for plans made offline.")
 
     def __str__(self) -> str:
-        return f"lws/{self.name} in namespace {self.namespace}"
+        return f"{self.word} in namespace {self.namespace}"
+
+    @property
+    def word(self) -> str:
+        """What people call it by within its namespace, as in lws/llm."""
+        return f"{self.kind.short}/{self.name}"
 
     @property
     def workflow_id(self) -> str:
         """Made of the target, so that Temporal itself allows one open rollout a target."""
-        return f"rollout/lws/{self.namespace}/{self.name}"
+        return f"rollout/{self.kind.short}/{self.namespace}/{self.name}"
 
 
 class Change(Input):
@@ -62,10 +73,12 @@ class Change(Input):
 
     images: dict[Name, Image] | None = Field(default=None, description="New image by container name.", min_length=1)
     patch: dict[str, Any] | None = Field(
-        default=None, description="JSON merge patch of spec.leaderWorkerTemplate.", min_length=1
+        default=None,
+        description="JSON merge patch of spec.leaderWorkerTemplate, or of a StatefulSet's spec.template.",
+        min_length=1,
     )
     manifest: dict[str, Any] | None = Field(
-        default=None, description="A whole LeaderWorkerSet; its template and networkConfig are taken.", min_length=1
+        default=None, description="The whole object; its template, and networkConfig, are taken.", min_length=1
     )
     restart: Literal[True] | None = Field(default=None, description="Replace every group, changing nothing.")
     revision: ObjectName | None = Field(default=None, description="The name of a template kept by rollwright.")
@@ -131,6 +144,9 @@ class Strategy(Input):
     )
     steps: tuple[GatedStep, ...] = Field(default=(), description="Stop after each of these until promoted.")
     surge_by: SurgeBy = SurgeBy.AUTO
+    surge_volumes: bool = Field(
+        default=False, description="Whether surge pods of a StatefulSet may make volumes, which stay when they go."
+    )
     surge_patience: DurationSeconds = Field(
         default=120, description="How long surge groups may look for nodes before the rollout goes on without them."
     )
@@ -174,6 +190,15 @@ class Budget(Model):
     replicas: int
     unavailable: int
     surge: int
+
+    def in_turn(self, groups_asked: int) -> "Budget":
+        """The same where a group starts only once all below it are ready: of all that are asked for one may be missing.
+
+        A second one would wait for the first, and a surge of more than one for itself.
+        """
+        surge = min(self.surge, 1)
+        surges = surge > 0 and groups_asked > self.replicas
+        return self.model_copy(update={"surge": surge, "unavailable": 0 if surges else min(self.unavailable, 1)})
 
     @property
     def floor(self) -> int:

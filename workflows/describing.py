@@ -69,7 +69,7 @@ def _groups(groups: Sequence[Group]) -> str:
 
 def next_commands(status: RolloutStatus, state: RolloutState) -> tuple[str, ...]:
     """The commands that go on from here, and would be taken; none while it goes on by itself."""
-    target = f"lws/{status.spec.target.name} -n {status.spec.target.namespace}"
+    target = f"{status.spec.target.word} -n {status.spec.target.namespace}"
     if status.phase.is_final:
         return tuple(command.format(target) for command in _after_the_end(status, state))
     now = Situation(status.phase, state, status.gates)

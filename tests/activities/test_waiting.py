@@ -14,9 +14,11 @@ from temporalio.testing import ActivityEnvironment
 from rollwright.activities import waiting
 from rollwright.activities.messages import Sight, WaitReadiness
 from rollwright.activities.waiting import Waiter
+from rollwright.cluster.api import PODS, STATEFUL_SETS
 from rollwright.cluster.errors import ClusterError, ForbiddenError, UnreachableError
+from rollwright.cluster.leaderworkerset import LeaderWorkerSetSnapshot
 from rollwright.cluster.snapshot import Snapshot, now
-from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.target import LiveTarget
 from rollwright.rollout.aim import Aim
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeal
@@ -31,10 +33,11 @@ REQUEST = WaitReadiness(target=Target(name="llm"), aim=Aim(strategy=STRATEGY), t
 def showing(*, ready: bool, partition: int = 1) -> Snapshot:
     """Two groups, of which the upper one has been released and replaced."""
     pods = [pod(0), pod(1, revision="new", ready=ready)]
-    return Snapshot(lws(2, partition=partition), [leader_set(2, partition=partition)], pods)
+    parts = {STATEFUL_SETS: [leader_set(2, partition=partition)], PODS: pods}
+    return LeaderWorkerSetSnapshot(lws(2, partition=partition), parts)
 
 
-class FakeTarget(LeaderWorkerSet):
+class FakeTarget(LiveTarget):
     """Shows what it is told to, by its watches and when it is read."""
 
     def __init__(self, shows: Snapshot | ClusterError) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from rollwright.devcluster.history import Pod
+from rollwright.devcluster.history import Pod, Watched
 from rollwright.devcluster.watcher import Frame
 
 _SUCCESSOR_SECONDS = 5.0
@@ -25,7 +25,7 @@ class Losses:
     def take(self, before: Frame, frame: Frame) -> Pod | None:
         """The pod that went, or failed, by itself in this change, if one did."""
         change = frame.change
-        pod = before.pods.get(change.name) if change.kind == "Pod" else None
+        pod = before.pods.get(change.name) if change.of is Watched.PODS else None
         if not pod:
             return None
         after = change.item if isinstance(change.item, Pod) and change.item.uid == pod.uid else None

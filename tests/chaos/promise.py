@@ -137,7 +137,7 @@ class Judge:
                 self.excused += 1
             else:
                 self.broken.append(
-                    f"{frame.change.at:.2f} {frame.change.kind} {frame.change.name}: the certain groups fall from "
+                    f"{frame.change.at:.2f} {frame.change.of} {frame.change.name}: the certain groups fall from "
                     f"{kept_before} to {kept}, floor {limits.floor}; in flight {after}; before {running(before)}; "
                     f"after {running(frame)}"
                 )

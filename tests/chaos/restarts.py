@@ -12,7 +12,7 @@ from enum import StrEnum
 from math import inf
 from typing import NamedTuple
 
-from rollwright.devcluster.history import Pod, Spec
+from rollwright.devcluster.history import Pod, Spec, Watched
 from rollwright.devcluster.watcher import Frame
 from rollwright.rollout.invariants import Written
 from tests.chaos.losses import Losses
@@ -119,7 +119,7 @@ class _Account:
         self._unready_until |= dict.fromkeys(before.leaders.keys() - before.serving, frame.change.at)
         if lost:
             self._doomed.add(lost.uid if lost.is_leader else before.leader_of_set.get(lost.owner, ""))
-        pod = before.pods.get(frame.change.name) if frame.change.kind == "Pod" else None
+        pod = before.pods.get(frame.change.name) if frame.change.of is Watched.PODS else None
         if frame.spec and pod and pod.is_leader and _is_taken_down(pod, frame.change.item):
             return self._restart(pod, frame.change.at, frame.spec)
         return None
@@ -175,7 +175,7 @@ def restarts(frames: Iterable[Frame], injected: Collection[str], steered: Collec
 
 def history(frames: Iterable[Frame], restart: Restart) -> list[str]:
     """What became of the pods of its group in the seconds before, for whoever has to find out who took it down."""
-    changes = [frame.change for frame in frames if frame.change.kind == "Pod"]
+    changes = [frame.change for frame in frames if frame.change.of is Watched.PODS]
     names = {
         change.name for change in changes if isinstance(change.item, Pod) and change.item.ordinal == restart.ordinal
     }

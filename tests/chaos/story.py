@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from rollwright.devcluster.history import Change, GroupSet, Pod, Spec
+from rollwright.devcluster.history import Change, GroupSet, Pod, Spec, Watched
 from rollwright.devcluster.watcher import Frame
 from tests.chaos.promise import WISH
 
@@ -23,7 +23,7 @@ class Story:
         self._pods: dict[str, Pod | None] = {}
         for ordinal in range(replicas):
             self._pods[f"{NAME}-{ordinal}"] = pod(ordinal)
-        self._tell("LeaderWorkerSet", NAME, self._spec)
+        self._tell(Watched.TARGET, NAME, self._spec)
 
     def write(self, *, fence: str = "", **fields: Any) -> None:
         """Rollwright writes partition, replicas or image, which nobody has taken up yet.
@@ -33,7 +33,7 @@ class Story:
         generation = self._spec.generation + 1
         annotations = {**self._spec.annotations, "rollwright.io/fence": fence or self.fence}
         self._spec = self._spec._replace(**fields, generation=generation, annotations=annotations)
-        self._tell("LeaderWorkerSet", NAME, self._spec)
+        self._tell(Watched.TARGET, NAME, self._spec)
 
     def hold(self) -> None:
         """Rollwright takes the target in hand: what it asks for is its own from now on."""
@@ -44,17 +44,17 @@ class Story:
         annotations = {**self._spec.annotations, WISH: f"{replicas}/{self._spec.generation}"}
         generation = self._spec.generation + 1
         self._spec = self._spec._replace(replicas=replicas, generation=generation, annotations=annotations)
-        self._tell("LeaderWorkerSet", NAME, self._spec)
+        self._tell(Watched.TARGET, NAME, self._spec)
 
     def settle(self) -> None:
         """The controllers take up what was written."""
         self._spec = self._spec._replace(observed=self._spec.generation)
-        self._tell("LeaderWorkerSet", NAME, self._spec)
+        self._tell(Watched.TARGET, NAME, self._spec)
         self.lws_asks_for(self._spec.replicas)
         leaders = self._sets[NAME]
         assert leaders
         self._sets = {**self._sets, NAME: leaders._replace(observed=leaders.generation)}
-        self._tell("StatefulSet", NAME, self._sets[NAME])
+        self._tell(Watched.SETS, NAME, self._sets[NAME])
 
     def lws_asks_for(self, replicas: int) -> None:
         """LWS writes another number of leaders than the spec's."""
@@ -62,7 +62,7 @@ class Story:
         assert leaders
         generation = leaders.generation + 1
         self._sets = {**self._sets, NAME: leaders._replace(replicas=replicas, generation=generation)}
-        self._tell("StatefulSet", NAME, self._sets[NAME])
+        self._tell(Watched.SETS, NAME, self._sets[NAME])
 
     def leave(self, ordinal: int, **fields: Any) -> None:
         """Somebody has asked for the deletion of a leader."""
@@ -85,11 +85,11 @@ class Story:
 
     def _change(self, ordinal: int, now: Pod | None) -> None:
         self._pods = {**self._pods, f"{NAME}-{ordinal}": now}
-        self._tell("Pod", f"{NAME}-{ordinal}", now)
+        self._tell(Watched.PODS, f"{NAME}-{ordinal}", now)
 
-    def _tell(self, kind: str, name: str, item: Spec | GroupSet | Pod | None) -> None:
+    def _tell(self, of: Watched, name: str, item: Spec | GroupSet | Pod | None) -> None:
         self._now += 1
-        change = Change(len(self.frames), self._now, kind, name, item)
+        change = Change(len(self.frames), self._now, of, name, item)
         self.frames.append(Frame(change, True, self._spec, self._sets[NAME], self._sets, self._pods))
 
     @property

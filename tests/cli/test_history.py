@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowHandle
 from rollwright.cluster import patches
 from rollwright.cluster.api import CONTROLLER_REVISIONS, LEADER_WORKER_SETS, Api, connect
 from rollwright.cluster.record import Fence
-from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.devcluster.cluster import DevCluster
 from rollwright.rollout.spec import Change, GatedStep, Pacing, RolloutSpec, Strategy, Target
@@ -43,7 +43,7 @@ class Scene:
     """A target with its ledger, and the command line on it."""
 
     api: Api
-    target: LeaderWorkerSet
+    target: LiveTarget
     namespace: str
     kubeconfig: str
     command: "Run"
@@ -99,7 +99,9 @@ async def scene(devcluster: DevCluster, run: "Run") -> AsyncIterator[Scene]:
             "spec": {"replicas": 1, "leaderWorkerTemplate": {"workerTemplate": pod}},
         }
         await api.create(LEADER_WORKER_SETS, namespace, lws)
-        yield Scene(api, LeaderWorkerSet(api, Watches(api), namespace, "llm"), namespace, kubeconfig, run)
+        yield Scene(
+            api, LiveTarget(api, Watches(api), Target(namespace=namespace, name="llm")), namespace, kubeconfig, run
+        )
     await devcluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 

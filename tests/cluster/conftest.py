@@ -9,11 +9,12 @@ import pytest_asyncio
 from kubernetes.aio.config import new_client_from_config
 
 from rollwright.cluster.api import Api, Manifest, connect
+from rollwright.cluster.objects import TargetObject
 from rollwright.cluster.record import Fence
-from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.devcluster.cluster import DevCluster
-from rollwright.rollout.spec import Change
+from rollwright.rollout.spec import Change, Target
 from tests.devcluster.standin.namespace import Json, Namespace, until
 
 NAME = "llm"
@@ -30,16 +31,21 @@ def fence(number: int) -> Fence:
 class Real:
     """A LeaderWorkerSet of a test's own, and the ways to it: as the product has it, and as anybody has."""
 
-    target: LeaderWorkerSet
+    target: LiveTarget
     api: Api
     watches: Watches
     namespace: Namespace
     cluster: DevCluster
 
-    async def write(self, number: int, changes: list[Manifest], *, read: Manifest | None = None) -> None:
+    @property
+    def named(self) -> Target:
+        """The target, as people name it."""
+        return Target(namespace=self.namespace.name, name=NAME)
+
+    async def write(self, number: int, changes: list[Manifest], *, read: TargetObject | None = None) -> None:
         """Write as a step does, having read the object."""
         lws = read or await self.target.read_object()
-        await self.target.write(lws, lws["metadata"]["generation"], fence(number), changes)
+        await self.target.write(lws, lws.generation, fence(number), changes)
 
     async def keep(self, change: Change, number: int = 0) -> str:
         """Keep the template after a change, as the step of this number; return its name."""
@@ -99,6 +105,8 @@ async def real(devcluster: DevCluster) -> AsyncIterator[Real]:
             }
         )
         watches = Watches(api)
-        yield Real(LeaderWorkerSet(api, watches, namespace.name, NAME), api, watches, namespace, devcluster)
+        yield Real(
+            LiveTarget(api, watches, Target(namespace=namespace.name, name=NAME)), api, watches, namespace, devcluster
+        )
         await watches.close()
         await devcluster.kubectl("delete", "namespace", namespace.name, "--wait=false")

@@ -5,7 +5,7 @@ import copy
 from rollwright.cluster import patches
 from rollwright.cluster.record import Asked, Record
 from rollwright.cluster.snapshot import Snapshot, now
-from rollwright.cluster.templates import kept_name, template_of
+from rollwright.cluster.templates import kept_name
 from tests.cluster.conftest import Real, fence
 from tests.devcluster.standin.namespace import until
 
@@ -26,7 +26,7 @@ async def leave(
     await real.is_ready((await real.spec())["replicas"])
     lws = await real.target.read_object()
     await real.target.ledger.keep_standing(lws, fence(0))
-    template = copy.deepcopy(template_of(lws))
+    template = copy.deepcopy(lws.template)
     pod = template["leaderWorkerTemplate"]["workerTemplate"]
     pod["spec"]["containers"][0]["image"] = image
     pod["metadata"]["annotations"]["devcluster.rollwright.io/ready-after"] = ready_after

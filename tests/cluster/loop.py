@@ -8,7 +8,7 @@ from rollwright.cluster import steps
 from rollwright.cluster.errors import ConflictError
 from rollwright.cluster.record import Fence
 from rollwright.cluster.snapshot import now
-from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.templates import digest_of_kept
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Done, Step, Verdict, Wait, plan
@@ -20,7 +20,7 @@ DEADLINE_SECONDS = 90.0
 class Rollout:
     """One rollout to a kept template."""
 
-    def __init__(self, target: LeaderWorkerSet, template: str, strategy: Strategy, surge_by: SurgeBy) -> None:
+    def __init__(self, target: LiveTarget, template: str, strategy: Strategy, surge_by: SurgeBy) -> None:
         self.target, self.template, self.strategy, self.surge_by = target, template, strategy, surge_by
         self.hold = 0
         self.taken: list[Step] = []

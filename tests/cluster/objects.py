@@ -3,6 +3,7 @@
 from typing import Any
 
 from rollwright.cluster import names
+from rollwright.cluster.leaderworkerset import LeaderWorkerSet
 
 Json = dict[str, Any]
 
@@ -22,23 +23,25 @@ def lws(
     observed: int | None = None,
     annotations: dict[str, str] | None = None,
     template: Json | None = None,
-) -> Json:
+) -> LeaderWorkerSet:
     """A LeaderWorkerSet; `observed`: the generation its controller has seen, the present one unless given."""
     metadata: Json = {"name": NAME, "namespace": "default", "uid": "u-lws", "generation": generation}
     if annotations is not None:
         metadata["annotations"] = annotations
     update = {"partition": partition, "maxUnavailable": max_unavailable, "maxSurge": max_surge}
-    return {
-        "apiVersion": "leaderworkerset.x-k8s.io/v1",
-        "kind": "LeaderWorkerSet",
-        "metadata": metadata,
-        "spec": {
-            "replicas": replicas,
-            "rolloutStrategy": {"type": "RollingUpdate", "rollingUpdateConfiguration": update},
-            **(template or TEMPLATE),
-        },
-        "status": {"observedGeneration": generation if observed is None else observed},
-    }
+    return LeaderWorkerSet(
+        {
+            "apiVersion": "leaderworkerset.x-k8s.io/v1",
+            "kind": "LeaderWorkerSet",
+            "metadata": metadata,
+            "spec": {
+                "replicas": replicas,
+                "rolloutStrategy": {"type": "RollingUpdate", "rollingUpdateConfiguration": update},
+                **(template or TEMPLATE),
+            },
+            "status": {"observedGeneration": generation if observed is None else observed},
+        }
+    )
 
 
 def leader_set(

@@ -19,7 +19,7 @@ async def repair(real: Real) -> Left:
 
 
 async def is_recorded(real: Real) -> bool:
-    return (real.namespace.name, NAME) in await doctor.list_recorded(real.api, "")
+    return real.named in await doctor.list_recorded(real.api, "")
 
 
 async def test_a_target_without_a_record_is_of_no_interest(real: Real) -> None:

@@ -7,8 +7,8 @@ from rollwright.cluster.errors import ConflictError, MissingError, RefusedError,
 from rollwright.cluster.ledger import Rejection
 from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.snapshot import Snapshot, now
-from rollwright.cluster.target import LeaderWorkerSet
-from rollwright.cluster.templates import digest_of_kept, template_of
+from rollwright.cluster.target import LiveTarget
+from rollwright.cluster.templates import digest_of_kept
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Blocked, Step, plan
 from rollwright.rollout.spec import Change, Strategy
@@ -58,11 +58,11 @@ async def edit(real: Real, **spec: Json | int) -> None:
     await real.namespace.patch_set(NAME, {"spec": spec})
 
 
-async def look(target: LeaderWorkerSet, ours: str) -> Observation:
+async def look(target: LiveTarget, ours: str) -> Observation:
     return (await target.read()).observe(digest_of_kept(ours), 0, now())
 
 
-async def freeze(target: LeaderWorkerSet, ours: str, number: int) -> Observation:
+async def freeze(target: LiveTarget, ours: str, number: int) -> Observation:
     """As planned on what is seen; what is seen then."""
     seen = await look(target, ours)
     step = plan(Strategy(), seen)
@@ -99,7 +99,7 @@ async def test_their_template_can_be_had_from_the_ledger(real: Real) -> None:
     found = (await record_of(real)).found
     assert found
     assert found.template
-    theirs = template_of(await real.target.read_object())
+    theirs = (await real.target.read_object()).template
     assert await real.target.ledger.template(found.template) == theirs
     assert seen.template == digest_of_kept(found.template)
 
@@ -132,7 +132,7 @@ async def test_a_second_change_while_frozen_is_frozen_too_and_told_with_the_firs
 
 async def test_there_is_no_dispute_any_more_once_they_have_taken_it_back(real: Real) -> None:
     ours = await under_way(real)
-    before = template_of(await real.target.read_object())
+    before = (await real.target.read_object()).template
     await edit(real, leaderWorkerTemplate=THEIR_TEMPLATE)
     await freeze(real.target, ours, 3)
     await edit(real, leaderWorkerTemplate={**before["leaderWorkerTemplate"], **WITHOUT_THEIRS})
@@ -170,7 +170,7 @@ async def test_a_template_that_was_rejected_does_not_hold_because_somebody_has_p
     await edit(real, leaderWorkerTemplate=THEIR_TEMPLATE)
     await freeze(real.target, ours, 3)
     lws = await real.target.read_object()
-    theirs = next(kept for kept in await real.target.ledger.entries(lws) if kept.template == template_of(lws))
+    theirs = next(kept for kept in await real.target.ledger.entries(lws) if kept.template == lws.template)
     await real.target.ledger.reject(theirs, Rejection(actor="ann", reason="slow", at="today"))
     with pytest.raises(RefusedError, match="ann has rejected"):
         await steps.settle(real.target, fence(4), theirs=True)
@@ -223,10 +223,10 @@ async def test_replicas_in_one_write_with_the_template_are_a_wish_as_well(real: 
     assert (await look(real.target, ours)).replicas == 5
 
 
-async def knowing(real: Real) -> LeaderWorkerSet:
+async def knowing(real: Real) -> LiveTarget:
     """The target as a step has it: with the record as it was last read."""
     text = (await real.target.read()).record_text
-    return LeaderWorkerSet(real.api, real.watches, real.namespace.name, NAME, record=text)
+    return LiveTarget(real.api, real.watches, real.named, record=text)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ async def test_annotations_that_somebody_removes_or_spoils_heal(real: Real, anno
     assert (seen.unheld, seen.edited, seen.replicas) == (True, "", 3)
     await steps.take_in_hand(target, in_hand(seen.partition), seen.generation, fence(3))
     assert await record_of(real) == before
-    assert Fence.of(await target.read_object()) == fence(3)
+    assert Fence.of((await target.read_object()).manifest) == fence(3)
     assert not (await look(target, ours)).unheld
 
 
@@ -256,7 +256,7 @@ async def test_an_object_put_back_from_git_is_frozen_though_it_has_no_annotation
     before = await real.target.read_object()
     ours = await under_way(real)
     target = await knowing(real)
-    await replace(real, before["spec"])
+    await replace(real, before.manifest["spec"])
     seen = await freeze(target, ours, 3)
     assert seen.dispute.startswith("partition 2 -> 0, maxSurge 0 -> 1, the template (")
     assert await real.settings() == HELD
@@ -267,7 +267,7 @@ async def test_an_object_put_back_from_git_is_frozen_though_it_has_no_annotation
 async def test_a_record_that_can_not_be_read_and_is_not_known_is_for_people_to_mend(real: Real) -> None:
     await under_way(real)
     await real.namespace.patch_set(NAME, {"metadata": {"annotations": {names.RECORD: "nonsense"}}})
-    ignorant = LeaderWorkerSet(real.api, real.watches, real.namespace.name, NAME)
+    ignorant = LiveTarget(real.api, real.watches, real.named)
     with pytest.raises(RefusedError, match="mend it, or remove it"):
         await steps.take_in_hand(ignorant, in_hand(2), await real.generation(), fence(3))
 
@@ -277,14 +277,14 @@ async def test_a_partition_that_somebody_lowers_during_a_release_has_no_more_gro
     await under_way(real)
     before = await real.uids()
 
-    class Edited(LeaderWorkerSet):
+    class Edited(LiveTarget):
         async def read(self) -> Snapshot:
             """Somebody lowers the partition once the step has written, and before it looks."""
-            if Fence.of(await self.read_object()) == fence(3):
+            if Fence.of((await self.read_object()).manifest) == fence(3):
                 await edit(real, rolloutStrategy={"rollingUpdateConfiguration": {"partition": 0}})
             return await super().read()
 
-    edited = Edited(real.api, real.watches, real.namespace.name, NAME)
+    edited = Edited(real.api, real.watches, real.named)
     step = Step(action=Action.LOWER_PARTITION, partition=1, groups=3)
     with pytest.raises(ConflictError, match="partition 1 -> 0"):
         await steps.lower_partition(edited, step, await real.generation(), fence(3))
@@ -345,7 +345,7 @@ async def test_settings_are_put_back_though_the_record_is_gone(real: Real) -> No
 async def test_neither_a_dispute_nor_the_settings_of_an_object_made_anew_are_touched(real: Real) -> None:
     await under_way(real)
     text = (await real.target.read()).record_text
-    before = LeaderWorkerSet(real.api, real.watches, real.namespace.name, NAME, uid="of the one before", record=text)
+    before = LiveTarget(real.api, real.watches, real.named, uid="of the one before", record=text)
     with pytest.raises(ConflictError, match="made anew"):
         await steps.settle(before, fence(3), theirs=True)
     with pytest.raises(ConflictError, match="made anew"):

@@ -9,7 +9,7 @@ from rollwright.cluster import names, patches
 from rollwright.cluster.api import CONTROLLER_REVISIONS, Manifest
 from rollwright.cluster.errors import ConflictError, MissingError, RefusedError
 from rollwright.cluster.ledger import KeptTemplate, Rejection
-from rollwright.cluster.templates import controller_revision, kept_name, template_of
+from rollwright.cluster.templates import controller_revision, kept_name
 from rollwright.rollout.spec import Change
 from tests.cluster.conftest import NAME, Real, fence
 from tests.devcluster.standin.namespace import Json, until
@@ -53,7 +53,7 @@ async def test_a_preview_shows_the_template_as_the_api_server_would_keep_it(real
     assert after["leaderWorkerTemplate"]["restartPolicy"]
     assert await real.generation() == 1, "a preview changes nothing"
     await real.write(1, patches.template(after, await real.target.read_object()))
-    assert template_of(await real.target.read_object()) == after
+    assert (await real.target.read_object()).template == after
 
 
 async def test_a_template_that_the_api_server_refuses_is_not_kept(real: Real) -> None:
@@ -63,7 +63,7 @@ async def test_a_template_that_the_api_server_refuses_is_not_kept(real: Real) ->
 
 
 async def test_templates_before_and_after_are_kept_and_survive_the_clean_up_of_lws(real: Real) -> None:
-    old = template_of(await real.target.read_object())
+    old = (await real.target.read_object()).template
     first = await real.keep(to(2))
     assert await kept(real) == {1: "model=m:1", 2: "model=m:2"}
     await put_in_place(real, first)
@@ -178,7 +178,7 @@ async def test_templates_in_use_are_kept_however_old_they_are_and_rejected_ones_
 async def test_the_template_to_go_back_to_is_the_one_that_stood_before_anything_was_begun(real: Real) -> None:
     lws = await real.target.read_object()
     first = await real.target.ledger.keep(lws, to(2), "", fence(1), actor="ann", reason="")
-    old = kept_name(lws, template_of(lws))
+    old = kept_name(lws, lws.template)
     assert (first.before, first.standing) == (old, old)
 
     await put_in_place(real, first.template)
@@ -275,15 +275,13 @@ async def test_what_was_kept_goes_with_its_target_and_is_not_taken_for_that_of_t
     first = await real.keep(to(2))
     await real.namespace.delete_set(NAME)
     await until(lambda: _exists(real), lambda exists: not exists)
-    again = {key: old[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": NAME}}
+    again = {key: old.manifest[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": NAME}}
     await real.namespace.create_set(again)
     second = await real.keep(to(2), 1)
     assert second != first
     await until(
         lambda: real.namespace.apps("controllerrevisions"),
-        lambda found: all(
-            item["metadata"]["labels"].get(names.TARGET_UID) != old["metadata"]["uid"] for item in found.values()
-        ),
+        lambda found: all(item["metadata"]["labels"].get(names.TARGET_UID) != old.uid for item in found.values()),
     )
     assert second == kept_name(await real.target.read_object(), await preview(real, to(2)))
     assert await kept(real) == {1: "model=m:1", 2: "model=m:2"}

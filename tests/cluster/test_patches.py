@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from rollwright.cluster import names, patches
+from rollwright.cluster.objects import Settings
 from rollwright.cluster.record import Asked, Fence, Record
 from tests.cluster.objects import TEMPLATE, Json, lws, pod
 
@@ -19,13 +20,13 @@ def assumed(patch: list[Json]) -> dict[str, object]:
 
 
 def test_a_patch_assumes_the_object_the_spec_and_the_fence_that_were_read() -> None:
-    patch = patches.guarded(lws(generation=7, annotations={names.FENCE: "before w"}), FENCE, [])
+    patch = patches.guarded(lws(generation=7, annotations={names.FENCE: "before w"}).manifest, FENCE, [])
     assert assumed(patch) == {"/metadata/uid": "u-lws", "/metadata/generation": 7, FENCE_PATH: "before w"}
     assert patch[-1] == {"op": "add", "path": FENCE_PATH, "value": str(FENCE)}
 
 
 def test_annotations_are_made_where_there_are_none() -> None:
-    patch = patches.guarded(lws(), FENCE, [])
+    patch = patches.guarded(lws().manifest, FENCE, [])
     assert assumed(patch)["/metadata/annotations"] is None
     assert assumed(patch)[FENCE_PATH] is None
     paths = [operation["path"] for operation in patch if operation["op"] == "add"]
@@ -33,7 +34,7 @@ def test_annotations_are_made_where_there_are_none() -> None:
 
 
 def test_annotations_of_others_are_left_alone() -> None:
-    patch = patches.guarded(lws(annotations={"theirs": "x"}), FENCE, [])
+    patch = patches.guarded(lws(annotations={"theirs": "x"}).manifest, FENCE, [])
     assert "/metadata/annotations" not in [operation["path"] for operation in patch]
 
 
@@ -57,7 +58,7 @@ def test_what_is_asked_for_is_written_down_in_the_same_patch() -> None:
 
 
 def test_changes_come_after_what_they_assume() -> None:
-    patch = patches.guarded(lws(), FENCE, patches.scale(6))
+    patch = patches.guarded(lws().manifest, FENCE, patches.scale(6))
     assert patch[-1] == {"op": "replace", "path": "/spec/replicas", "value": 6}
     operations = [operation["op"] for operation in patch]
     assert "test" not in operations[operations.index("replace") :]
@@ -65,30 +66,29 @@ def test_changes_come_after_what_they_assume() -> None:
 
 def test_pacing_keeps_settings_it_does_not_know() -> None:
     target = lws()
-    target["spec"]["rolloutStrategy"]["rollingUpdateConfiguration"]["later"] = "x"
-    (operation,) = patches.pace(target, partition=2, max_unavailable=3)
+    target.manifest["spec"]["rolloutStrategy"]["rollingUpdateConfiguration"]["later"] = "x"
+    (operation,) = target.pace(Settings(2, 3))
     expected = {"partition": 2, "maxUnavailable": 3, "maxSurge": 0, "later": "x"}
     assert operation["value"] == {"type": "RollingUpdate", "rollingUpdateConfiguration": expected}
 
 
 def test_pacing_works_where_nothing_was_set() -> None:
     target = lws()
-    del target["spec"]["rolloutStrategy"]
-    (operation,) = patches.pace(target, partition=2, max_unavailable=3)
+    del target.manifest["spec"]["rolloutStrategy"]
+    (operation,) = target.pace(Settings(2, 3))
     assert operation["op"] == "add"
     assert operation["path"] == "/spec/rolloutStrategy"
 
 
 def test_a_template_is_put_in_place_part_by_part() -> None:
     template = {**TEMPLATE, "networkConfig": {"subdomainPolicy": "Shared"}}
-    lws = {"spec": {**TEMPLATE, "replicas": 4}}
-    paths = [operation["path"] for operation in patches.template(template, lws)]
+    paths = [operation["path"] for operation in patches.template(template, lws())]
     assert paths == ["/spec/leaderWorkerTemplate", "/spec/networkConfig"]
 
 
 def test_a_part_that_the_new_template_lacks_is_removed() -> None:
-    lws = {"spec": {**TEMPLATE, "networkConfig": {"subdomainPolicy": "Shared"}, "replicas": 4}}
-    assert patches.template(TEMPLATE, lws)[1:] == [{"op": "remove", "path": "/spec/networkConfig"}]
+    standing = lws(template={**TEMPLATE, "networkConfig": {"subdomainPolicy": "Shared"}})
+    assert patches.template(TEMPLATE, standing)[1:] == [{"op": "remove", "path": "/spec/networkConfig"}]
 
 
 def test_the_record_is_forgotten_in_the_end() -> None:

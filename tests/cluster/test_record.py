@@ -76,7 +76,7 @@ def test_what_somebody_else_has_changed_is_told_in_words(standing: Json, words: 
 
 def test_settings_that_were_removed_are_those_that_lws_takes_then() -> None:
     target = lws(6)
-    del target["spec"]["rolloutStrategy"]
+    del target.manifest["spec"]["rolloutStrategy"]
     assert str(ASKED.edited(target)) == "partition 4 -> 0"
 
 
@@ -118,7 +118,7 @@ def test_between_releases_lws_may_miss_as_many_as_the_user_set_and_at_least_one(
 
 def test_a_fence_is_read_back_as_it_was_written() -> None:
     fence = Fence(datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC), "rollout/lws/default/llm")
-    assert Fence.of(lws(annotations={names.FENCE: str(fence)})) == fence
+    assert Fence.of(lws(annotations={names.FENCE: str(fence)}).manifest) == fence
 
 
 def test_a_fence_is_written_in_utc() -> None:
@@ -128,9 +128,9 @@ def test_a_fence_is_written_in_utc() -> None:
 
 @pytest.mark.parametrize("nonsense", ["x", "2026-13-45 w", "2026-01-01T00:00:00 w", "w 2026-01-01T00:00:00+00:00"])
 def test_a_fence_that_can_not_be_read_counts_as_none(nonsense: str) -> None:
-    assert Fence.of(lws(annotations={names.FENCE: nonsense})) is None
+    assert Fence.of(lws(annotations={names.FENCE: nonsense}).manifest) is None
 
 
 @pytest.mark.parametrize("annotations", [None, {}, {names.FENCE: ""}])
 def test_a_target_no_step_has_touched_has_no_fence(annotations: dict[str, str] | None) -> None:
-    assert Fence.of(lws(annotations=annotations)) is None
+    assert Fence.of(lws(annotations=annotations).manifest) is None

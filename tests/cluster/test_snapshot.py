@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from rollwright.cluster import names
+from rollwright.cluster.api import PODS, STATEFUL_SETS
+from rollwright.cluster.leaderworkerset import LeaderWorkerSet, LeaderWorkerSetSnapshot
 from rollwright.cluster.record import Asked, Record
-from rollwright.cluster.snapshot import Snapshot
-from rollwright.cluster.templates import digest, kept_name, template_of
+from rollwright.cluster.templates import digest, kept_name
 from rollwright.rollout.observation import Cause, Observation
 from rollwright.rollout.ordeals import Start
 from rollwright.rollout.spec import SurgeBy
@@ -28,11 +29,11 @@ NOWHERE: Json = {
 }
 
 
-def snapshot(target: Json, leaders: Json | None, *pods: Json) -> Snapshot:
-    return Snapshot(target, [leaders] if leaders else [], list(pods))
+def snapshot(target: LeaderWorkerSet, leaders: Json | None, *pods: Json) -> LeaderWorkerSetSnapshot:
+    return LeaderWorkerSetSnapshot(target, {STATEFUL_SETS: [leaders] if leaders else [], PODS: pods})
 
 
-def observe(target: Json, leaders: Json, *pods: Json) -> Observation:
+def observe(target: LeaderWorkerSet, leaders: Json, *pods: Json) -> Observation:
     return snapshot(target, leaders, *pods).observe(None, 30, NOON)
 
 
@@ -52,7 +53,7 @@ def test_it_is_settled_when_both_controllers_have_seen_the_last_write() -> None:
         pytest.param(lws(), None, id="there is no StatefulSet yet"),
     ],
 )
-def test_it_is_not_settled_before_that(target: Json, leaders: Json | None) -> None:
+def test_it_is_not_settled_before_that(target: LeaderWorkerSet, leaders: Json | None) -> None:
     assert not snapshot(target, leaders).is_settled
 
 
@@ -134,7 +135,7 @@ def test_no_group_is_updated_while_another_template_stands() -> None:
 
 def test_the_template_that_stands_is_known_by_its_content() -> None:
     target = lws(1)
-    assert snapshot(target, leader_set(1)).observe(digest(template_of(target)), 30, NOON).on_target
+    assert snapshot(target, leader_set(1)).observe(digest(target.template), 30, NOON).on_target
 
 
 @pytest.mark.parametrize(("ordinal", "updated"), [(0, False), (1, True)])
@@ -147,7 +148,7 @@ def test_a_group_of_several_is_judged_by_its_own_workers() -> None:
     leaders = [pod(ordinal, size=2) for ordinal in range(2)]
     workers = [pod(ordinal, worker=1, size=2) for ordinal in range(2)]
     sets = [leader_set(2), worker_set(0), worker_set(1, ready=0)]
-    seen = Snapshot(lws(2), sets, leaders + workers).observe(None, 30, NOON)
+    seen = LeaderWorkerSetSnapshot(lws(2), {STATEFUL_SETS: sets, PODS: leaders + workers}).observe(None, 30, NOON)
     assert [group.ready for group in seen.groups] == [True, False]
 
 
@@ -196,7 +197,7 @@ def test_groups_that_are_to_serve_on_the_target_revision_and_do_not_yet_are_foll
 
 def surging(
     max_surge: int = 2, max_unavailable: int = 0, *, partition: int = 4, generation: int = 1, observed: int = 1
-) -> Json:
+) -> LeaderWorkerSet:
     """Four groups, and a maxSurge of ours."""
     target = lws(
         4,
@@ -210,7 +211,9 @@ def surging(
         partition=4, max_unavailable=max_unavailable, max_surge=max_surge, template=kept_name(target, TEMPLATE)
     )
     record = Record(replicas=4, groups=4, max_unavailable=1, max_surge=1, partition=0, asked=asked)
-    target["metadata"]["annotations"] = {names.RECORD: record.model_dump_json(by_alias=True, exclude_none=True)}
+    target.manifest["metadata"]["annotations"] = {
+        names.RECORD: record.model_dump_json(by_alias=True, exclude_none=True)
+    }
     return target
 
 
@@ -240,7 +243,9 @@ def test_a_surge_by_max_surge_is_settled_once_lws_has_acted_on_it(standing: int,
         ),
     ],
 )
-def test_a_surge_that_lws_does_not_ask_for_is_not_waited_for(target: Json, leaders: Json, pods: list[Json]) -> None:
+def test_a_surge_that_lws_asks_not_for_is_not_waited_for(
+    target: LeaderWorkerSet, leaders: Json, pods: list[Json]
+) -> None:
     assert snapshot(target, leaders, *pods).is_settled
 
 
@@ -297,6 +302,6 @@ def test_a_max_surge_that_nothing_needs_any_more_is_too_wide(standing: int, pods
         pytest.param(lws(6, annotations=RECORDED), SurgeBy.REPLICAS, True, id="it isn't known what was asked for"),
     ],
 )
-def test_a_surge_carried_by_the_other_is_to_be_taken_in_hand(target: Json, by: SurgeBy, unheld: bool) -> None:
+def test_a_surge_carried_by_the_other_is_taken_in_hand(target: LeaderWorkerSet, by: SurgeBy, unheld: bool) -> None:
     read = snapshot(target, leader_set(6, partition=4), *OLD_LEADERS)
     assert read.observe(None, 30, NOON, by).unheld is unheld

@@ -4,10 +4,11 @@ import pytest
 
 from rollwright.cluster import names, patches, steps
 from rollwright.cluster.errors import ConflictError, NotYetError, SupersededError
+from rollwright.cluster.objects import Settings, TargetObject
 from rollwright.cluster.record import Asked, Fence, Record
 from rollwright.cluster.snapshot import Snapshot, now
-from rollwright.cluster.target import LeaderWorkerSet
-from rollwright.cluster.templates import kept_name, template_of
+from rollwright.cluster.target import LiveTarget
+from rollwright.cluster.templates import kept_name
 from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.spec import Change
 from tests.cluster.conftest import NAME, USERS, Real, fence
@@ -43,14 +44,14 @@ async def lower(real: Real, number: int, *, partition: int, groups: int = 3) -> 
 async def test_prepare_puts_the_template_in_place_and_moves_nothing_but_the_surge(real: Real) -> None:
     await real.is_ready(3)
     before = await real.uids()
-    old = kept_name(lws := await real.target.read_object(), template_of(lws))
+    old = kept_name(lws := await real.target.read_object(), lws.template)
     await prepare(real, groups=5)
     spec, after = await real.spec(), await real.uids()
     assert spec["replicas"] == 5
     assert spec["leaderWorkerTemplate"]["workerTemplate"]["spec"]["containers"][0]["image"] == "m:2"
     assert await real.settings() == {"partition": 3, "maxUnavailable": 1, "maxSurge": 0}
     assert {name: after[name] for name in before} == before
-    new = kept_name(lws := await real.target.read_object(), template_of(lws))
+    new = kept_name(lws := await real.target.read_object(), lws.template)
     asked = Asked(partition=3, max_unavailable=1, template=new)
     assert Record.of(lws) == Record(
         replicas=3, groups=5, max_unavailable="50%", max_surge=1, partition=0, template=old, asked=asked
@@ -71,7 +72,7 @@ async def test_a_rollback_makes_deletes_decided_on_before_miss(real: Real) -> No
     """The StatefulSet controller itself replaces group 2, which takes its time, and leaves group 1 for later."""
     await prepare(real, change=SLOW)
     lws = await real.target.read_object()
-    await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
+    await real.write(2, lws.pace(Settings(1, 2)))
     snapshot = await until(real.target.read, lambda snapshot: snapshot.shows(1))
     (stale,) = [leader for leader in snapshot.released_leaders() if leader["metadata"]["name"] == f"{NAME}-1"]
     back = await real.keep(Change(images={"model": "m:1"}))
@@ -100,7 +101,7 @@ async def test_what_lws_holds_back_by_itself_at_the_end_is_held_for_good(real: R
     lws = await real.target.read_object()
     record = Record.of(lws)
     assert record
-    asked = Asked(partition=1, max_unavailable=1, template=kept_name(lws, template_of(lws)))
+    asked = Asked(partition=1, max_unavailable=1, template=kept_name(lws, lws.template))
     await real.write(2, patches.hold(lws, record, asked))
     await until(real.target.read, lambda snapshot: snapshot.is_settled and snapshot.reflected_partition == 2)
     await steps.hold_back(real.target, await real.generation(), fence(3))
@@ -144,7 +145,7 @@ async def test_a_release_cut_short_is_finished(real: Real) -> None:
     await prepare(real)
     before = await real.uids()
     lws = await real.target.read_object()
-    await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
+    await real.write(2, lws.pace(Settings(1, 2)))
     await until(real.target.read, lambda snapshot: snapshot.shows(1))
     await steps.take_in_hand(real.target, in_hand(1), await real.generation(), fence(3))
     assert (await real.settings())["maxUnavailable"] == 1
@@ -182,13 +183,13 @@ async def test_an_attempt_that_was_frozen_before_its_write_is_refused_after_a_la
     planned_on = await real.generation()
     step = Step(action=Action.LOWER_PARTITION, partition=2, groups=3)
 
-    class Frozen(LeaderWorkerSet):
-        async def write(self, lws: Json, generation: int, fence: Fence, changes: list[Json]) -> None:
+    class Frozen(LiveTarget):
+        async def write(self, lws: TargetObject, generation: int, fence: Fence, changes: list[Json]) -> None:
             with pytest.raises(ConflictError, match="unready"):
                 await steps.lower_partition(real.target, step, planned_on, fence, floor=3)
             await super().write(lws, generation, fence, changes)
 
-    frozen = Frozen(real.api, real.watches, real.namespace.name, NAME)
+    frozen = Frozen(real.api, real.watches, real.named)
     with pytest.raises(ConflictError, match="at this very moment"):
         await steps.lower_partition(frozen, step, planned_on, fence(2), floor=2)
     assert (await real.settings())["partition"] == 3
@@ -200,18 +201,18 @@ async def test_a_freeze_that_is_tried_again_has_late_deletes_miss_though_the_win
     """The first attempt died between its write and the pods; by now LWS has taken the freeze up."""
     await prepare(real, change=SLOW)
     lws = await real.target.read_object()
-    await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
+    await real.write(2, lws.pace(Settings(1, 2)))
     snapshot = await until(real.target.read, lambda snapshot: snapshot.shows(1))
     (stale,) = [leader for leader in snapshot.released_leaders() if leader["metadata"]["name"] == f"{NAME}-1"]
     back = await real.keep(Change(images={"model": "m:1"}))
     step = Step(action=Action.PREPARE, partition=3, groups=3)
     planned_on = await real.generation()
 
-    class Dying(LeaderWorkerSet):
+    class Dying(LiveTarget):
         async def fence_off(self, pod: Json, fence: Fence) -> None:
             raise ConflictError("it dies")
 
-    dying = Dying(real.api, real.watches, real.namespace.name, NAME)
+    dying = Dying(real.api, real.watches, real.named)
     with pytest.raises(ConflictError, match="dies"):
         await steps.prepare(dying, step, planned_on, fence(3), template_name=back)
     await until(real.target.read, lambda snapshot: snapshot.shows(3) and snapshot.reflected_partition == 3)
@@ -241,12 +242,12 @@ async def test_settings_that_lws_refuses_at_this_number_of_groups_are_put_back_a
 
 
 async def test_a_rollback_puts_the_kept_template_back(real: Real) -> None:
-    old = template_of(await real.target.read_object())
+    old = (await real.target.read_object()).template
     await prepare(real)
     name = await real.keep(Change(images={"model": "m:1"}))
     step = Step(action=Action.PREPARE, partition=3, groups=3)
     await steps.prepare(real.target, step, await real.generation(), fence(2), template_name=name)
-    assert template_of(await real.target.read_object()) == old
+    assert (await real.target.read_object()).template == old
     asked = Asked(partition=3, max_unavailable=1, template=name)
     assert Record.of(await real.target.read_object()) == Record(
         replicas=3, groups=3, max_unavailable="50%", max_surge=1, partition=0, template=name, asked=asked
@@ -299,27 +300,27 @@ async def test_a_partition_of_the_users_waits_where_the_update_never_will_be_com
 async def test_nothing_is_deleted_once_a_newer_step_has_acted(real: Real) -> None:
     await prepare(real, change=SLOW)
     lws = await real.target.read_object()
-    await real.write(2, patches.pace(lws, partition=1, max_unavailable=2))
+    await real.write(2, lws.pace(Settings(1, 2)))
     await until(real.target.read, lambda snapshot: snapshot.shows(1))
     before = await real.leader(1)
 
-    class Overtaken(LeaderWorkerSet):
+    class Overtaken(LiveTarget):
         async def read(self) -> Snapshot:
             """Another step acts just before this one looks."""
             await real.write(9, [])
             return await super().read()
 
-    overtaken = Overtaken(real.api, real.watches, real.namespace.name, NAME)
+    overtaken = Overtaken(real.api, real.watches, real.named)
     with pytest.raises(SupersededError):
         await steps.take_in_hand(overtaken, in_hand(1), await real.generation(), fence(3))
     assert (await real.leader(1))["metadata"]["uid"] == before["metadata"]["uid"]
 
 
 async def test_an_object_made_anew_under_the_same_name_is_not_written_to(real: Real) -> None:
-    planned_on = LeaderWorkerSet(real.api, real.watches, real.namespace.name, NAME, uid="of-the-one-before")
+    planned_on = LiveTarget(real.api, real.watches, real.named, uid="of-the-one-before")
     lws = await planned_on.read_object()
     with pytest.raises(ConflictError, match="made anew"):
-        await planned_on.write(lws, lws["metadata"]["generation"], fence(1), patches.scale(1))
+        await planned_on.write(lws, lws.generation, fence(1), patches.scale(1))
     assert (await real.spec())["replicas"] == 3
 
 

@@ -16,11 +16,11 @@ pytestmark = pytest.mark.real
 
 
 async def test_a_write_leaves_its_fence_whether_or_not_there_were_annotations(real: Real) -> None:
-    assert "annotations" not in (await real.target.read_object())["metadata"]
+    assert "annotations" not in (await real.target.read_object()).manifest["metadata"]
     await real.write(1, patches.scale(4))
     await real.write(2, patches.scale(5))
     lws = await real.target.read_object()
-    assert (lws["spec"]["replicas"], Fence.of(lws)) == (5, fence(2))
+    assert (lws.replicas, Fence.of(lws.manifest)) == (5, fence(2))
 
 
 async def test_the_same_step_twice_does_nothing(real: Real) -> None:
@@ -38,7 +38,7 @@ async def test_an_older_step_after_a_newer_one_is_told_that_it_is_late(real: Rea
 
 
 async def test_a_spec_that_has_changed_since_it_was_planned_on_is_not_written_to(real: Real) -> None:
-    planned_on = (await real.target.read_object())["metadata"]["generation"]
+    planned_on = (await real.target.read_object()).generation
     await real.namespace.patch_set(NAME, {"spec": {"replicas": 2}})
     with pytest.raises(ConflictError, match="its spec has changed since the step was planned"):
         await real.target.write(await real.target.read_object(), planned_on, fence(1), patches.scale(4))

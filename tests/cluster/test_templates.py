@@ -8,6 +8,7 @@ import pytest
 
 from rollwright.cluster import names
 from rollwright.cluster.errors import RefusedError
+from rollwright.cluster.leaderworkerset import LeaderWorkerSet
 from rollwright.cluster.templates import (
     controller_revision,
     digest,
@@ -16,7 +17,6 @@ from rollwright.cluster.templates import (
     kept_name,
     merge_patch,
     render,
-    template_of,
 )
 from rollwright.rollout.spec import Change
 from tests.cluster.objects import Json, lws
@@ -57,8 +57,8 @@ def rendered(template: Json, **change: Any) -> Json:
 
 
 def test_a_revision_is_the_templates_and_the_network_of_the_spec() -> None:
-    assert template_of(lws(7, partition=3, template=BOTH)) == BOTH
-    assert template_of(lws(template=WORKERS_ONLY)) == WORKERS_ONLY
+    assert lws(7, partition=3, template=BOTH).template == BOTH
+    assert lws(template=WORKERS_ONLY).template == WORKERS_ONLY
 
 
 def test_no_change_adopts_the_template_as_it_stands() -> None:
@@ -95,7 +95,7 @@ def test_a_restart_marks_leader_and_workers() -> None:
 
 def test_of_a_manifest_only_the_templates_are_taken() -> None:
     manifest = lws(99, max_unavailable=9, template=BOTH)
-    assert rendered(WORKERS_ONLY, manifest=manifest) == BOTH
+    assert rendered(WORKERS_ONLY, manifest=manifest.manifest) == BOTH
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_of_a_manifest_only_the_templates_are_taken() -> None:
 )
 def test_a_manifest_of_something_else_is_refused(change: Json, words: str) -> None:
     with pytest.raises(RefusedError, match=words):
-        rendered(WORKERS_ONLY, manifest=lws() | change)
+        rendered(WORKERS_ONLY, manifest=lws().manifest | change)
 
 
 def test_the_same_content_has_the_same_name_whatever_its_order() -> None:
@@ -129,22 +129,22 @@ def test_a_kept_template_belongs_to_its_target_and_not_to_lws() -> None:
 
 def test_templates_of_objects_that_follow_each_other_under_one_name_have_names_of_their_own() -> None:
     first, second = lws(), lws()
-    second["metadata"]["uid"] = "another"
+    second.manifest["metadata"]["uid"] = "another"
     assert kept_name(first, BOTH) != kept_name(second, BOTH)
     assert digest_of_kept(kept_name(first, BOTH)) == digest_of_kept(kept_name(second, BOTH))
 
 
 def test_the_longest_name_of_a_target_leaves_room_for_those_of_its_templates() -> None:
     longest = lws()
-    longest["metadata"] |= {"name": "x" * 63, "uid": str(uuid.uuid4())}
+    longest.manifest["metadata"] |= {"name": "x" * 63, "uid": str(uuid.uuid4())}
     name = kept_name(longest, BOTH)
     assert Change(revision=name).revision == name
     assert digest_of_kept(name) == digest(BOTH)
 
 
 def test_images_are_told_once_by_container() -> None:
-    assert images_of(BOTH) == ("model=m:1", "sidecar=s:1")
-    assert images_of(WORKERS_ONLY) == ("model=m:1", "sidecar=s:1", "fetch=f:1")
+    assert images_of(LeaderWorkerSet.pod_templates(BOTH)) == ("model=m:1", "sidecar=s:1")
+    assert images_of(LeaderWorkerSet.pod_templates(WORKERS_ONLY)) == ("model=m:1", "sidecar=s:1", "fetch=f:1")
 
 
 @pytest.mark.parametrize(

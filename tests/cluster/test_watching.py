@@ -68,7 +68,7 @@ async def test_it_keeps_the_objects_of_each_owner_up_to_date_and_wakes_who_waits
     script = Script()
     script.lists.put_nowait([pod("a-0", "a", 1), pod("b-0", "b", 2)])
     async with watching(script) as watches:
-        watch = await watches.of(PODS, "default", names.NAME)
+        watch = await watches.of(PODS, "default")
         assert (told(watch, "a"), told(watch, "b"), told(watch, "c")) == ({"a-0": "1"}, {"b-0": "2"}, {})
         script.events.put_nowait({"type": "ADDED", "object": pod("a-1", "a", 11)})
         script.events.put_nowait({"type": "MODIFIED", "object": pod("a-0", "a", 12)})
@@ -81,7 +81,7 @@ async def test_a_change_of_another_owner_wakes_nobody() -> None:
     script = Script()
     script.lists.put_nowait([])
     async with watching(script) as watches:
-        watch = await watches.of(PODS, "default", names.NAME)
+        watch = await watches.of(PODS, "default")
         changed = asyncio.Event()
         with watch.waking("a", changed):
             script.events.put_nowait({"type": "ADDED", "object": pod("b-0", "b", 11)})
@@ -93,7 +93,7 @@ async def test_a_stream_that_ends_is_taken_up_where_it_ended() -> None:
     script = Script()
     script.lists.put_nowait([])
     async with watching(script) as watches:
-        watch = await watches.of(PODS, "default", names.NAME)
+        watch = await watches.of(PODS, "default")
         script.events.put_nowait({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "40"}}})
         script.events.put_nowait(None)
         script.events.put_nowait({"type": "ADDED", "object": pod("a-0", "a", 41)})
@@ -112,7 +112,7 @@ async def test_what_went_while_nobody_watched_is_forgotten(end: Json | ClusterEr
     script = Script()
     script.lists.put_nowait([pod("a-0", "a", 1), pod("a-1", "a", 2)])
     async with watching(script) as watches:
-        watch = await watches.of(PODS, "default", names.NAME)
+        watch = await watches.of(PODS, "default")
         script.events.put_nowait(end)
         script.lists.put_nowait([pod("a-1", "a", 20)])
         await until_woken(watch, "a", {"a-1": "20"})
@@ -123,12 +123,12 @@ async def test_an_api_server_that_is_away_is_told_of_and_waited_for() -> None:
     script.lists.put_nowait(UnreachableError("away"))
     async with watching(script) as watches:
         with pytest.raises(UnreachableError, match="away"):
-            await watches.of(PODS, "default", names.NAME)
+            await watches.of(PODS, "default")
         script.lists.put_nowait([pod("a-0", "a", 1)])
         async with asyncio.timeout(5):
             while True:
                 try:
-                    watch = await watches.of(PODS, "default", names.NAME)
+                    watch = await watches.of(PODS, "default")
                     break
                 except UnreachableError:
                     await asyncio.sleep(0.01)
@@ -140,19 +140,19 @@ async def test_a_watch_that_is_not_permitted_says_so() -> None:
     script.lists.put_nowait(ForbiddenError("list pods default: not permitted"))
     async with watching(script) as watches:
         with pytest.raises(ForbiddenError, match="list pods default"):
-            await watches.of(PODS, "default", names.NAME)
+            await watches.of(PODS, "default")
 
 
 async def test_an_answer_that_nobody_has_thought_of_is_told_and_what_follows_is_followed_again() -> None:
     script = Script()
     script.lists.put_nowait([pod("a-0", "a", 1)])
     async with watching(script) as watches:
-        watch = await watches.of(PODS, "default", names.NAME)
+        watch = await watches.of(PODS, "default")
         script.events.put_nowait({"type": "ADDED", "object": {"kind": "Status"}})
         async with asyncio.timeout(5):
             while True:
                 try:
-                    await watches.of(PODS, "default", names.NAME)
+                    await watches.of(PODS, "default")
                 except UnreachableError as error:
                     assert "KeyError" in str(error)  # noqa: PT017 - the first that is raised
                     break
@@ -165,7 +165,7 @@ async def test_all_who_ask_share_one_watch() -> None:
     script = Script()
     script.lists.put_nowait([])
     async with watching(script) as watches:
-        first, second = await asyncio.gather(watches.of(PODS, "default", names.NAME), watches.of(PODS, "default"))
+        first, second = await asyncio.gather(watches.of(PODS, "default"), watches.of(PODS, "default"))
     assert first is second
 
 
@@ -178,7 +178,7 @@ async def test_a_watch_that_was_well_for_a_while_is_soon_tried_again(
     for _ in range(5):
         script.lists.put_nowait([])
     async with watching(script) as watches, asyncio.timeout(5):
-        await watches.of(PODS, "default", names.NAME)
+        await watches.of(PODS, "default")
         for _ in range(3):
             script.events.put_nowait(UnreachableError("away"))
         while len(script.watched_from) < 4:

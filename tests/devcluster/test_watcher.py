@@ -9,7 +9,7 @@ import pytest_asyncio
 from kubernetes.aio.config import new_client_from_config
 
 from rollwright.devcluster.cluster import DevCluster
-from rollwright.devcluster.history import Change, GroupSet, History, Pod, Spec
+from rollwright.devcluster.history import Change, GroupSet, History, Pod, Spec, Watched
 from rollwright.devcluster.parts import Part
 from rollwright.devcluster.watcher import Watcher
 from tests.devcluster.standin.namespace import Namespace, until
@@ -19,31 +19,31 @@ READY = Pod(uid="", owner="", ordinal=0, is_leader=True, revision="old", size=1,
 
 
 def spec(version: int, partition: int = 0, replicas: int = 2) -> Change:
-    return Change(version, version, "LeaderWorkerSet", NAME, Spec(partition, replicas))
+    return Change(version, version, Watched.TARGET, NAME, Spec(partition, replicas))
 
 
 def leader(version: int, ordinal: int, *, uid: str = "", serves: bool = True, size: int = 1) -> Change:
     pod = READY._replace(uid=uid or f"leader-{ordinal}", ordinal=ordinal, serves=serves, size=size)
-    return Change(version, version, "Pod", f"{NAME}-{ordinal}", pod)
+    return Change(version, version, Watched.PODS, f"{NAME}-{ordinal}", pod)
 
 
 def workers(version: int, ordinal: int, *, owner: str) -> Change:
-    return Change(version, version, "StatefulSet", f"{NAME}-{ordinal}", GroupSet(f"set-of-{owner}", owner, 1))
+    return Change(version, version, Watched.SETS, f"{NAME}-{ordinal}", GroupSet(f"set-of-{owner}", owner, 1))
 
 
 def worker(version: int, ordinal: int, *, of: str) -> Change:
     pod = READY._replace(uid=f"worker-of-{of}", owner=f"set-of-{of}", ordinal=ordinal, is_leader=False, size=2)
-    return Change(version, version, "Pod", f"{NAME}-{ordinal}-1", pod)
+    return Change(version, version, Watched.PODS, f"{NAME}-{ordinal}-1", pod)
 
 
 def watcher(changes: Iterable[Change], *, complete: int = 1000, missed: Sequence[tuple[int, int]] = ()) -> Watcher:
     """A watcher to which these changes came, in this order, the watch of pods being complete up to a version."""
     watching = Watcher("", "default", NAME)
-    for kind in ("LeaderWorkerSet", "StatefulSet", "Pod"):
-        history = History(kind, lambda: None, lambda item: item, asyncio.Event())
-        history.changes = [change for change in changes if change.kind == kind]
-        history.complete = complete if kind == "Pod" else 1000
-        history._missed = [*missed] if kind == "Pod" else []
+    for of in Watched:
+        history = History(of, lambda: None, lambda item: item, asyncio.Event())
+        history.changes = [change for change in changes if change.of is of]
+        history.complete = complete if of is Watched.PODS else 1000
+        history._missed = [*missed] if of is Watched.PODS else []
         watching._histories.append(history)
     return watching
 
@@ -77,7 +77,7 @@ def test_workers_of_an_earlier_leader_make_no_group() -> None:
 
 
 def test_groups_are_also_asked_for_by_the_leader_stateful_set() -> None:
-    leaders = Change(2, 2, "StatefulSet", NAME, GroupSet("leaders", "", 3))
+    leaders = Change(2, 2, Watched.SETS, NAME, GroupSet("leaders", "", 3))
     assert watcher([spec(1), leaders]).groups_max == 3
 
 

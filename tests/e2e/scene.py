@@ -1,4 +1,4 @@
-"""What an end-to-end test is made of: a LeaderWorkerSet, workers, a rollout, and a witness of the promise."""
+"""What an end-to-end test is made of: a target, workers, a rollout, and a witness of the promise."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from temporalio.service import RPCError
 from rollwright.devcluster.cluster import DevCluster
 from rollwright.devcluster.parts import Part
 from rollwright.devcluster.watcher import Watcher
-from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
+from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target, TargetKind
 from rollwright.workflows.contract import (
     PHASE_ATTRIBUTE,
     TARGET_ATTRIBUTE,
@@ -127,7 +127,7 @@ class Rollout:
 
 @dataclass
 class Scene:
-    """One LeaderWorkerSet in a namespace of its own, and all that acts on it."""
+    """One target in a namespace of its own, a LeaderWorkerSet unless another is made, and all that acts on it."""
 
     cluster: DevCluster
     server: TemporalServer
@@ -135,9 +135,10 @@ class Scene:
     namespace: Namespace
     folder: Path
     cleanup: AsyncExitStack
+    kind: TargetKind = TargetKind.LEADER_WORKER_SET
     replicas: int = 4
     manifest: Json = field(default_factory=dict)
-    """Of the LeaderWorkerSet, as its user has it."""
+    """Of the target, as its user has it."""
     workers: list[Process] = field(default_factory=list)
 
     async def create(
@@ -176,6 +177,39 @@ class Scene:
             await self.make_ready(*range(replicas), image=OLD)
         await until(self.lws, lambda lws: lws.get("status", {}).get("readyReplicas") == replicas)
 
+    async def create_statefulset(
+        self, replicas: int = 4, *, ready_after: str = "1s", policy: str = "Parallel", **spec: Any
+    ) -> None:
+        """Make a StatefulSet in place of a LeaderWorkerSet and wait until it serves."""
+        self.kind, self.replicas = TargetKind.STATEFUL_SET, replicas
+        pod = {
+            "metadata": {
+                "labels": {"app": NAME},
+                "annotations": {"devcluster.rollwright.io/ready-after": ready_after},
+            },
+            "spec": {"containers": [{"name": "model", "image": OLD}], "terminationGracePeriodSeconds": 1},
+        }
+        self.manifest = {
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": {"name": NAME, "namespace": self.namespace.name},
+            "spec": {
+                "replicas": replicas,
+                "podManagementPolicy": policy,
+                "serviceName": NAME,
+                "selector": {"matchLabels": {"app": NAME}},
+                "template": pod,
+                **spec,
+            },
+        }
+        await self.apply(self.manifest)
+        if ready_after == BY_HAND:
+            await self.make_ready(*range(replicas), image=OLD)
+        await until(self.statefulset, lambda found: found.get("status", {}).get("readyReplicas", 0) == replicas)
+
+    async def statefulset(self) -> Json:
+        return (await self.namespace.apps("statefulsets"))[NAME]
+
     async def lws(self) -> Json:
         return await self.namespace.set(NAME)
 
@@ -207,7 +241,7 @@ class Scene:
     async def rollwright(self, verb: str, *options: str | Path, code: int = 0) -> str:
         """Run a verb of the command line on the target, which must end with this code; its output."""
         log = self.folder / f"{verb}-{uuid.uuid4().hex}.log"
-        target = f"--target=lws/{NAME}" if verb == "start" else f"lws/{NAME}"
+        target = f"--target={self.target.word}" if verb == "start" else self.target.word
         process = await self._rollwright(verb, target, f"--namespace={self.namespace.name}", *options, log=log)
         assert await process.ended() == code, log.read_text()
         return log.read_text()
@@ -223,7 +257,7 @@ class Scene:
 
     @property
     def target(self) -> Target:
-        return Target(namespace=self.namespace.name, name=NAME)
+        return Target(kind=self.kind, namespace=self.namespace.name, name=NAME)
 
     async def start(self, strategy: Strategy, change: Change) -> WorkflowHandle[Any, RolloutStatus]:
         """Start a rollout as the command line does."""
@@ -236,7 +270,7 @@ class Scene:
             result_type=RolloutStatus,
             search_attributes=TypedSearchAttributes(
                 [
-                    SearchAttributePair(TARGET_ATTRIBUTE, f"lws/{self.namespace.name}/{NAME}"),
+                    SearchAttributePair(TARGET_ATTRIBUTE, f"{self.kind.short}/{self.namespace.name}/{NAME}"),
                     SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING),
                 ]
             ),
@@ -257,7 +291,7 @@ class Scene:
         `begun_by`: a command that starts it in place of the client; `scaled_to`: how many replicas the test will ask
         for in the middle; `kubeconfig`: of a worker that is started if there is none.
         """
-        async with Watcher(self.cluster.kubeconfig, self.namespace.name, NAME) as seen:
+        async with Watcher(self.cluster.kubeconfig, self.namespace.name, NAME, self.kind) as seen:
             if not any(worker.lives for worker in self.workers):
                 await self.start_worker(kubeconfig)
             if begun_by:

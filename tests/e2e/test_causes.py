@@ -15,9 +15,10 @@ from kubernetes.aio.config import new_client_from_config
 
 from rollwright.cluster.api import connect
 from rollwright.cluster.snapshot import now
-from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.devcluster.cluster import DevCluster
+from rollwright.rollout import spec
 from rollwright.rollout.observation import Cause, Observation
 from rollwright.rollout.ordeals import Start
 from tests.devcluster.standin.namespace import Json, Namespace, until
@@ -59,7 +60,7 @@ class Target:
     """Three groups of two that serve; only the last one takes up a new version."""
 
     namespace: Namespace
-    lws: LeaderWorkerSet
+    lws: LiveTarget
 
     async def create(self, restart_policy: str, gone_after: str = "200ms") -> None:
         update = {"partition": 2, "maxUnavailable": 1}
@@ -107,7 +108,7 @@ async def target(devcluster: DevCluster) -> AsyncIterator[Target]:
     ):
         namespace = Namespace(client, f"causes-{uuid.uuid4().hex[:8]}")
         await namespace.create()
-        yield Target(namespace, LeaderWorkerSet(api, Watches(api), namespace.name, NAME))
+        yield Target(namespace, LiveTarget(api, Watches(api), spec.Target(namespace=namespace.name, name=NAME)))
         await namespace.delete()
 
 

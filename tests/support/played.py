@@ -25,7 +25,7 @@ from rollwright.activities.messages import (
 from rollwright.activities.waiting import Waiter
 from rollwright.cluster.errors import GoneError, TemporaryError
 from rollwright.cluster.snapshot import Snapshot
-from rollwright.cluster.target import LeaderWorkerSet
+from rollwright.cluster.target import LiveTarget
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action
 from tests.support.fakes import FakeCluster, revision_of
@@ -149,7 +149,7 @@ class PlayedWaiter(Waiter):
     """A wait that decides what is worth telling as it does for a real target."""
 
     def __init__(self, cluster: PlayedCluster, request: WaitReadiness) -> None:
-        super().__init__(cast("LeaderWorkerSet", PlayedTarget(cluster)), request)
+        super().__init__(cast("LiveTarget", PlayedTarget(cluster)), request)
         self.request = request
         self.in_vain: int | None = None
         """The version of the cluster that was last found to be nothing new."""
