@@ -65,7 +65,7 @@ async def ready(kubeconfig: str) -> None:
     deadline = time.monotonic() + _READY_WITHIN_SECONDS
     async with _connected(kubeconfig) as api:
         target = LiveTarget(api, Watches(api), TARGET)
-        while (seen := (await target.read()).observe("", 0, now())).available < REPLICAS:
+        while (seen := (await target.read_anew()).observe("", 0, now())).available < REPLICAS:
             if time.monotonic() > deadline:
                 why = "; ".join(f"group {group.ordinal}: {group.reason}" for group in seen.groups if group.reason)
                 raise CommandError(f"{TARGET} is not ready after {_READY_WITHIN_SECONDS:.0f} s: {why}")

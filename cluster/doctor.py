@@ -40,7 +40,7 @@ def is_recorded(item: TargetObject) -> bool:
 
 async def examine(target: LiveTarget) -> Left | None:
     """How a target was left; None if it has no record that can be read. Raises ClusterError."""
-    return left(await target.read())
+    return left(await target.read_anew())
 
 
 def left(snapshot: Snapshot) -> Left | None:
@@ -109,7 +109,7 @@ async def put_settings_back(target: LiveTarget, fence: Fence) -> Repaired | None
     replaced any more, and maxUnavailable is narrow. What somebody else has set meanwhile is left alone until then.
     Raises ClusterError: ConflictError if anybody acts on the target at the same moment.
     """
-    snapshot = await target.read()
+    snapshot = await target.read_anew()
     item, record, found = snapshot.item, snapshot.record, left(snapshot)
     if record is None or found is None:
         return None

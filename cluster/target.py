@@ -6,14 +6,14 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
 from rollwright.cluster import names, patches
-from rollwright.cluster.api import PODS, Api, Kind, Manifest
+from rollwright.cluster.api import PODS, STATEFUL_SETS, Api, Kind, Manifest
 from rollwright.cluster.errors import ConflictError, GoneError, MissingError, RefusedError, SupersededError
 from rollwright.cluster.kinds import SNAPSHOTS
 from rollwright.cluster.ledger import Ledger
 from rollwright.cluster.objects import TargetObject
 from rollwright.cluster.record import Fence, Record, record_text
 from rollwright.cluster.snapshot import Snapshot
-from rollwright.cluster.watching import Watches
+from rollwright.cluster.watching import SharedWatch, Watches
 from rollwright.rollout.spec import Target
 
 
@@ -37,13 +37,51 @@ class LiveTarget:
         return str(self._target)
 
     async def read(self) -> Snapshot:
-        """Read everything anew, in the order that makes it trustworthy: the target first, the pods last."""
+        """What there is now, to decide on: the target and its StatefulSet read anew, the pods as the watch shows them.
+
+        Where the watch might hide that groups have gone (see `doubt`), or hasn't told anything for a while, the pods
+        are listed.
+        """
         item = await self.read_object()
+        sets, pods = await self._watch(STATEFUL_SETS), await self._watch(PODS)
+        doubts, leader_set = sets.doubts(item.name), await self._leader_set(item)
+        if leader_set and not doubts and sets.knows(leader_set) and pods.is_lively:
+            return self._snapshot(item, await self._watched(leader_set), self._last_record(item))
+        snapshot = await self._list_parts(item)
+        if snapshot.is_settled and pods.shows(item.name, snapshot.pods):
+            sets.settle_doubts(item.name, doubts)
+        return snapshot
+
+    async def read_anew(self) -> Snapshot:
+        """Read everything, in the order that makes it trustworthy: the target first, the pods last. Needs no watch."""
+        return await self._list_parts(await self.read_object())
+
+    async def _list_parts(self, item: TargetObject) -> Snapshot:
         selector = self._snapshot.selector(item)
         parts: dict[Kind, Sequence[Manifest]] = {}
         for kind in self._snapshot.PARTS:
             parts[kind] = (await self._api.list_all(kind, self._target.namespace, selector))["items"]
         return self._snapshot(item, parts, self._last_record(item))
+
+    async def _leader_set(self, item: TargetObject) -> Manifest | None:
+        if item.RESOURCE == STATEFUL_SETS:
+            return item.manifest
+        try:
+            return await self._api.get(STATEFUL_SETS, item.namespace, item.name)
+        except MissingError:
+            return None
+
+    async def _watched(self, leader_set: Manifest) -> dict[Kind, Sequence[Manifest]]:
+        """What belongs to the target by the watches, but for its StatefulSet, of which something newer is known."""
+        name = leader_set["metadata"]["name"]
+        parts = {kind: (await self._watch(kind)).owned_by(name) for kind in self._snapshot.PARTS}
+        if STATEFUL_SETS in parts:
+            others = [found for found in parts[STATEFUL_SETS] if found["metadata"]["name"] != name]
+            parts[STATEFUL_SETS] = [leader_set, *others]
+        return dict(parts)
+
+    async def _watch(self, kind: Kind) -> SharedWatch:
+        return await self._watches.of(kind, self._target.namespace)
 
     async def read_object(self) -> TargetObject:
         """Read the object itself."""
@@ -56,12 +94,12 @@ class LiveTarget:
     async def last_seen(self) -> Snapshot | None:
         """What the shared watches have told, at no cost, if anything. They may disagree: decide on `read`."""
         kind, name = self._snapshot.OBJECT, self._target.name
-        found = (await self._watches.of(kind.RESOURCE, self._target.namespace)).owned_by(name)
+        found = (await self._watch(kind.RESOURCE)).owned_by(name)
         if not found:
             return None
         item, parts = kind(found[0]), {}
         for part in self._snapshot.PARTS:
-            parts[part] = (await self._watches.of(part, self._target.namespace)).owned_by(name)
+            parts[part] = (await self._watch(part)).owned_by(name)
         return self._snapshot(item, parts, self._last_record(item))
 
     @asynccontextmanager
@@ -70,7 +108,7 @@ class LiveTarget:
         changed = asyncio.Event()
         with ExitStack() as stack:
             for kind in (self._snapshot.OBJECT.RESOURCE, *self._snapshot.PARTS):
-                watch = await self._watches.of(kind, self._target.namespace)
+                watch = await self._watch(kind)
                 stack.enter_context(watch.waking(self._target.name, changed))
             yield changed
 

@@ -1,7 +1,8 @@
 """One watch a kind and namespace, shared by all rollouts of a worker.
 
 Not the client's own informer: that one blocks a thread a watch and turns every event into models. Here an event is a
-dictionary, and whoever waits is woken. Watches wake; what is done is decided on a fresh read.
+dictionary, and whoever waits is woken. Watches wake, and show the pods;
+what else is decided on is read anew.
 """
 
 import asyncio
@@ -9,16 +10,19 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 
 from rollwright.cluster import names
-from rollwright.cluster.api import LEADER_WORKER_SETS, PODS, Api, Kind, Manifest
+from rollwright.cluster.api import LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Kind, Manifest
+from rollwright.cluster.doubt import may_hide_groups_gone, pacing_of
 from rollwright.cluster.errors import ClusterError, UnreachableError
 
 _log = logging.getLogger(__name__)
 _FIRST_RETRY_SECONDS = 0.2
 _LAST_RETRY_SECONDS = 5.0
+_LIVELY_SECONDS = 2.0
 
 
 class SharedWatch:
@@ -31,6 +35,9 @@ class SharedWatch:
         self._objects: dict[str, Manifest] = {}
         self._by_owner: dict[str, set[str]] = defaultdict(set)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._doubts: dict[str, int] = {}
+        self._numbers = count(1)
+        self._heard = -math.inf
         self._error: ClusterError | None = None
         self._tried = asyncio.Event()
 
@@ -43,6 +50,29 @@ class SharedWatch:
     def owned_by(self, owner: str) -> list[Manifest]:
         """The objects that belong to the target of this name, or are it. Not to be changed."""
         return [self._objects[name] for name in self._by_owner.get(owner, ())]
+
+    def doubts(self, name: str) -> int:
+        """Which doubt stands about the groups of a StatefulSet (see `doubt`); 0 if none does."""
+        return self._doubts.get(name, 0 if name in self._objects else -1)
+
+    def settle_doubts(self, name: str, doubts: int) -> None:
+        """The pods were seen to be as their watch shows them; a doubt that has come up since remains."""
+        if self._doubts.get(name) == doubts:
+            del self._doubts[name]
+
+    def knows(self, leader_set: Manifest) -> bool:
+        """Whether a StatefulSet was told of as it is here, as far as it makes a difference to its groups."""
+        found = self._objects.get(leader_set["metadata"]["name"])
+        return found is not None and pacing_of(found) == pacing_of(leader_set)
+
+    def shows(self, owner: str, listed: Sequence[Manifest]) -> bool:
+        """Whether this copy is up to date with what was listed."""
+        return _versions(self.owned_by(owner)) == _versions(listed)
+
+    @property
+    def is_lively(self) -> bool:
+        """Whether the API server has told something just now: a connection may be dead without anybody noticing."""
+        return time.monotonic() - self._heard < _LIVELY_SECONDS
 
     @contextmanager
     def waking(self, owner: str, event: asyncio.Event) -> Iterator[None]:
@@ -87,6 +117,7 @@ class SharedWatch:
             self._forget(self._objects[name])
         for item in found.values():
             self._keep(item)
+            self._raise_doubt(item)  # what has happened since nobody watched isn't known
         self._error = None
         self._tried.set()
         version: str = listing["metadata"]["resourceVersion"]
@@ -98,6 +129,7 @@ class SharedWatch:
             began = time.monotonic()
             async for event in self._api.watch(self._kind, self._namespace, self._selector, version):
                 item: Manifest = event["object"]
+                self._heard = time.monotonic()
                 match event["type"]:
                     case "ADDED" | "MODIFIED":
                         self._keep(item)
@@ -112,6 +144,8 @@ class SharedWatch:
 
     def _keep(self, item: Manifest) -> None:
         item["metadata"].pop("managedFields", None)
+        if self._kind == STATEFUL_SETS and may_hide_groups_gone(self._objects.get(item["metadata"]["name"]), item):
+            self._raise_doubt(item)
         self._objects[item["metadata"]["name"]] = item
         self._by_owner[self._owner(item)].add(item["metadata"]["name"])
         self._wake(item)
@@ -119,8 +153,13 @@ class SharedWatch:
     def _forget(self, item: Manifest) -> None:
         name = item["metadata"]["name"]
         self._objects.pop(name, None)
+        self._doubts.pop(name, None)
         self._by_owner[self._owner(item)].discard(name)
         self._wake(item)
+
+    def _raise_doubt(self, item: Manifest) -> None:
+        if self._kind == STATEFUL_SETS:
+            self._doubts[item["metadata"]["name"]] = next(self._numbers)
 
     def _owner(self, item: Manifest) -> str:
         """The name of the target that an object belongs to, or is: by LWS's label, or the StatefulSet of a pod."""
@@ -139,6 +178,10 @@ class SharedWatch:
     def _wake(self, item: Manifest) -> None:
         for event in self._waiting.get(self._owner(item), ()):
             event.set()
+
+
+def _versions(items: Iterable[Manifest]) -> dict[str, str]:
+    return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in items}
 
 
 class Watches:
