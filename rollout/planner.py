@@ -84,7 +84,7 @@ def plan(
     if observation.starts_in_turn:
         budget = budget.in_turn(observation.groups_asked)
     bound = max(strategy.partition, hold, *((observation.replicas, observation.partition) if stopping else ()))
-    if first := _before_anything_else(budget, observation, bound, stopping=stopping):
+    if first := _before_anything_else(strategy, budget, observation, bound, stopping=stopping):
         return first
     if not stopping and len(observation.failed) > strategy.max_failed_groups:
         return take_back(observation) or Failed(reason=_why_failed(observation.failed))
@@ -130,13 +130,13 @@ def _is_finished(observation: Observation, bound: int) -> bool:
 
 
 def _before_anything_else(
-    budget: Budget, observation: Observation, bound: int, *, stopping: bool
+    strategy: Strategy, budget: Budget, observation: Observation, bound: int, *, stopping: bool
 ) -> Step | Wait | Blocked | None:
     """Get hold of the target, wait until it is settled (rule 2), and finish what was begun."""
     if unwanted := _unwanted(observation, stopping=stopping):
         return unwanted
     if not observation.on_target:
-        return _prepare(budget, observation, bound)
+        return _prepare(strategy, budget, observation, bound)
     if observation.unheld:
         return _step(Action.REPLACE, observation)
     if not observation.settled:
@@ -167,19 +167,34 @@ def _step(
     )
 
 
-def _prepare(budget: Budget, observation: Observation, bound: int) -> Step:
+def _prepare(strategy: Strategy, budget: Budget, observation: Observation, bound: int) -> Step:
     """New target (rule 1). Frozen at the groups there are, not at the replicas: an ordinal between would be released.
 
     Those that are to go and still stand count too: somebody may scale up before they are gone. It releases nothing, so
     it may be written in any state.
     """
     asked = observation.groups_asked
-    outdated = sum(1 for group in observation.groups[bound : observation.replicas] if not group.updated)
+    outdated = [group for group in observation.groups[bound : observation.replicas] if not group.updated]
+    helps = not _spares_surge(strategy) or not _may_go_at_once(budget, observation, outdated)
     return Step(
         action=Action.PREPARE,
         partition=max(asked, len(observation.groups), bound),
-        groups=max(asked, observation.replicas + min(budget.surge, outdated)),
+        groups=max(asked, observation.replicas + (min(budget.surge, len(outdated)) if helps else 0)),
     )
+
+
+def _spares_surge(strategy: Strategy) -> bool:
+    """Whether surge stands exactly as long as it can shorten the rest: while groups wait to be released.
+
+    Ordered pacing, and whoever asks for gradual, gets what LWS does, which is more at the start and less near the end.
+    """
+    return strategy.pacing is Pacing.EAGER and strategy.reclaim is Reclaim.PROMPT
+
+
+def _may_go_at_once(budget: Budget, observation: Observation, outdated: Sequence[Group]) -> bool:
+    """Whether the budget without any surge allows to release all of these together."""
+    costly = sum(1 for group in outdated if group.available or group.blip)
+    return not costly or observation.kept(observation.groups_asked, observation.groups_asked) - costly >= budget.floor
 
 
 def _released_but_old(observation: Observation) -> tuple[int, ...]:
@@ -243,7 +258,10 @@ def _groups(
     unreleased = sum(1 for group in ours if not group.updated and group.ordinal < partition)
     surge = observation.groups_asked - budget.replicas
     if unreleased:
-        wanted = min(budget.surge, unfinished + failed)  # what stands in for a failed group is needed to go on
+        wanted = unfinished + failed  # what stands in for a failed group is needed to go on
+        wanted = min(budget.surge, max(wanted, surge) if _spares_surge(strategy) else wanted)
+    elif _spares_surge(strategy):
+        wanted = 0
     elif unfinished > budget.surge:
         wanted = min(budget.surge, surge)
     elif strategy.reclaim is Reclaim.GRADUAL:

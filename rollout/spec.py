@@ -138,7 +138,11 @@ class Strategy(Input):
     max_surge: Count = Field(default=0, description="Groups, or percentage of replicas, that may be surplus.")
     partition: int = Field(default=0, ge=0, description="Ordinals below it keep their revision.")
     pacing: Pacing = Pacing.ORDERED
-    reclaim: Reclaim = Reclaim.GRADUAL
+    reclaim: Reclaim = Field(
+        default=Reclaim.GRADUAL,
+        description="When surge groups are given back: gradual as LWS does it, prompt as early as the budget allows. "
+        "Without it gradual where the pacing is ordered, prompt where it is eager.",
+    )
     unready_grace: DurationSeconds = Field(
         default=30, description="A group unready for less than this is not free to be taken down."
     )
@@ -158,6 +162,14 @@ class Strategy(Input):
     )
     max_failed_groups: int = Field(default=0, ge=0, description="Failed groups to go on with.")
     on_stall: OnStall = OnStall.PAUSE
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_reclaim(cls, given: Any) -> Any:
+        """Eager pacing is for whom time and nodes matter: without a word its surge is given back early too."""
+        if isinstance(given, dict) and given.get("pacing") == Pacing.EAGER and "reclaim" not in given:
+            return {**given, "reclaim": Reclaim.PROMPT}
+        return given
 
     @model_validator(mode="after")
     def _some_budget(self) -> Self:

@@ -17,7 +17,7 @@ from rollwright.cluster.record import Fence
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.devcluster.cluster import DevCluster
-from rollwright.rollout.spec import Change, GatedStep, Pacing, RolloutSpec, Strategy, Target
+from rollwright.rollout.spec import Change, GatedStep, Pacing, Reclaim, RolloutSpec, Strategy, Target
 from rollwright.workflows.contract import (
     DEFAULT_TASK_QUEUE,
     RETARGET,
@@ -319,7 +319,9 @@ async def test_undo_after_a_fast_rollback_goes_by_the_strategy_from_before_it_un
     await aborted.signal("abort", Steering())
     await aborted.result()
     await scene.run("rollback", "--fast")
-    assert (await started(server, scene)).strategy == Strategy(max_unavailable=2, pacing=Pacing.EAGER)
+    assert (await started(server, scene)).strategy == Strategy(
+        max_unavailable=2, pacing=Pacing.EAGER, reclaim=Reclaim.GRADUAL
+    )
     back = server.get_workflow_handle(scene.rollout)
     if retargeted:
         await back.execute_update(RETARGET, Retarget(change=Change(restart=True), strategy=retargeted))

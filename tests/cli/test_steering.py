@@ -10,7 +10,7 @@ from temporalio.client import Client
 from typer.testing import CliRunner
 
 from rollwright.cli.main import app
-from rollwright.rollout.spec import Change, GatedStep, Pacing, RolloutSpec, Strategy, Target
+from rollwright.rollout.spec import Change, GatedStep, Pacing, Reclaim, RolloutSpec, Strategy, Target
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, STATUS, WORKFLOW_TYPE, RolloutInput, RolloutStatus
 from tests.cli.played import go_on, rollout
 
@@ -139,7 +139,7 @@ async def test_rolling_an_aborted_rollout_back_starts_another_one_that_goes_all_
     )
     back = await status(server, "half")
     assert back.spec.change == Change(revision="llm-rw-before")
-    assert back.spec.strategy == Strategy(max_unavailable=2, pacing=Pacing.EAGER)
+    assert back.spec.strategy == Strategy(max_unavailable=2, pacing=Pacing.EAGER, reclaim=Reclaim.GRADUAL)
     assert (back.by.actor, back.by.reason) == ("ann@ops", "why not")
 
 

@@ -95,3 +95,21 @@ def test_the_workflow_id_is_made_of_the_target() -> None:
 def test_a_kept_template_may_have_a_longer_name_than_its_target() -> None:
     kept = "a" * 63 + "-rw-0123456789"
     assert spec(change={"revision": kept}).change.revision == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "reclaim"),
+    [
+        ({}, "gradual"),
+        ({"pacing": "ordered"}, "gradual"),
+        ({"pacing": "eager"}, "prompt"),
+        ({"pacing": "eager", "reclaim": "gradual"}, "gradual"),
+        ({"pacing": "ordered", "reclaim": "prompt"}, "prompt"),
+    ],
+)
+def test_the_usual_reclaim_is_that_of_the_pacing_and_is_written_out_from_then_on(
+    written: dict[str, Any], reclaim: str
+) -> None:
+    """A rollout begun by an older version carries what it began with, and goes on so."""
+    assert spec(strategy=written).strategy.model_dump(mode="json")["reclaim"] == reclaim
+    assert Strategy(**written).reclaim == reclaim
