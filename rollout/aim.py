@@ -70,5 +70,11 @@ class Aim(Model):
         steps = range(self.gate, len(self.strategy.steps))
         return next((step for step in steps if self._bound(step, replicas) > self.strategy.partition), None)
 
+    def bounds(self, replicas: int) -> tuple[int, ...]:
+        """The ordinals below which groups stay: at one gate ahead after another, and at the end."""
+        last = self.effective.partition
+        gates = range(self.gate, len(self.strategy.steps)) if self.course is Course.FORWARD else ()
+        return (*(bound for gate in gates if (bound := self._bound(gate, replicas)) > last), last)
+
     def _bound(self, step: int, replicas: int) -> int:
         return max(0, replicas - resolve(self.strategy.steps[step].until, replicas, round_up=True))

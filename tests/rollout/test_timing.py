@@ -1,0 +1,118 @@
+"""The quick count of when a rollout ends: as the simulator has it, and by hand."""
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rollwright.rollout.observation import Observation
+from rollwright.rollout.planner import Done
+from rollwright.rollout.simulator import Frame, World, simulate
+from rollwright.rollout.spec import GatedStep, Pacing, Reclaim, Strategy
+from rollwright.rollout.timing import Cost, Took, run
+from tests.rollout.test_planner import seen
+from tests.rollout.test_promise import counts
+
+MINUTE = 60.0
+
+
+@st.composite
+def budgets(draw: st.DrawFn) -> Strategy:
+    unavailable, surge = draw(
+        st.tuples(counts, counts).filter(lambda pair: pair[0] not in (0, "0%") or pair[1] not in (0, "0%"))
+    )
+    return Strategy(
+        max_unavailable=unavailable,
+        max_surge=surge,
+        pacing=draw(st.sampled_from(Pacing)),
+        reclaim=draw(st.sampled_from(Reclaim)),
+        partition=draw(st.sampled_from([0, 0, 0, 3])),
+        steps=tuple(GatedStep(until=until) for until in draw(st.lists(st.integers(1, 8), max_size=2))),
+    )
+
+
+def bounds(strategy: Strategy, replicas: int, gate: int = 0) -> list[int]:
+    """What the gates hold back, one after another, and at last the strategy."""
+    held = [max(0, replicas - int(step.until)) for step in strategy.steps[gate:]]
+    return [*(bound for bound in held if bound > strategy.partition), strategy.partition]
+
+
+def started(frames: list[Frame], at: int) -> dict[int, float]:
+    """Since when the groups are starting that are at this frame."""
+    since: dict[int, float] = {}
+    for frame in frames[: at + 1]:
+        starting = {group.ordinal for group in frame.observation.groups if group.updated and not group.ready}
+        since = {ordinal: since.get(ordinal, frame.seconds) for ordinal in starting}
+    return since
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(budgets(), st.integers(0, 14), st.integers(0, 1000), st.floats(0, 1), st.booleans())
+def test_it_ends_when_the_simulator_ends_from_every_state_on_the_way_and_costs_as_much(
+    strategy: Strategy, replicas: int, seed: int, part: float, alike: bool
+) -> None:
+    if strategy.budget(replicas).is_empty:
+        return
+    rng = random.Random(seed)
+    seconds = [MINUTE if alike else rng.uniform(1, 100) for _ in range(2 * replicas + 1)]
+    frames = list(simulate(strategy, World(replicas), lambda ordinal: seconds[ordinal]))
+    assert isinstance(frames[-1].verdict, Done)
+    settled = [at for at, frame in enumerate(frames) if frame.observation.settled]
+    at = settled[int(part * (len(settled) - 1))]
+    now, since = frames[at], started(frames, at)
+    gate = sum(frame.gate is not None for frame in frames[:at])
+    cost = Cost()
+    for frame, after in pairwise(frames[at:]):
+        cost = cost.plus(frame.observation, after.seconds - frame.seconds)
+    took = run(
+        strategy,
+        now.observation,
+        lambda ordinal: seconds[ordinal],
+        lambda ordinal: since.get(ordinal, now.seconds) + seconds[ordinal] - now.seconds,
+        bounds=bounds(strategy, replicas, gate),
+    )
+    assert took is not None
+    assert took.seconds == pytest.approx(frames[-1].seconds - now.seconds)
+    assert took.cost.out_of_service_seconds == pytest.approx(cost.out_of_service_seconds)
+    assert took.cost.surplus_seconds == pytest.approx(cost.surplus_seconds)
+
+
+def alike(strategy: Strategy, state: Observation, surge_limit: int | None = None) -> Took | None:
+    """Every group takes a minute, and those that are starting have half of it behind them."""
+    return run(strategy, state, lambda _: MINUTE, lambda _: MINUTE / 2, surge_limit=surge_limit)
+
+
+def took(minutes: float, *, missing: float, surplus: float) -> Took:
+    cost = Cost(out_of_service_seconds=missing * MINUTE, surplus_seconds=surplus * MINUTE)
+    return Took(minutes * MINUTE, cost)
+
+
+def test_the_rollout_of_the_lws_documentation_takes_two_start_ups() -> None:
+    """Two of four groups are down for one minute, then the other two; one surge group of two stays for those."""
+    start = seen("oooo", partition=0, on_target=False)
+    two_two = Strategy(max_unavailable=2, max_surge=2)
+    assert alike(two_two, start) == took(2, missing=4, surplus=3)
+
+
+def test_in_place_one_after_another() -> None:
+    assert alike(Strategy(), seen("oooo", partition=0, on_target=False)) == took(4, missing=4, surplus=0)
+
+
+def test_what_is_starting_counts_with_what_is_left_of_it() -> None:
+    assert alike(Strategy(), seen("ooou", partition=3)) == took(3.5, missing=3.5, surplus=0)
+
+
+def test_failed_groups_that_are_tolerated_are_not_waited_for_and_use_up_the_budget() -> None:
+    tolerant = Strategy(max_unavailable=2, max_failed_groups=1)
+    assert alike(tolerant, seen("ooUF", partition=2)) == took(2, missing=2 + 2, surplus=0)
+
+
+def test_a_rollout_that_can_not_end_by_itself_has_no_end() -> None:
+    assert alike(Strategy(), seen("xooo", partition=4)) is None
+    assert alike(Strategy(max_unavailable=0, max_surge=2), seen("oooonn", partition=4), surge_limit=0) is None
+
+
+def test_everything_done_ends_now() -> None:
+    assert alike(Strategy(), seen("UUUU", partition=0)) == took(0, missing=0, surplus=0)
