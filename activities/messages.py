@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from rollwright.rollout.aim import Aim
+from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeal
 from rollwright.rollout.planner import Action, Step
@@ -67,6 +68,10 @@ class Kept(Model):
     """The template the target has now."""
     surge_by: SurgeBy = SurgeBy.REPLICAS
     """What carries the surge: never AUTO."""
+    start_ups: tuple[float, ...] = ()
+    """How long groups took to start in earlier rollouts of the target, in seconds: a few that stand for all."""
+    gpus: int = 0
+    """Accelerators that a group of the template asks for."""
 
 
 class TakeStep(Model):
@@ -127,6 +132,10 @@ class WaitReadiness(Model):
     """What was last returned."""
     trouble: str = ""
     """What trouble was last returned."""
+    start_ups: tuple[float, ...] = ()
+    """Of earlier rollouts, as kept."""
+    estimate: Estimate | None = None
+    """What was last returned."""
     show_after_seconds: float = 60.0
 
 
@@ -145,6 +154,8 @@ class Sight(Model):
     """Why the cluster can't be read, while that lasts."""
     surge_limit: int | None = None
     """How many surge groups have found nodes, once others have looked for them in vain for too long."""
+    estimate: Estimate | None = None
+    """When it will end, as last reckoned: that is done while there is nothing else to do."""
 
 
 class Restore(Model):

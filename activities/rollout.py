@@ -23,12 +23,14 @@ from rollwright.activities.messages import (
     WaitReadiness,
 )
 from rollwright.activities.waiting import Waiter
-from rollwright.cluster import steps
+from rollwright.cluster import startups, steps
 from rollwright.cluster.api import Api
 from rollwright.cluster.errors import ConflictError, SupersededError
 from rollwright.cluster.record import Fence
 from rollwright.cluster.scalers import choose_surge_by
+from rollwright.cluster.snapshot import now
 from rollwright.cluster.target import LiveTarget
+from rollwright.cluster.templates import digest_of_kept
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.planner import Step
 from rollwright.rollout.spec import Target
@@ -136,8 +138,7 @@ class RolloutActivities:
     async def record_outcome(self, request: RecordOutcome) -> None:
         """Write into the ledger how the rollout of a template ended."""
         with told_apart():
-            ledger = self._target(request.target).ledger
-            await _heartbeating(ledger.record_outcome(request.template, request.outcome, _fence()))
+            await _heartbeating(self._record(request))
 
     async def _keep(self, request: KeepTemplate) -> Kept:
         target = self._target(request.target)
@@ -147,7 +148,23 @@ class RolloutActivities:
         names = await target.ledger.keep(
             item, request.change, request.restarted_at, _fence(), actor=request.actor, reason=request.reason
         )
-        return Kept(template=names.template, before=names.before, standing=names.standing, surge_by=surge_by)
+        entries = await target.ledger.entries(item)
+        return Kept(
+            template=names.template,
+            before=names.before,
+            standing=names.standing,
+            surge_by=surge_by,
+            start_ups=startups.read([kept.item for kept in entries]),
+            gpus=next((kept.gpus for kept in entries if kept.name == names.template), 0),
+        )
+
+    async def _record(self, request: RecordOutcome) -> None:
+        """Also how long the groups took to start that run this template now."""
+        target = self._target(request.target)
+        seen = await target.last_seen()
+        took = seen.start_ups(seen.observe(digest_of_kept(request.template), 0, now()), now()).seconds if seen else ()
+        text = startups.written(took)
+        await target.ledger.record_outcome(request.template, request.outcome, _fence(), start_ups=text)
 
     async def _carry_out(self, request: TakeStep, step: _StepFunction) -> Outcome:
         target = self._target(request.target, request.uid, request.record)

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from rollwright.activities.estimating import Estimator
 from rollwright.activities.messages import Sight, WaitReadiness
 from rollwright.cluster.errors import TemporaryError
 from rollwright.cluster.snapshot import Snapshot, now
@@ -37,6 +38,7 @@ class Waiter:
         self._surge_limit: int | None = None
         self._ordeals: Mapping[int, Ordeal] = request.ordeals
         self._record = request.record
+        self._estimator = Estimator(request)
         self._began = time.monotonic()
         self._trouble = ""
         self._trouble_began = self._began
@@ -86,14 +88,17 @@ class Waiter:
     async def _look(self) -> Sight | None:
         """Look at what the watches have; what seems worth waking for is read anew, and decided on that."""
         last_seen = await self._target.last_seen()
-        if last_seen and not self._request.trouble and not self._is_worth_waking(self._observe(last_seen)):
-            return None
-        seen = self._observe(await self._target.read())
+        if last_seen and not self._request.trouble:
+            glimpse = self._observe(last_seen)
+            if not self._is_worth_waking(glimpse) and not self._tells_otherwise(last_seen, glimpse):
+                return None
+        snapshot = await self._target.read()
+        seen = self._observe(snapshot)
         lowest = seen.available if self._available_min is None else self._available_min
         self._available_min = min(seen.available, lowest)
-        if not self._request.trouble and not self._is_worth_waking(seen):
-            return None
-        return self._sight(seen)
+        if self._request.trouble or self._is_worth_waking(seen) or self._tells_otherwise(snapshot, seen):
+            return self._sight(seen)
+        return None
 
     def _sight(self, seen: Observation | None, trouble: str = "") -> Sight:
         return Sight(
@@ -103,6 +108,7 @@ class Waiter:
             available_min=self._available_min,
             trouble=trouble,
             surge_limit=self._surge_limit,
+            estimate=self._estimator.latest,
         )
 
     def _observe(self, snapshot: Snapshot) -> Observation:
@@ -151,6 +157,11 @@ class Waiter:
                 return self._shows_otherwise(seen, known)
             case _:
                 return True
+
+    def _tells_otherwise(self, snapshot: Snapshot, seen: Observation) -> bool:
+        """Whether it is time to tell people another end than they were told: nothing else is to be done now."""
+        self._estimator.renew(snapshot, seen, now())
+        return self._estimator.has_news and self._waited(self._request.show_after_seconds)
 
     def _shows_otherwise(self, seen: Observation, known: Observation) -> bool:
         """Whether it is time to show what a person would see a difference in."""

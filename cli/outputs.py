@@ -1,15 +1,18 @@
 """What --json prints: one model each, on one line. `rollwright schema --of` prints their JSON Schemas."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rollwright.cluster.left import Left
+from rollwright.rollout import timing
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
+from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Group
-from rollwright.rollout.spec import RolloutSpec
+from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec
 from rollwright.rollout.stages import Stage
 from rollwright.workflows.contract import Event, Intervention, Phase, RolloutStatus
 
@@ -28,10 +31,101 @@ class Started(Output):
     ui: str = Field(description="The run in the Temporal UI; empty if its address isn't known.")
 
 
+class Cost(Output):
+    """What a rollout takes of the fleet."""
+
+    out_of_service_group_hours: float = Field(description="Of the groups that the user wants, while they don't serve.")
+    surplus_group_hours: float = Field(description="Of the groups asked for above them.")
+    gpus: int = Field(description="Accelerators of a group, as its template asks for them; 0 if it asks for none.")
+    gpu_hours: float | None = Field(description="Both, times the accelerators of a group; null without any.")
+
+    @classmethod
+    def of(cls, taken: timing.Cost, gpus: int) -> Self:
+        """From group-seconds."""
+        missing, surplus = taken.out_of_service_seconds / 3600, taken.surplus_seconds / 3600
+        return cls(
+            out_of_service_group_hours=round(missing, 4),
+            surplus_group_hours=round(surplus, 4),
+            gpus=gpus,
+            gpu_hours=round((missing + surplus) * gpus, 4) if gpus else None,
+        )
+
+
+class Expected(Output):
+    """When a rollout will end, as last reckoned, if nobody steers it; waits at gates are not counted."""
+
+    at: str = Field(description="When it was reckoned.")
+    ends_at: str = Field(description="Empty if no start-up time is known, or it can't end by itself.")
+    earliest: str = Field(description="With latest the range that 4 of 5 rollouts should end in.")
+    latest: str
+    start_up_seconds: float | None = Field(description="What groups usually take to start: the median of those known.")
+    start_ups: int = Field(description="How many start-ups are known: of this rollout, or of earlier ones.")
+    cost: Cost = Field(description="What is yet to come.")
+
+    @classmethod
+    def of(cls, made: Estimate, gpus: int) -> Self:
+        """From the workflow's own."""
+        return cls(
+            at=_iso(made.at),
+            ends_at=_iso(made.ends_at),
+            earliest=_iso(made.earliest),
+            latest=_iso(made.latest),
+            start_up_seconds=made.usual_seconds,
+            start_ups=made.known,
+            cost=Cost.of(made.cost, gpus),
+        )
+
+
+class Slow(Output):
+    """A group that has been starting for more than twice the usual time."""
+
+    ordinal: int
+    since: str
+    seconds: float = Field(description="For how long, when it was last looked at.")
+    usual_seconds: float | None = Field(description="What groups usually take.")
+
+    @classmethod
+    def all_of(cls, made: Estimate) -> tuple[Self, ...]:
+        """From the workflow's own."""
+        return tuple(
+            cls(
+                ordinal=group.ordinal,
+                since=_iso(group.since),
+                seconds=made.at - group.since,
+                usual_seconds=made.usual_seconds,
+            )
+            for group in made.slow
+        )
+
+
+def _iso(seconds: float | None) -> str:
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+class Forecast(Output):
+    """How long a rollout would take by one pacing, and what it would cost; waits at gates are not counted."""
+
+    pacing: Pacing
+    reclaim: Reclaim
+    seconds: float
+    seconds_low: float = Field(description="With seconds_high the range for 4 of 5 rollouts.")
+    seconds_high: float
+    cost: Cost
+
+
+class Forecasts(Output):
+    """The pacings side by side."""
+
+    start_up_seconds: float = Field(description="What a group usually takes to start.")
+    start_ups: int | None = Field(description="How many start-ups of earlier rollouts say so; null if it was given.")
+    pacings: tuple[Forecast, ...]
+
+
 class Plan(Output):
     """How a rollout would go."""
 
     stages: tuple[Stage, ...]
+    forecasts: Forecasts | None = Field(default=None, description="Left out if no start-up time is known.")
     changes: tuple[Difference, ...] | None = Field(
         default=None, description="What changes in the target's template; left out of plans made offline."
     )
@@ -55,6 +149,9 @@ class Status(Output):
     groups_most: int | None = Field(description="The most that the strategy allows.")
     groups_max: int | None = Field(description="The most that were asked for.")
     groups: tuple[Group, ...] = Field(description="By ordinal.")
+    expected: Expected | None = Field(description="Its end; null while it stands, and if it was not reckoned yet.")
+    slow: tuple[Slow, ...] = Field(description="Groups that take much longer to start than usual.")
+    cost: Cost = Field(description="So far, counted from one look to the next.")
     stage: Stage | None = Field(description="The last row of the stage table.")
     revision: str = Field(description="Name of the kept template that is rolled out.")
     course: Course = Field(description="Whether it goes forward, back, or only stops.")
@@ -74,6 +171,7 @@ class Status(Output):
         """From the workflow's own answer."""
         seen = status.observation
         budget = status.spec.strategy.budget(seen.replicas) if seen else None
+        made = None if status.phase.is_final else status.estimate
         return cls(
             rollout=status.rollout,
             ui=ui,
@@ -90,6 +188,9 @@ class Status(Output):
             groups_most=budget.ceiling if budget else None,
             groups_max=status.groups_max,
             groups=seen.asked if seen else (),
+            expected=Expected.of(made, status.gpus) if made and status.phase.goes_on else None,
+            slow=Slow.all_of(made) if made else (),
+            cost=Cost.of(status.cost, status.gpus),
             stage=status.stage,
             revision=status.revision,
             course=status.course,

@@ -7,10 +7,14 @@ import typer
 
 from rollwright.cli import files, options, render
 from rollwright.cli.failure import CommandError, ExitCode
-from rollwright.cli.outputs import Plan
-from rollwright.rollout.simulator import simulate_stages
-from rollwright.rollout.spec import RolloutSpec
+from rollwright.cli.outputs import Cost, Forecast, Forecasts, Plan
+from rollwright.rollout.aim import Aim
+from rollwright.rollout.estimate import Outlook, outlook
+from rollwright.rollout.gpus import gpus_of_group
+from rollwright.rollout.simulator import World, simulate_stages
+from rollwright.rollout.spec import Pacing, RolloutSpec, Strategy
 from rollwright.rollout.stages import Stage
+from rollwright.rollout.startups import Spread, StartUps, spread
 
 app = typer.Typer()
 
@@ -35,6 +39,13 @@ def plan(
             min=0, max=MOST_REPLICAS, help="With --offline: the number of groups, if the file doesn't say it."
         ),
     ] = None,
+    start_up: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION",
+            help="How long a group takes to start, as in 30m; by default as earlier rollouts of the target tell.",
+        ),
+    ] = "",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     as_json: options.AsJson = False,
@@ -47,10 +58,13 @@ def plan(
     With --offline, the cluster isn't asked, and the number of groups is that of --replicas, else spec.replicas of
     change.manifest, else target.replicas of the file.
 
+    Below the table: how long it would take by each pacing, and what it would cost in
+    GPU-hours: out of service are groups that don't serve, surplus those above the replicas.
+
     Examples:
       rollwright plan -f rollout.yaml
       rollwright plan -f rollout.yaml --offline --replicas 24
-      rollwright plan -f rollout.yaml --offline --json
+      rollwright plan -f rollout.yaml --offline --start-up 30m --json
       rollwright plan -f rollout.yaml --offline --svg plan.svg
 
     """
@@ -59,10 +73,13 @@ def plan(
         raise CommandError(
             "--replicas is for --offline; otherwise the target in the cluster says it", code=ExitCode.BAD_INPUT
         )
+    given = _given(start_up) if start_up else None
     if offline:
-        made = Plan(stages=stages_for(spec, offline_replicas(spec, replicas)))
+        count = offline_replicas(spec, replicas)
+        gpus = gpus_of_manifest(spec)
+        made = Plan(stages=stages_for(spec, count), forecasts=forecasts_for(spec.strategy, count, given, gpus))
     else:
-        made = asyncio.run(_ask_cluster(spec, kubeconfig, context))
+        made = asyncio.run(_ask_cluster(spec, given, kubeconfig, context))
     if as_json:
         typer.echo(made.model_dump_json(exclude_none=True))
     else:
@@ -72,7 +89,7 @@ def plan(
         render.save_picture(svg, title, render.plan(made, render.PICTURE_WIDTH))
 
 
-async def _ask_cluster(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -> Plan:
+async def _ask_cluster(spec: RolloutSpec, given: Spread | None, kubeconfig: str | None, context: str | None) -> Plan:
     from rollwright.cli import preflight  # noqa: PLC0415 - the Kubernetes client takes longer to load than a plan
 
     try:
@@ -81,7 +98,53 @@ async def _ask_cluster(spec: RolloutSpec, kubeconfig: str | None, context: str |
         raise CommandError(
             f"the cluster can't be asked: {error}", todo="Give --kubeconfig or --context, or plan with --offline."
         ) from error
-    return Plan(stages=stages_for(spec, seen.replicas), changes=seen.differences)
+    known = given or spread(StartUps(), seen.start_ups)
+    return Plan(
+        stages=stages_for(spec, seen.replicas),
+        forecasts=forecasts_for(spec.strategy, seen.replicas, known, seen.gpus),
+        changes=seen.differences,
+    )
+
+
+def _given(start_up: str) -> Spread:
+    seconds = options.read_seconds("--start-up", start_up)
+    if not seconds:
+        raise CommandError("--start-up: no group starts in no time", code=ExitCode.BAD_INPUT)
+    return Spread([seconds], known=None)
+
+
+def forecasts_for(strategy: Strategy, replicas: int, known: Spread | None, gpus: int) -> Forecasts | None:
+    """Each pacing from a target of which every group is ready; None if no start-up time is known."""
+    if known is None:
+        return None
+    start = World(replicas).observe("new")
+    paced = [strategy.paced(pacing) for pacing in Pacing]
+    ahead = [(one, outlook(Aim(strategy=one), start, known)) for one in paced]
+    return Forecasts(
+        start_up_seconds=known.usual,
+        start_ups=known.known,
+        pacings=tuple(_forecast(one, found, gpus) for one, found in ahead if found),
+    )
+
+
+def _forecast(strategy: Strategy, ahead: Outlook, gpus: int) -> Forecast:
+    return Forecast(
+        pacing=strategy.pacing,
+        reclaim=strategy.reclaim,
+        seconds=round(ahead.middle, 1),
+        seconds_low=round(ahead.low, 1),
+        seconds_high=round(ahead.high, 1),
+        cost=Cost.of(ahead.cost, gpus),
+    )
+
+
+def gpus_of_manifest(spec: RolloutSpec) -> int:
+    """Accelerators of a group, by what is written; 0 if no manifest says it."""
+    template = (spec.change.manifest or {}).get("spec")
+    try:
+        return gpus_of_group(template) if isinstance(template, dict) else 0
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return 0  # what is wrong with it the cluster tells, with the field
 
 
 def stages_for(spec: RolloutSpec, replicas: int) -> tuple[Stage, ...]:

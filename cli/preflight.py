@@ -10,12 +10,14 @@ import typer
 
 from rollwright.cli.failure import CommandError
 from rollwright.cli.text import plain
+from rollwright.cluster import startups
 from rollwright.cluster.api import Api, connect
 from rollwright.cluster.errors import ClusterError, ForbiddenError, TemporaryError, UnconfiguredError
 from rollwright.cluster.record import Record
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.difference import Difference, differences
+from rollwright.rollout.gpus import gpus_of_group
 from rollwright.rollout.spec import RolloutSpec
 
 # A missing kubeconfig is told of in words; the client would log it besides.
@@ -31,6 +33,10 @@ class Preflight:
     replicas: int
     """Groups the user wants."""
     differences: tuple[Difference, ...]
+    start_ups: tuple[float, ...]
+    """How long groups took to start in earlier rollouts, in seconds: a few that stand for all."""
+    gpus: int
+    """Accelerators of a group after the change."""
 
 
 class UncheckedError(Exception):
@@ -55,13 +61,19 @@ async def look_by(api: Api, spec: RolloutSpec) -> Preflight:
         seen = await live.read_object()
         seen.check(spec.strategy)
         after = await live.ledger.preview(seen, spec.change, datetime.now(UTC).isoformat(timespec="seconds"))
+        entries = await live.ledger.entries(seen)
     record = Record.of(seen)
     replicas = record.replicas_wanted(seen.replicas) if record else seen.replicas
     try:
         spec.strategy.check_budget(replicas)
     except ValueError as error:
         raise CommandError(f"{target}: strategy: {error}") from error
-    return Preflight(replicas, tuple(differences(seen.template, after)))
+    return Preflight(
+        replicas,
+        tuple(differences(seen.template, after)),
+        start_ups=startups.read([kept.item for kept in entries]),
+        gpus=gpus_of_group(seen.pods_of_group(after)),
+    )
 
 
 async def check(looking: Awaitable[Preflight], *, todo: str = "") -> None:

@@ -64,10 +64,11 @@ def stages(rows: tuple[Stage, ...], width: int) -> RenderableType:
 
 def plan(made: Plan, width: int) -> RenderableType:
     """The screen of `plan`."""
-    table_of_stages = stages(made.stages, width)
+    parts: list[RenderableType] = [stages(made.stages, width), "", views.forecasts_by(made.forecasts)]
+    parts += [table(views.forecasts(made.forecasts))] if made.forecasts else []
     if made.changes is None:
-        return table_of_stages
-    return Group(_changes(made.changes, "The template stays as it is."), "", table_of_stages)
+        return Group(*parts)
+    return Group(_changes(made.changes, "The template stays as it is."), "", *parts)
 
 
 def diff(shown: Diff) -> RenderableType:

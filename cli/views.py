@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from itertools import groupby
 from urllib.parse import quote
 
-from rollwright.cli.outputs import Diff, Listed, Revision, Status
+from rollwright.cli.outputs import Cost, Diff, Expected, Forecasts, Listed, Revision, Slow, Status
 from rollwright.cli.text import one_line
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
 from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import Change, Strategy, Target
 from rollwright.rollout.stages import Mark, Stage
+from rollwright.workflows import expecting
 from rollwright.workflows.contract import Intervention, Phase
 
 MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
@@ -101,11 +102,14 @@ def facts_now(status: Status) -> list[tuple[str, str]]:
         ("course", _course(status)),
         ("gate", f"{status.gate} of {status.gates} waits to be promoted" if status.gate else ""),
         *(("failed", line) for line in _failed(status.groups)),
+        *(("slow", line) for line in _slow(status.slow)),
         ("dispute", one_line(status.dispute)),
         ("step", "one step unconfirmed: it may still take effect" if status.unconfirmed else ""),
         *(("next", one_line(command)) for command in status.next),
         ("budget", budget(status)),
         ("seen", extremes(status)),
+        ("ends", _end(status.expected) if status.expected else ""),
+        ("cost", cost(status.cost)),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -125,6 +129,31 @@ def _failed(groups: Sequence[Group]) -> list[str]:
     ]
     more = len(failed) - len(lines)
     return [*lines, f"and {more} more"] if more else lines
+
+
+def _slow(groups: Sequence[Slow]) -> list[str]:
+    """As the failed ones, those that take long; in the zone of whoever looks."""
+    lines = [
+        expecting.slow(group.ordinal, _local(group.since), group.seconds, group.usual_seconds)
+        for group in groups[:_MOST_UNREADY]
+    ]
+    more = len(groups) - len(lines)
+    return [*lines, f"and {more} more"] if more else lines
+
+
+def _end(expected: Expected) -> str:
+    times = [_local(text) for text in (expected.ends_at, expected.earliest, expected.latest) if text]
+    return expecting.end(expecting.Range(*times) if times else None, expected.start_up_seconds)
+
+
+def _local(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone()
+
+
+def cost(taken: Cost) -> str:
+    """What a rollout takes of the fleet; empty if nothing."""
+    hours = taken.out_of_service_group_hours, taken.surplus_group_hours
+    return expecting.cost(*hours, taken.gpus) if any(hours) else ""
 
 
 def _short(reason: str) -> str:
@@ -274,6 +303,34 @@ def difference_of(shown: Diff) -> str:
     """What a diff is of."""
     before = "what stands" if shown.before is None else f"revision {shown.before}"
     return f"from {before} to revision {shown.after}"
+
+
+def forecasts(made: Forecasts) -> Table:
+    """The pacings side by side."""
+    return Table(
+        ("Pacing", "Time", "Cost"),
+        tuple(
+            (
+                f"{one.pacing}, {one.reclaim}",
+                f"{expecting.roughly(one.seconds)}{_range(one.seconds_low, one.seconds_high)}",
+                cost(one.cost) or "nothing",
+            )
+            for one in made.pacings
+        ),
+    )
+
+
+def _range(low: float, high: float) -> str:
+    return f" ({expecting.roughly(low)} to {expecting.roughly(high)})" if low < high else ""
+
+
+def forecasts_by(made: Forecasts | None) -> str:
+    """What the forecasts go by."""
+    if made is None:
+        return "How long it takes isn't known: no start-up time is. --start-up 30m gives one."
+    usual = expecting.roughly(made.start_up_seconds)
+    by = "as given" if made.start_ups is None else f"by {made.start_ups} start-ups of earlier rollouts"
+    return f"If groups start in {usual}, {by}; without waits at gates:"
 
 
 def strategy(wanted: Strategy) -> str:

@@ -49,6 +49,13 @@ class LeaderWorkerSet(TargetObject):
         both = template["leaderWorkerTemplate"]
         return [both[role] for role in ("leaderTemplate", "workerTemplate") if both.get(role)]
 
+    @staticmethod
+    def pods_of_group(template: Manifest) -> list[tuple[Manifest, int]]:
+        """Where there is no template of its own the leader is made by that of the workers."""
+        both = template["leaderWorkerTemplate"]
+        workers = both["workerTemplate"]
+        return [(both.get("leaderTemplate") or workers, 1), (workers, int(both.get("size", 1)) - 1)]
+
     def check(self, strategy: Strategy) -> None:
         """Any can be rolled out."""
 

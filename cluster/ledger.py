@@ -18,6 +18,7 @@ from rollwright.cluster.errors import ConflictError, MissingError, RefusedError
 from rollwright.cluster.objects import TargetObject
 from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.templates import controller_revision, images_of, kept_name, render
+from rollwright.rollout.gpus import gpus_of_group
 from rollwright.rollout.spec import Change, Model, Target
 
 DEFAULT_LIMIT = 10
@@ -65,6 +66,11 @@ class KeptTemplate:
     def images(self) -> tuple[str, ...]:
         """What runs, as CONTAINER=IMAGE."""
         return images_of(self.kind.pod_templates(self.template))
+
+    @property
+    def gpus(self) -> int:
+        """Accelerators that each of its groups asks for."""
+        return gpus_of_group(self.kind.pods_of_group(self.template))
 
     @property
     def kept_at(self) -> str:
@@ -185,12 +191,16 @@ class Ledger:
         """Keep the template that an object has as the newest; return its name. Who asked for it stays, if known."""
         return await self._put(item, item.template, fence, None)
 
-    async def record_outcome(self, name: str, outcome: str, fence: Fence) -> None:
-        """Write down how the rollout of a template ended, unless it is gone or was asked for anew since."""
+    async def record_outcome(self, name: str, outcome: str, fence: Fence, *, start_ups: str = "") -> None:
+        """Write down how the rollout of a template ended, unless it is gone or was asked for anew since.
+
+        `start_ups`: how long its groups took to start, if that is known.
+        """
+        notes = {names.OUTCOME: outcome, **({names.START_UPS: start_ups} if start_ups else {})}
         try:
             kept = await self._read(name)
             if not kept.is_as_new_as(fence):
-                await self._write(kept, fence, patches.annotate({names.OUTCOME: outcome}))
+                await self._write(kept, fence, patches.annotate(notes))
         except MissingError:
             return  # deleted with the target, or by somebody
 

@@ -22,6 +22,8 @@ KEPT_AT, ACTOR, REASON = "rollwright.io/kept-at", "rollwright.io/actor", "rollwr
 """On kept templates: when they were last asked for, by whom, and why."""
 OUTCOME = "rollwright.io/outcome"
 """On kept templates: how their last rollout ended."""
+START_UPS = "rollwright.io/start-up-seconds"
+"""On kept templates: how long the groups of their last rollout took to start, a few times that stand for all."""
 REJECTED = "rollwright.io/rejected"
 """On kept templates that are refused: by whom, why, and when."""
 HISTORY_LIMIT = "rollwright.io/history-limit"

@@ -50,6 +50,11 @@ class TargetObject(ABC):
     def pod_templates(template: Manifest) -> list[Manifest]:
         """The pod templates in a template of this kind. Not copies."""
 
+    @staticmethod
+    @abstractmethod
+    def pods_of_group(template: Manifest) -> list[tuple[Manifest, int]]:
+        """The pods that make a group: their templates, and how many there are of each."""
+
     @abstractmethod
     def check(self, strategy: Strategy) -> None:
         """Raise RefusedError if this very object can't be rolled out so, with what to change."""

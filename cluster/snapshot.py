@@ -13,10 +13,12 @@ from rollwright.cluster.causes import STARTING, Unreadiness
 from rollwright.cluster.objects import TargetObject, is_observed, label
 from rollwright.cluster.readiness import is_blip
 from rollwright.cluster.record import Record, record_text
+from rollwright.cluster.startups import start_ups
 from rollwright.cluster.templates import digest
 from rollwright.rollout.observation import Cause, Group, Observation
 from rollwright.rollout.ordeals import Start
 from rollwright.rollout.spec import SurgeBy
+from rollwright.rollout.startups import StartUps
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,10 @@ class Snapshot(ABC):
             *(self._start(group) for group in starting if not group.available),
             *(Start(group.ordinal, leader="", cause=Cause.STARTING) for group in leaving if not group.available),
         ]
+
+    def start_ups(self, observation: Observation, now: datetime) -> StartUps:
+        """How long groups took to start, and those that do are at it, as observed on this."""
+        return start_ups(self._pods_by_group, observation, now)
 
     def _start(self, group: Group) -> Start:
         leader = self.leaders.get(group.ordinal)

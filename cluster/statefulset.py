@@ -46,6 +46,11 @@ class StatefulSet(TargetObject):
         """The only one."""
         return [template["template"]]
 
+    @staticmethod
+    def pods_of_group(template: Manifest) -> list[tuple[Manifest, int]]:
+        """One."""
+        return [(template["template"], 1)]
+
     def check(self, strategy: Strategy) -> None:
         """Raise RefusedError for what the partition, or a surge by replicas, can't be used on."""
         spec, owners = self.manifest["spec"], self.manifest["metadata"].get("ownerReferences", [])

@@ -62,7 +62,9 @@ class Estimate(Model):
 
     def is_news(self, before: "Estimate | None") -> bool:
         """Whether people who know the estimate before should be told: not of every second that a straggler takes."""
-        if before is None or [group.ordinal for group in self.slow] != [group.ordinal for group in before.slow]:
+        if before is None:
+            return self.usual_seconds is not None
+        if [group.ordinal for group in self.slow] != [group.ordinal for group in before.slow]:
             return True
         if self.ends_at is None or before.ends_at is None:
             return (self.ends_at, self.usual_seconds is None) != (before.ends_at, before.usual_seconds is None)

@@ -178,6 +178,12 @@ class Strategy(Input):
             raise ValueError("maxUnavailable and maxSurge are both 0, so nothing may move; raise one of them")
         return self
 
+    def paced(self, pacing: Pacing) -> Self:
+        """The same with another pacing; its surge is given back as is usual there, where it is as usual here."""
+        usual = {Pacing.ORDERED: Reclaim.GRADUAL, Pacing.EAGER: Reclaim.PROMPT}
+        reclaim = usual[pacing] if self.reclaim is usual[self.pacing] else self.reclaim
+        return self.model_copy(update={"pacing": pacing, "reclaim": reclaim})
+
     def check_budget(self, replicas: int) -> None:
         """Raise ValueError if nothing could ever move at so many replicas: percentages may both come out as 0."""
         if self.budget(replicas).is_empty:

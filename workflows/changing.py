@@ -71,6 +71,8 @@ class Changing(Inbox):
             before=self._state.before if begun else kept.before,
             standing=kept.standing,
             surge_by=kept.surge_by,
+            start_ups=kept.start_ups,
+            gpus=kept.gpus,
         )
         if self._state.record:
             self._name_the_change_by_its_template()

@@ -7,10 +7,12 @@ from temporalio.common import SearchAttributeKey
 
 from rollwright.activities.messages import Side
 from rollwright.rollout.aim import Course
+from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeal
 from rollwright.rollout.spec import Change, Input, Model, RolloutSpec, Strategy, SurgeBy
 from rollwright.rollout.stages import Stage
+from rollwright.rollout.timing import Cost
 
 WORKFLOW_TYPE = "Rollout"
 DEFAULT_TASK_QUEUE = "rollwright"
@@ -59,6 +61,11 @@ class Phase(StrEnum):
     def is_final(self) -> bool:
         """Whether nothing more will happen."""
         return self in (Phase.COMPLETED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.DELETED)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it comes to its end by itself."""
+        return self in (Phase.PREPARING, Phase.PROGRESSING, Phase.ROLLING_BACK)
 
 
 class Message(StrEnum):
@@ -126,6 +133,12 @@ class RolloutStatus(Model):
     """The fewest available groups seen."""
     groups_max: int | None = None
     """The most groups asked for."""
+    estimate: Estimate | None = None
+    """When it will end, if it goes on by itself, as last reckoned."""
+    cost: Cost = Cost()
+    """What it has taken of the fleet so far, counted from one look to the next."""
+    gpus: int = 0
+    """Accelerators of a group, as the template asks for them."""
     course: Course = Course.FORWARD
     before: str = ""
     """Name of the kept template that a rollback goes to."""
@@ -199,6 +212,13 @@ class RolloutState(Model):
     """When more surge is tried again, in seconds since the epoch."""
     available_min: int | None = None
     groups_max: int | None = None
+    start_ups: tuple[float, ...] = ()
+    """Of earlier rollouts, in seconds."""
+    gpus: int = 0
+    estimate: Estimate | None = None
+    cost: Cost = Cost()
+    looked_at: float = 0.0
+    """When the observation was taken in, in seconds since the epoch."""
     started_at: str = ""
     events: tuple[Event, ...] = ()
 

@@ -9,9 +9,12 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError,
 
 from rollwright.activities.messages import Side
 from rollwright.rollout.aim import Course
+from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.stages import Mark, Stage
+from rollwright.rollout.timing import Cost
+from rollwright.workflows import expecting
 from rollwright.workflows.contract import Message, Phase, RolloutState, RolloutStatus, Steering
 from rollwright.workflows.steering import Situation, Taken, answer
 
@@ -128,12 +131,40 @@ def details(status: RolloutStatus, stages: Sequence[Stage]) -> str:
         )
         if waiting := [group for group in seen.asked if group.reason]:
             parts.append("\n".join(f"- group {group.ordinal}: {escape(group.reason)}" for group in waiting[:10]))
+    parts += _expected(status)
     if stages:
         parts.append(table(stages[-_MOST_ROWS:]))
     parts += [
         f"{event.at} {escape(event.what)} by {escape(event.actor)} {escape(event.reason)}" for event in status.events
     ]
     return "\n\n".join(parts)
+
+
+def _expected(status: RolloutStatus) -> list[str]:
+    """When it ends and which groups are slow, while it lasts; what it has cost."""
+    parts = []
+    if status.estimate and not status.phase.is_final:
+        parts += [f"ends {_end(status.estimate)}"] if status.phase.goes_on else []
+        parts += ["\n".join(_slow(status.estimate))] if status.estimate.slow else []
+    taken = status.cost
+    if taken != Cost():
+        hours = taken.out_of_service_seconds / 3600, taken.surplus_seconds / 3600
+        parts.append(f"cost so far: {expecting.cost(*hours, status.gpus)}")
+    return parts
+
+
+def _end(made: Estimate) -> str:
+    times = (made.ends_at, made.earliest, made.latest)
+    known = [expecting.moment(seconds) for seconds in times if seconds is not None]
+    return expecting.end(expecting.Range(*known) if len(known) == len(times) else None, made.usual_seconds)
+
+
+def _slow(made: Estimate) -> list[str]:
+    told = (
+        expecting.slow(group.ordinal, expecting.moment(group.since), made.at - group.since, made.usual_seconds)
+        for group in made.slow
+    )
+    return [f"- slow: {line}" for line in told]
 
 
 def table(stages: Sequence[Stage]) -> str:

@@ -210,6 +210,8 @@ class RolloutWorkflow(Changing):
             ordeals=state.ordeals,
             record=state.record,
             trouble="" if self._looks_anew else state.trouble,
+            start_ups=state.start_ups,
+            estimate=None if self._looks_anew else state.estimate,
             show_after_seconds=_SHOW_FIRST_AFTER_SECONDS if few else _SHOW_AFTER_SECONDS,
         )
         waiting = calls.wait_readiness(self._given.task_queue, request, state.reason or "wait for readiness")
@@ -324,6 +326,7 @@ class RolloutWorkflow(Changing):
             self._remember(surge_limit=sight.surge_limit, surge_again_at=workflow.time() + again)
         lowest = [count for count in (state.available_min, sight.available_min) if count is not None]
         asked = seen.groups_asked if seen else None
+        since_then = workflow.time() - state.looked_at if state.looked_at else 0.0
         most = [count for count in (state.groups_max, asked) if count is not None]
         self._remember(
             trouble=sight.trouble,
@@ -332,6 +335,9 @@ class RolloutWorkflow(Changing):
             observation=seen or state.observation,
             ordeals=sight.ordeals,
             record=sight.record,
+            estimate=sight.estimate,
+            cost=state.cost.plus(state.observation, since_then) if state.observation else state.cost,
+            looked_at=workflow.time(),
             placed=state.placed or bool(seen and seen.on_target and not seen.dispute and not seen.edited),
         )
         if seen and not state.stages:

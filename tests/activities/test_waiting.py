@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from pydantic import TypeAdapter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from rollwright.activities import waiting
+from rollwright.activities import estimating, waiting
 from rollwright.activities.messages import Sight, WaitReadiness
 from rollwright.activities.waiting import Waiter
 from rollwright.cluster.api import PODS, STATEFUL_SETS
@@ -20,6 +21,7 @@ from rollwright.cluster.leaderworkerset import LeaderWorkerSetSnapshot
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LiveTarget
 from rollwright.rollout.aim import Aim
+from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeal
 from rollwright.rollout.spec import GatedStep, Strategy, Target
@@ -206,3 +208,57 @@ async def test_it_shows_that_it_lives_while_it_waits() -> None:
     assert await sits(wait)
     assert len(beats) > 2
     wait.cancel()
+
+
+def loading(age_seconds: int) -> Snapshot:
+    """Three groups: the highest took ten minutes to start, the next is at it, and the last waits."""
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T11:10:00Z"}
+    done = pod(2, revision="new", status={"conditions": [ready]}, created="2026-01-01T11:00:00Z")
+    began = (now() - timedelta(seconds=age_seconds)).isoformat()
+    pods = [pod(0), pod(1, revision="new", ready=False, created=began), done]
+    return Snapshot(lws(3, partition=1), [leader_set(3, partition=1)], pods)
+
+
+async def test_what_is_known_of_the_end_is_told_once_and_again_where_it_has_moved() -> None:
+    """A group at it for 200 of 600 s, and another one after it."""
+    state = loading(200)
+    _, wait = begin(FakeTarget(state), known=known(state))
+    told = (await wait).estimate
+    assert told is not None
+    assert (told.usual_seconds, told.known) == (600, 1)
+    assert told.ends_at == pytest.approx(told.at + 400 + 600, abs=2)
+    later = told.model_copy(update={"at": told.at - 60})  # not made anew within some seconds
+    _, wait = begin(FakeTarget(state), known=known(state), estimate=later)
+    assert await sits(wait)
+    wait.cancel()
+    slow = loading(1500)
+    _, wait = begin(FakeTarget(slow), known=known(slow), estimate=later)
+    moved = (await wait).estimate
+    assert moved is not None
+    assert [group.ordinal for group in moved.slow] == [1]
+
+
+async def test_the_end_is_not_told_anew_where_it_stands_until_people_act() -> None:
+    state = loading(200)
+    _, wait = begin(FakeTarget(state), known=known(state), acting=False)
+    assert await sits(wait)
+    wait.cancel()
+
+
+async def test_no_step_waits_for_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    def estimate(*_: object, **__: object) -> Estimate:
+        raise AssertionError("reckoned on the way from a readiness to a step")
+
+    monkeypatch.setattr(estimating, "estimate", estimate)
+    before = Estimate(at=1.0, known=1, usual_seconds=60.0)
+    target = FakeTarget(showing(ready=True))
+    _, wait = begin(target, known=known(showing(ready=False)), estimate=before)
+    assert (await wait).estimate == before
+
+
+async def test_start_ups_of_earlier_rollouts_count_as_long_as_there_are_none_of_this_one() -> None:
+    state = showing(ready=False)
+    _, wait = begin(FakeTarget(state), known=known(state), start_ups=(300.0, 310.0, 320.0))
+    told = (await wait).estimate
+    assert told is not None
+    assert (told.usual_seconds, told.known) == (310, 3)

@@ -64,7 +64,48 @@ def test_the_screen_is_the_table_of_the_lws_documentation() -> None:
         "Reclaim a replica for the accommodation of unready ones",
         "    6          0         4  ✅   ✅   ✅   ✅             Rolling update completed",
         "✅ updated  ❎ not yet  ⏳ rolling",
+        "",
+        "How long it takes isn't known: no start-up time is. --start-up 30m gives one.",
     ]
+
+
+def test_with_a_start_up_time_the_plan_tells_how_long_each_pacing_takes_and_what_it_costs() -> None:
+    """Two rounds of half an hour: two groups out of service all the time; one surge group is left in the second."""
+    assert offline("--start-up", "30m").stdout.splitlines()[-4:] == [
+        "If groups start in 30 min, as given; without waits at gates:",
+        "Pacing            Time  Cost",
+        "ordered, gradual  1 h   2.0 group-hours out of service, 1.5 surplus",
+        "eager, prompt     1 h   2.0 group-hours out of service, 1.0 surplus",
+    ]
+
+
+def test_the_forecasts_are_in_the_json_with_the_gpus_that_the_manifest_asks_for() -> None:
+    text = """
+target: {name: llm, replicas: 2}
+strategy: {maxUnavailable: 1, reclaim: prompt}
+change:
+  manifest:
+    kind: LeaderWorkerSet
+    spec:
+      leaderWorkerTemplate:
+        size: 2
+        workerTemplate: {spec: {containers: [{name: m, resources: {limits: {nvidia.com/gpu: 8}}}]}}
+"""
+    forecasts = json.loads(offline("--json", "--start-up", "600", text=text).stdout)["forecasts"]
+    cost = {"out_of_service_group_hours": 0.3333, "surplus_group_hours": 0, "gpus": 16, "gpu_hours": 5.3333}
+    same = {"seconds": 1200, "seconds_low": 1200, "seconds_high": 1200, "cost": cost}
+    assert forecasts == {
+        "start_up_seconds": 600,
+        "pacings": [{"pacing": pacing, "reclaim": "prompt", **same} for pacing in ("ordered", "eager")],
+    }
+
+
+@pytest.mark.parametrize(("given", "says"), [("0s", "no group starts in no time"), ("soon", "is no duration")])
+def test_a_start_up_time_that_is_none_is_refused(given: str, says: str) -> None:
+    shown = offline("--start-up", given)
+    assert shown.exit_code == 2
+    assert "--start-up" in shown.stderr
+    assert says in shown.stderr
 
 
 def test_many_groups_are_shown_in_runs() -> None:

@@ -28,7 +28,7 @@ def test_the_rollout_file_has_a_schema_with_the_words_of_the_file() -> None:
     ("of", "fields"),
     [
         ("start", {"rollout", "run_id", "ui"}),
-        ("plan", {"stages", "changes"}),
+        ("plan", {"stages", "forecasts", "changes"}),
         ("list", {"rollouts"}),
         ("history", {"target", "revisions"}),
         ("diff", {"before", "after", "changes"}),

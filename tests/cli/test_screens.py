@@ -1,16 +1,23 @@
 """Whole screens of `status`, `watch` and `list`, and what hostile text in them comes to."""
 
 import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
+import pytest
 from rich.console import Console, RenderableType
 
-from rollwright.cli import render, views
-from rollwright.cli.outputs import Diff, Listed, Plan, Snapshot, Status
+from rollwright.cli import outputs, render, views
+from rollwright.cli.outputs import Diff, Forecast, Forecasts, Listed, Plan, Snapshot, Status
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
+from rollwright.rollout.estimate import Estimate, SlowGroup
 from rollwright.rollout.observation import Cause, Group, Observation
-from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
+from rollwright.rollout.spec import Change, Pacing, Reclaim, RolloutSpec, Strategy, Target
 from rollwright.rollout.stages import Mark, Stage
+from rollwright.rollout.timing import Cost
 from rollwright.workflows.contract import Event, Intervention, Phase, RolloutStatus
 
 UPDATED, OUTDATED, ROLLING = Mark.UPDATED, Mark.OUTDATED, Mark.ROLLING
@@ -289,6 +296,138 @@ def test_a_plan_against_a_cluster_begins_with_what_changes() -> None:
         "Stage  Partition  Replicas  R-0  R-1  R-2  R-3  Note",
         "    1          0         4  ✅   ✅   ✅   ✅   Before rolling update",
         "✅ updated  ❎ not yet  ⏳ rolling",
+        "",
+        "How long it takes isn't known: no start-up time is. --start-up 30m gives one.",
+    ]
+
+
+NOW = datetime(2026, 1, 2, 4, 0, tzinfo=UTC).timestamp()
+MINUTE, HOUR = 60, 3600
+EXPECTED = Estimate(
+    at=NOW,
+    known=12,
+    usual_seconds=12 * MINUTE,
+    ends_at=NOW + 70 * MINUTE,
+    earliest=NOW + 50 * MINUTE,
+    latest=NOW + 100 * MINUTE,
+    cost=Cost(out_of_service_seconds=2 * HOUR, surplus_seconds=HOUR),
+    slow=(SlowGroup(ordinal=5, since=NOW - 31 * MINUTE),),
+)
+SPENT = Cost(out_of_service_seconds=1.5 * HOUR, surplus_seconds=0.75 * HOUR)
+
+
+@pytest.fixture
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Move whoever looks to another time zone."""
+
+    def zone(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield zone
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_the_end_the_cost_and_slow_groups_in_the_zone_of_whoever_looks(zone: Callable[[str], None]) -> None:
+    zone("Europe/Berlin")
+    shown = screen(render.status(Status.of(answer(estimate=EXPECTED, cost=SPENT, gpus=8)), 110))
+    assert shown[7:12] == [
+        "slow     group 5: starting for more than 31 min, since 04:29 CET; usual are 12 min",
+        "budget   3 available (at least 2), 6 groups (at most 6)",
+        "seen     fewest available 2, most groups 6",
+        "ends     about 2026-01-02 06:10 CET (05:50 to 06:40); groups usually start in 12 min",
+        "cost     12.0 GPU-hours out of service, 6.0 surplus",
+    ]
+
+
+def test_watch_shows_them_too_and_hours_of_groups_that_have_no_gpus(zone: Callable[[str], None]) -> None:
+    zone("UTC")
+    seen = Snapshot(status=Status.of(answer(reason="", estimate=EXPECTED, cost=SPENT)), stages=STAGES)
+    assert screen(render.snapshot(seen, 110))[9:] == [
+        "slow    group 5: starting for more than 31 min, since 03:29 UTC; usual are 12 min",
+        "budget  3 available (at least 2), 6 groups (at most 6)",
+        "seen    fewest available 2, most groups 6",
+        "ends    about 2026-01-02 05:10 UTC (04:50 to 05:40); groups usually start in 12 min",
+        "cost    1.5 group-hours out of service, 0.8 surplus",
+    ]
+
+
+def test_a_range_over_midnight_has_dates(zone: Callable[[str], None]) -> None:
+    zone("UTC")
+    late = EXPECTED.model_copy(update={"latest": NOW + 24 * HOUR})
+    (ends,) = [value for name, value in views.facts_now(Status.of(answer(estimate=late))) if name == "ends"]
+    assert ends.startswith("about 2026-01-02 05:10 UTC (2026-01-02 04:50 to 2026-01-03 04:00); ")
+
+
+@pytest.mark.parametrize(
+    ("estimate", "says"),
+    [
+        (Estimate(at=NOW), "not known: no group's start-up time is known yet"),
+        (Estimate(at=NOW, known=1, usual_seconds=90), "not known; groups usually start in 1 min 30 s"),
+    ],
+)
+def test_an_end_that_is_not_known_is_said_to_be_so(estimate: Estimate, says: str) -> None:
+    assert ("ends", says) in views.facts_now(Status.of(answer(estimate=estimate)))
+
+
+@pytest.mark.parametrize("phase", [Phase.PAUSED, Phase.STALLED, Phase.GATED, Phase.ABORTING])
+def test_while_it_stands_no_end_is_told_and_slow_groups_are(phase: Phase) -> None:
+    facts = [name for name, _ in views.facts_now(Status.of(answer(phase=phase, estimate=EXPECTED)))]
+    assert "ends" not in facts
+    assert "slow" in facts
+
+
+def test_once_it_has_ended_only_the_cost_is_told() -> None:
+    facts = views.facts_now(Status.of(answer(phase=Phase.COMPLETED, estimate=EXPECTED, cost=SPENT)))
+    assert {"ends", "slow"}.isdisjoint(name for name, _ in facts)
+    assert ("cost", "1.5 group-hours out of service, 0.8 surplus") in facts
+
+
+def test_json_has_the_end_in_utc_and_costs_in_hours(zone: Callable[[str], None]) -> None:
+    zone("Europe/Berlin")
+    shown = json.loads(Status.of(answer(estimate=EXPECTED, cost=SPENT, gpus=8)).model_dump_json(by_alias=True))
+    assert shown["expected"] == {
+        "at": "2026-01-02T04:00:00+00:00",
+        "ends_at": "2026-01-02T05:10:00+00:00",
+        "earliest": "2026-01-02T04:50:00+00:00",
+        "latest": "2026-01-02T05:40:00+00:00",
+        "start_up_seconds": 720,
+        "start_ups": 12,
+        "cost": {"out_of_service_group_hours": 2, "surplus_group_hours": 1, "gpus": 8, "gpu_hours": 24},
+    }
+    assert shown["slow"] == [
+        {"ordinal": 5, "since": "2026-01-02T03:29:00+00:00", "seconds": 1860, "usual_seconds": 720}
+    ]
+    assert shown["cost"] == {
+        "out_of_service_group_hours": 1.5, "surplus_group_hours": 0.75, "gpus": 8, "gpu_hours": 18,
+    }  # fmt: skip
+
+
+def test_a_plan_shows_the_pacings_side_by_side() -> None:
+    by_hand = Forecasts(
+        start_up_seconds=12 * MINUTE,
+        start_ups=20,
+        pacings=tuple(
+            Forecast(
+                pacing=pacing,
+                reclaim=reclaim,
+                seconds=seconds,
+                seconds_low=0.9 * seconds,
+                seconds_high=1.2 * seconds,
+                cost=outputs.Cost.of(Cost(out_of_service_seconds=seconds, surplus_seconds=seconds / 2), 8),
+            )
+            for pacing, reclaim, seconds in (
+                (Pacing.ORDERED, Reclaim.GRADUAL, 2 * HOUR),
+                (Pacing.EAGER, Reclaim.PROMPT, 1 * HOUR),
+            )
+        ),
+    )
+    assert screen(render.plan(Plan(stages=STAGES[:1], forecasts=by_hand), 110))[4:] == [
+        "If groups start in 12 min, by 20 start-ups of earlier rollouts; without waits at gates:",
+        "Pacing            Time                            Cost",
+        "ordered, gradual  2 h (1 h 48 min to 2 h 24 min)  16.0 GPU-hours out of service, 8.0 surplus",
+        "eager, prompt     1 h (54 min to 1 h 12 min)      8.0 GPU-hours out of service, 4.0 surplus",
     ]
 
 

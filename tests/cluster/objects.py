@@ -65,6 +65,7 @@ def pod(
     size: int = 1,
     status: Json | None = None,
     controller_hash: str = "",
+    created: str = "2026-01-01T11:00:00Z",
 ) -> Json:
     """A pod of a group, its leader unless `worker` is given."""
     name = f"{NAME}-{ordinal}" + (f"-{worker}" if worker else "")
@@ -72,6 +73,7 @@ def pod(
         "name": name,
         "uid": f"u-{name}-{revision}",
         "resourceVersion": "1",
+        "creationTimestamp": created,
         "labels": {
             names.GROUP_INDEX: str(ordinal),
             names.WORKER_INDEX: str(worker),

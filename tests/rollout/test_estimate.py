@@ -86,6 +86,7 @@ def test_news_is_what_people_would_plan_otherwise_by() -> None:
     assert before.model_copy(update={"slow": (SlowGroup(ordinal=1, since=NOW),)}).is_news(before)
     assert before.is_news(Estimate(at=NOW))
     assert not Estimate(at=NOW + 5).is_news(Estimate(at=NOW))
+    assert not Estimate(at=NOW).is_news(None)
 
 
 def errors(cases: int, seed: int) -> dict[int, list[tuple[bool, float]]]:

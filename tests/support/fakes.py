@@ -21,6 +21,7 @@ from rollwright.activities.messages import (
     TakeStep,
     WaitReadiness,
 )
+from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Done, Step, Wait
 from rollwright.rollout.simulator import World
@@ -61,6 +62,10 @@ class FakeCluster:
     record: str = ""
     """Something is written on the target once a write has changed it."""
     kept: list[KeepTemplate] = field(default_factory=list)
+    estimate: Estimate | None = None
+    """What each wait tells."""
+    known: list[tuple[tuple[float, ...], Estimate | None]] = field(default_factory=list)
+    """What each wait was given to know of start-ups, and of its end."""
 
     def activities(self) -> list[Callable[..., object]]:
         """Everything to register with a worker."""
@@ -80,7 +85,13 @@ class FakeCluster:
         self.kept.append(request)
         image = next(iter((request.change.images or {"model": "m:new"}).values()))
         revision = image.rpartition(":")[2]
-        return Kept(template=f"x-{revision}", before="x-old", standing=f"x-{self.world.spec.revision}")
+        return Kept(
+            template=f"x-{revision}",
+            before="x-old",
+            standing=f"x-{self.world.spec.revision}",
+            start_ups=(1800.0,),
+            gpus=8,
+        )
 
     @activity.defn(name=ActivityName.WAIT_READINESS)
     async def wait_readiness(self, request: WaitReadiness) -> Sight:
@@ -89,11 +100,12 @@ class FakeCluster:
             raise ApplicationError("not permitted", type="ForbiddenError", non_retryable=True)
         if (activity.info().attempt > 1 or not self.start_up) and not self.stuck:
             self._next_group_becomes_ready()
+        self.known.append((request.start_ups, request.estimate))
         seen = self.observe(revision_of(request.template) or self.world.spec.revision)
         verdict = request.aim.plan(seen)
         acts = not isinstance(verdict, Wait) and not (request.gated and isinstance(verdict, Done))
         if request.known is None or seen != request.known or (request.acting and acts):
-            return Sight(observation=seen, available_min=seen.available, record=self.record)
+            return Sight(observation=seen, available_min=seen.available, record=self.record, estimate=self.estimate)
         raise ApplicationError("nothing new", next_retry_delay=self.start_up)
 
     @activity.defn(name=ActivityName.RESTORE)

@@ -8,6 +8,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import Pacing, Strategy
@@ -36,6 +37,24 @@ async def test_a_rollout_of_hours_completes_and_tells_how_it_went(server: Workfl
         (0, 4), (4, 6), (2, 6), (1, 6), (0, 6), (0, 5), (0, 4),
     ]  # fmt: skip
     assert hours(result) >= 3  # six groups, half an hour one after another
+
+
+async def test_it_tells_when_it_ends_and_what_it_has_cost(server: WorkflowEnvironment) -> None:
+    """Six groups, half an hour one after another: two surplus for two hours and one for half an hour more.
+
+    Out of service are 2, 3, 4, 3, 2 and 1 for half an hour each.
+    """
+    expected = Estimate(at=1.0, known=3, usual_seconds=1800, ends_at=7200.0, earliest=7000.0, latest=8000.0)
+    cluster = FakeCluster(World(4), estimate=expected)
+    async with rollout(server, cluster) as handle:
+        await steps(cluster, 2)
+        assert (await status(handle)).estimate == expected
+        result = await handle.result()
+    assert cluster.known[0] == ((1800.0,), None)
+    assert cluster.known[-1] == ((1800.0,), expected)
+    assert result.gpus == 8
+    assert result.cost.surplus_seconds == pytest.approx(4.5 * 3600, rel=0.01)
+    assert result.cost.out_of_service_seconds == pytest.approx(7.5 * 3600, rel=0.01)
 
 
 async def test_a_pause_takes_no_step_until_resumed_and_keeps_who_and_why(server: WorkflowEnvironment) -> None:
