@@ -69,7 +69,7 @@ class Kept(Model):
     surge_by: SurgeBy = SurgeBy.REPLICAS
     """What carries the surge: never AUTO."""
     start_ups: tuple[float, ...] = ()
-    """How long groups took to start in earlier rollouts of the target, in seconds: a few that stand for all."""
+    """How long groups took to start in earlier rollouts of the target, or else those that serve now, in seconds."""
     gpus: int = 0
     """Accelerators that a group of the template asks for."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -25,10 +26,10 @@ from rollwright.activities.messages import (
 from rollwright.activities.waiting import Waiter
 from rollwright.cluster import startups, steps
 from rollwright.cluster.api import Api
-from rollwright.cluster.errors import ConflictError, SupersededError
+from rollwright.cluster.errors import ClusterError, ConflictError, SupersededError
 from rollwright.cluster.record import Fence
 from rollwright.cluster.scalers import choose_surge_by
-from rollwright.cluster.snapshot import now
+from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.templates import digest_of_kept
 from rollwright.cluster.watching import Watches
@@ -37,6 +38,7 @@ from rollwright.rollout.spec import Target
 
 _log = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 0.5
+_PATIENCE_SECONDS = 5.0
 _Result = TypeVar("_Result")
 _StepFunction = Callable[[LiveTarget, Step, int, Fence], Awaitable[None]]
 """What carries out a step: the target, the step, the generation it was planned on, the fence."""
@@ -149,22 +151,27 @@ class RolloutActivities:
             item, request.change, request.restarted_at, _fence(), actor=request.actor, reason=request.reason
         )
         entries = await target.ledger.entries(item)
+        start_ups = startups.read([kept.item for kept in entries])
+        if not start_ups and (seen := await _glimpse(target)):
+            start_ups = seen.standing_start_ups(now())
         return Kept(
             template=names.template,
             before=names.before,
             standing=names.standing,
             surge_by=surge_by,
-            start_ups=startups.read([kept.item for kept in entries]),
+            start_ups=start_ups,
             gpus=next((kept.gpus for kept in entries if kept.name == names.template), 0),
         )
 
     async def _record(self, request: RecordOutcome) -> None:
         """Also how long the groups took to start that run this template now."""
         target = self._target(request.target)
-        seen = await target.last_seen()
-        took = seen.start_ups(seen.observe(digest_of_kept(request.template), 0, now()), now()).seconds if seen else ()
-        text = startups.written(took)
-        await target.ledger.record_outcome(request.template, request.outcome, _fence(), start_ups=text)
+        seen = await _glimpse(target)
+        told = seen.observe(digest_of_kept(request.template), 0, now()) if seen else None
+        took = seen.start_ups(told, now()).seconds if seen and told else ()
+        await target.ledger.record_outcome(
+            request.template, request.outcome, _fence(), start_ups=startups.written(took)
+        )
 
     async def _carry_out(self, request: TakeStep, step: _StepFunction) -> Outcome:
         target = self._target(request.target, request.uid, request.record)
@@ -178,6 +185,13 @@ class RolloutActivities:
 
     def _target(self, target: Target, uid: str = "", record: str = "") -> LiveTarget:
         return LiveTarget(self._api, self._watches, target, uid=uid, record=record)
+
+
+async def _glimpse(target: LiveTarget) -> Snapshot | None:
+    """What the watches have told of it, if that can be had soon: nothing depends on what this is asked for."""
+    with suppress(ClusterError, TimeoutError):
+        return await asyncio.wait_for(target.last_seen(), _PATIENCE_SECONDS)
+    return None
 
 
 def _fence() -> Fence:

@@ -59,7 +59,7 @@ class Expected(Output):
     earliest: str = Field(description="With latest the range that 4 of 5 rollouts should end in.")
     latest: str
     start_up_seconds: float | None = Field(description="What groups usually take to start: the median of those known.")
-    start_ups: int = Field(description="How many start-ups are known: of this rollout, or of earlier ones.")
+    start_ups: int = Field(description="How many start-ups that goes by: of this rollout, or of earlier ones.")
     cost: Cost = Field(description="What is yet to come.")
 
     @classmethod
@@ -117,7 +117,9 @@ class Forecasts(Output):
     """The pacings side by side."""
 
     start_up_seconds: float = Field(description="What a group usually takes to start.")
-    start_ups: int | None = Field(description="How many start-ups of earlier rollouts say so; null if it was given.")
+    start_ups: int | None = Field(
+        description="How many start-ups say so, kept or told by its pods; null if it was given."
+    )
     pacings: tuple[Forecast, ...]
 
 

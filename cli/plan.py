@@ -93,7 +93,7 @@ async def _ask_cluster(spec: RolloutSpec, given: Spread | None, kubeconfig: str 
     from rollwright.cli import preflight  # noqa: PLC0415 - the Kubernetes client takes longer to load than a plan
 
     try:
-        seen = await preflight.look(spec, kubeconfig, context)
+        seen = await preflight.look(spec, kubeconfig, context, timed=given is None)
     except preflight.UncheckedError as error:
         raise CommandError(
             f"the cluster can't be asked: {error}", todo="Give --kubeconfig or --context, or plan with --offline."

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,6 +14,7 @@ from rollwright.cluster import startups
 from rollwright.cluster.api import Api, connect
 from rollwright.cluster.errors import ClusterError, ForbiddenError, TemporaryError, UnconfiguredError
 from rollwright.cluster.record import Record
+from rollwright.cluster.snapshot import now
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.difference import Difference, differences
@@ -34,7 +35,7 @@ class Preflight:
     """Groups the user wants."""
     differences: tuple[Difference, ...]
     start_ups: tuple[float, ...]
-    """How long groups took to start in earlier rollouts, in seconds: a few that stand for all."""
+    """How long groups took to start in earlier rollouts, or those that serve now, in seconds: a few stand for all."""
     gpus: int
     """Accelerators of a group after the change."""
 
@@ -43,17 +44,24 @@ class UncheckedError(Exception):
     """The cluster can't be asked from here; a worker may well be able to."""
 
 
-async def look(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -> Preflight:
-    """Read the target and have the API server dry-run the change.
+async def look(spec: RolloutSpec, kubeconfig: str | None, context: str | None, *, timed: bool = False) -> Preflight:
+    """Read the target and have the API server dry-run the change; `timed`: its pods too, to learn of start-ups.
 
     Raises CommandError for what is wrong with the rollout, UncheckedError if the cluster can't be asked.
     """
     with _told_apart(spec):
         async with connect(kubeconfig, context) as api:
-            return await look_by(api, spec)
+            return await look_by(api, spec, timed=timed)
 
 
-async def look_by(api: Api, spec: RolloutSpec) -> Preflight:
+async def _told_by_pods(target: LiveTarget) -> tuple[float, ...]:
+    """How long the groups took to start that serve now; whoever may not see the pods plans without."""
+    with suppress(ForbiddenError):
+        return (await target.read_anew()).standing_start_ups(now())
+    return ()
+
+
+async def look_by(api: Api, spec: RolloutSpec, *, timed: bool = False) -> Preflight:
     """The same by an API server that one is connected to. Raises as `look`."""
     target = spec.target
     with _told_apart(spec):
@@ -62,6 +70,9 @@ async def look_by(api: Api, spec: RolloutSpec) -> Preflight:
         seen.check(spec.strategy)
         after = await live.ledger.preview(seen, spec.change, datetime.now(UTC).isoformat(timespec="seconds"))
         entries = await live.ledger.entries(seen)
+        known = startups.read([kept.item for kept in entries])
+        if timed and not known:
+            known = await _told_by_pods(live)
     record = Record.of(seen)
     replicas = record.replicas_wanted(seen.replicas) if record else seen.replicas
     try:
@@ -71,7 +82,7 @@ async def look_by(api: Api, spec: RolloutSpec) -> Preflight:
     return Preflight(
         replicas,
         tuple(differences(seen.template, after)),
-        start_ups=startups.read([kept.item for kept in entries]),
+        start_ups=known,
         gpus=gpus_of_group(seen.pods_of_group(after)),
     )
 

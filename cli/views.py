@@ -329,7 +329,7 @@ def forecasts_by(made: Forecasts | None) -> str:
     if made is None:
         return "How long it takes isn't known: no start-up time is. --start-up 30m gives one."
     usual = expecting.roughly(made.start_up_seconds)
-    by = "as given" if made.start_ups is None else f"by {made.start_ups} start-ups of earlier rollouts"
+    by = "as given" if made.start_ups is None else f"by {made.start_ups} start-ups of the target's groups"
     return f"If groups start in {usual}, {by}; without waits at gates:"
 
 

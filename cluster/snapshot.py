@@ -13,7 +13,7 @@ from rollwright.cluster.causes import STARTING, Unreadiness
 from rollwright.cluster.objects import TargetObject, is_observed, label
 from rollwright.cluster.readiness import is_blip
 from rollwright.cluster.record import Record, record_text
-from rollwright.cluster.startups import start_ups
+from rollwright.cluster.startups import standing, start_ups
 from rollwright.cluster.templates import digest
 from rollwright.rollout.observation import Cause, Group, Observation
 from rollwright.rollout.ordeals import Start
@@ -237,6 +237,10 @@ class Snapshot(ABC):
     def start_ups(self, observation: Observation, now: datetime) -> StartUps:
         """How long groups took to start, and those that do are at it, as observed on this."""
         return start_ups(self._pods_by_group, observation, now)
+
+    def standing_start_ups(self, now: datetime) -> tuple[float, ...]:
+        """How long the groups took to start that serve by the template that stands."""
+        return standing(self.start_ups(self.observe(None, 0, now), now))
 
     def _start(self, group: Group) -> Start:
         leader = self.leaders.get(group.ordinal)

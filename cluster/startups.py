@@ -15,6 +15,7 @@ from rollwright.rollout.startups import MOST_KEPT, StartUps, quantiles
 
 _MOST_GROUPS = 200
 """So many, evenly spread over the ordinals, stand for any number: reading a time takes longer than all the rest."""
+_FAR = 3.0
 
 
 def start_ups(pods: Mapping[int, Sequence[Manifest]], seen: Observation, now: datetime) -> StartUps:
@@ -45,6 +46,16 @@ def read(entries: Sequence[Manifest]) -> tuple[float, ...]:
         if len(found) >= MOST_KEPT:
             break
     return quantiles(found)
+
+
+def standing(told: StartUps) -> tuple[float, ...]:
+    """What the groups tell that have served for long: for the first rollout of a target, of which nothing is kept.
+
+    A pod that was unready for a moment after days tells of days: what is far from usual is left out.
+    """
+    ordered = sorted(told.seconds)
+    usual = ordered[len(ordered) // 2] if ordered else 0.0
+    return quantiles([seconds for seconds in ordered if seconds <= _FAR * usual])
 
 
 def _is_starting(group: Group) -> bool:

@@ -1,9 +1,12 @@
 """Words for when a rollout ends, what it costs, and which groups are slow. Pure; times in the zone they come in."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from rollwright.rollout.ordeals import in_words
+
+_SHORT = timedelta(minutes=10)
+"""In a range of less than this seconds matter."""
 
 
 class Range(NamedTuple):
@@ -21,9 +24,10 @@ def end(expected: Range | None, usual_seconds: float | None) -> str:
     usual = f"groups usually start in {roughly(usual_seconds)}"
     if expected is None:
         return f"not known; {usual}"
-    form = "%H:%M" if len({moment.date() for moment in expected}) == 1 else "%Y-%m-%d %H:%M"
     at, earliest, latest = expected
-    return f"about {at:%Y-%m-%d %H:%M %Z} ({earliest:{form}} to {latest:{form}}); {usual}"
+    clock = "%H:%M:%S" if latest - earliest < _SHORT else "%H:%M"
+    form = clock if len({moment.date() for moment in expected}) == 1 else f"%Y-%m-%d {clock}"
+    return f"about {at:%Y-%m-%d {clock} %Z} ({earliest:{form}} to {latest:{form}}); {usual}"
 
 
 def slow(ordinal: int, since: datetime, seconds: float, usual_seconds: float | None) -> str:

@@ -216,7 +216,7 @@ def loading(age_seconds: int) -> Snapshot:
     done = pod(2, revision="new", status={"conditions": [ready]}, created="2026-01-01T11:00:00Z")
     began = (now() - timedelta(seconds=age_seconds)).isoformat()
     pods = [pod(0), pod(1, revision="new", ready=False, created=began), done]
-    return Snapshot(lws(3, partition=1), [leader_set(3, partition=1)], pods)
+    return LeaderWorkerSetSnapshot(lws(3, partition=1), {STATEFUL_SETS: [leader_set(3, partition=1)], PODS: pods})
 
 
 async def test_what_is_known_of_the_end_is_told_once_and_again_where_it_has_moved() -> None:

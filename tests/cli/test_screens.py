@@ -424,7 +424,7 @@ def test_a_plan_shows_the_pacings_side_by_side() -> None:
         ),
     )
     assert screen(render.plan(Plan(stages=STAGES[:1], forecasts=by_hand), 110))[4:] == [
-        "If groups start in 12 min, by 20 start-ups of earlier rollouts; without waits at gates:",
+        "If groups start in 12 min, by 20 start-ups of the target's groups; without waits at gates:",
         "Pacing            Time                            Cost",
         "ordered, gradual  2 h (1 h 48 min to 2 h 24 min)  16.0 GPU-hours out of service, 8.0 surplus",
         "eager, prompt     1 h (54 min to 1 h 12 min)      8.0 GPU-hours out of service, 4.0 surplus",

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from rollwright.cluster import names, patches
+from rollwright.cluster import names, patches, startups
 from rollwright.cluster.api import CONTROLLER_REVISIONS, Manifest
 from rollwright.cluster.errors import ConflictError, MissingError, RefusedError
 from rollwright.cluster.ledger import KeptTemplate, Rejection
@@ -243,6 +243,16 @@ async def test_an_outcome_is_that_of_the_last_rollout(real: Real) -> None:
     await real.keep(to(2), 4)
     await real.target.ledger.record_outcome(name, "completed", fence(3))  # late
     assert (await entry(real, 2)).outcome == ""
+
+
+async def test_start_ups_are_kept_with_the_outcome_and_stay_where_another_rollout_begins(real: Real) -> None:
+    name = await real.keep(to(2), 1)
+    await real.target.ledger.record_outcome(name, "completed", fence(2), start_ups="10,20")
+    await real.keep(to(2), 3)
+    again = await entry(real, 2)
+    assert (again.outcome, startups.read([again.item])) == ("", (10.0, 20.0))
+    await real.target.ledger.record_outcome(name, "aborted", fence(4))
+    assert startups.read([(await entry(real, 2)).item]) == (10.0, 20.0)
 
 
 async def test_the_outcome_of_a_template_that_is_gone_is_nobodys_trouble(real: Real) -> None:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from rollwright.cluster import names, startups
-from rollwright.cluster.snapshot import Snapshot
+from rollwright.cluster.api import PODS, STATEFUL_SETS
+from rollwright.cluster.leaderworkerset import LeaderWorkerSetSnapshot
 from rollwright.rollout.startups import StartUps
 from tests.cluster.objects import Json, leader_set, lws, pod, worker_set
 
@@ -19,7 +20,7 @@ def ready(at: str) -> Json:
 def told(*pods: Json, replicas: int = 4, partition: int = 0, digest: str | None = None) -> StartUps:
     """What the pods tell of the groups of a target; of another template than its own by a `digest`."""
     sets = [leader_set(replicas, partition=partition), *(worker_set(i, revision="new") for i in range(replicas))]
-    snapshot = Snapshot(lws(replicas, partition=partition), sets, list(pods))
+    snapshot = LeaderWorkerSetSnapshot(lws(replicas, partition=partition), {STATEFUL_SETS: sets, PODS: pods})
     return snapshot.start_ups(snapshot.observe(digest, 30, NOON), NOON)
 
 
@@ -70,3 +71,11 @@ def test_the_newest_rollouts_count_until_there_are_enough() -> None:
     four, twenty = ",".join(["10"] * 4), ",".join(["20"] * 20)
     assert startups.read([entry("99"), {"metadata": {}}, entry(four)]) == (10.0,) * 4 + (99.0,)
     assert startups.read([entry("99"), entry(twenty), entry("")]) == (20.0,) * 20
+
+
+def test_before_a_first_rollout_the_groups_that_serve_tell_and_those_that_were_unready_later_do_not() -> None:
+    pods = [pod(i, revision="new", status=ready(at)) for i, at in enumerate(["11:10:00", "11:11:00", "11:50:00"])]
+    pods.append(pod(3, revision="old", status=ready("11:20:00")))
+    snapshot = LeaderWorkerSetSnapshot(lws(4, partition=4), {STATEFUL_SETS: [leader_set(4, partition=4)], PODS: pods})
+    assert snapshot.standing_start_ups(NOON) == (600.0, 660.0)
+    assert LeaderWorkerSetSnapshot(lws(0), {STATEFUL_SETS: [leader_set(0)], PODS: []}).standing_start_ups(NOON) == ()

@@ -30,7 +30,7 @@ from rollwright.workflows.contract import (
     RolloutInput,
     RolloutStatus,
 )
-from tests.devcluster.standin.namespace import Json, Namespace, is_ready, is_terminating, until
+from tests.devcluster.standin.namespace import DEADLINE_SECONDS, Json, Namespace, is_ready, is_terminating, until
 from tests.e2e.processes import Process, TemporalServer
 
 NAME = "llm"
@@ -92,9 +92,11 @@ class Rollout:
         answer: RolloutStatus = await self.handle.query("status", result_type=RolloutStatus)
         return answer
 
-    async def until(self, condition: Callable[[RolloutStatus], object]) -> RolloutStatus:
+    async def until(
+        self, condition: Callable[[RolloutStatus], object], within_seconds: float = DEADLINE_SECONDS
+    ) -> RolloutStatus:
         """Wait until it says so of itself."""
-        return await until(self.status, condition)
+        return await until(self.status, condition, within_seconds)
 
     async def until_phase(self, phase: Phase, reason: str = "") -> RolloutStatus:
         """Wait until it stands there, and for this reason if one is given."""
@@ -244,6 +246,13 @@ class Scene:
         target = f"--target={self.target.word}" if verb == "start" else self.target.word
         process = await self._rollwright(verb, target, f"--namespace={self.namespace.name}", *options, log=log)
         assert await process.ended() == code, log.read_text()
+        return log.read_text()
+
+    async def plan(self, *options: str | Path, file: Path) -> str:
+        """Plan the rollout that a file describes; the output."""
+        log = self.folder / f"plan-{uuid.uuid4().hex}.log"
+        process = await self._rollwright("plan", "--file", file, *options, log=log)
+        assert await process.ended() == 0, log.read_text()
         return log.read_text()
 
     async def _rollwright(self, *command: str | Path, log: Path) -> Process:

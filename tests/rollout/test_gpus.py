@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from rollwright.cluster.leaderworkerset import LeaderWorkerSet
 from rollwright.rollout.gpus import gpus_of_group
 
 Json = dict[str, Any]
@@ -19,7 +20,7 @@ def pod(*containers: Json, before: tuple[Json, ...] = ()) -> Json:
 
 def group(worker: Json, *, leader: Json | None = None, size: int = 1) -> int:
     both: Json = {"size": size, "workerTemplate": worker, **({"leaderTemplate": leader} if leader else {})}
-    return gpus_of_group({"leaderWorkerTemplate": both})
+    return gpus_of_group(LeaderWorkerSet.pods_of_group({"leaderWorkerTemplate": both}))
 
 
 EIGHT = pod(container("nvidia.com/gpu", "8"))

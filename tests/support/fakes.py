@@ -62,6 +62,9 @@ class FakeCluster:
     record: str = ""
     """Something is written on the target once a write has changed it."""
     kept: list[KeepTemplate] = field(default_factory=list)
+    start_ups: tuple[float, ...] = ()
+    """Of earlier rollouts, in seconds."""
+    gpus: int = 0
     estimate: Estimate | None = None
     """What each wait tells."""
     known: list[tuple[tuple[float, ...], Estimate | None]] = field(default_factory=list)
@@ -89,8 +92,8 @@ class FakeCluster:
             template=f"x-{revision}",
             before="x-old",
             standing=f"x-{self.world.spec.revision}",
-            start_ups=(1800.0,),
-            gpus=8,
+            start_ups=self.start_ups,
+            gpus=self.gpus,
         )
 
     @activity.defn(name=ActivityName.WAIT_READINESS)

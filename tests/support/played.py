@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from temporalio import activity
@@ -28,6 +29,7 @@ from rollwright.cluster.snapshot import Snapshot
 from rollwright.cluster.target import LiveTarget
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action
+from rollwright.rollout.startups import StartUps
 from tests.support.fakes import FakeCluster, revision_of
 
 PATIENCE_SECONDS = 0.02
@@ -121,6 +123,14 @@ class PlayedCluster(FakeCluster):
         return waiter is not None and (waiter.in_vain == self.version or (self.is_away and waiter.knows_trouble))
 
 
+class PlayedSnapshot:
+    """What is read of the cluster."""
+
+    def start_ups(self, observation: Observation, now: datetime) -> StartUps:
+        """Nothing is known of how long groups took: no time passes here."""
+        return StartUps()
+
+
 class PlayedTarget:
     """What a wait needs of a target."""
 
@@ -133,12 +143,12 @@ class PlayedTarget:
     async def last_seen(self) -> None:
         return None
 
-    async def read(self) -> PlayedCluster:
+    async def read(self) -> PlayedSnapshot:
         if self._cluster.is_away:
             raise TemporaryError("the API server doesn't answer")
         if self._cluster.is_deleted:
             raise GoneError("lws/llm does not exist")
-        return self._cluster
+        return PlayedSnapshot()
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[asyncio.Event]:

@@ -44,3 +44,10 @@ def test_what_is_not_known_is_said_plainly() -> None:
     assert details(Phase.PROGRESSING, estimate=Estimate(at=NOON)) == [
         "ends not known: no group's start-up time is known yet"
     ]
+
+
+def test_a_range_of_minutes_is_told_to_the_second() -> None:
+    short = MADE.model_copy(update={"earliest": NOON + 4170, "latest": NOON + 4230, "slow": ()})
+    assert details(Phase.PROGRESSING, estimate=short) == [
+        "ends about 2026-01-01 13:10:00 UTC (13:09:30 to 13:10:30); groups usually start in 12 min"
+    ]

@@ -45,7 +45,7 @@ async def test_it_tells_when_it_ends_and_what_it_has_cost(server: WorkflowEnviro
     Out of service are 2, 3, 4, 3, 2 and 1 for half an hour each.
     """
     expected = Estimate(at=1.0, known=3, usual_seconds=1800, ends_at=7200.0, earliest=7000.0, latest=8000.0)
-    cluster = FakeCluster(World(4), estimate=expected)
+    cluster = FakeCluster(World(4), estimate=expected, start_ups=(1800.0,), gpus=8)
     async with rollout(server, cluster) as handle:
         await steps(cluster, 2)
         assert (await status(handle)).estimate == expected

@@ -75,14 +75,18 @@ class Namespace:
         await self._core.patch_namespaced_pod_status(name, self.name, {"status": {"conditions": conditions}})
 
 
-async def until(read: Callable[[], Awaitable[Value]], condition: Callable[[Value], object]) -> Value:
+async def until(
+    read: Callable[[], Awaitable[Value]],
+    condition: Callable[[Value], object],
+    within_seconds: float = DEADLINE_SECONDS,
+) -> Value:
     """Read until `condition` holds and return what was read; fail with it after the deadline."""
-    deadline = asyncio.get_running_loop().time() + DEADLINE_SECONDS
+    deadline = asyncio.get_running_loop().time() + within_seconds
     while True:
         value = await read()
         if condition(value):
             return value
-        assert asyncio.get_running_loop().time() < deadline, f"not within {DEADLINE_SECONDS} s: {value}"
+        assert asyncio.get_running_loop().time() < deadline, f"not within {within_seconds} s: {value}"
         await asyncio.sleep(POLL_SECONDS)
 
 
