@@ -82,7 +82,7 @@ def plan(
     """
     budget = strategy.budget(observation.replicas, surge_limit)
     if observation.starts_in_turn:
-        budget = budget.in_turn(observation.groups_asked)
+        budget = budget.in_turn()
     bound = max(strategy.partition, hold, *((observation.replicas, observation.partition) if stopping else ()))
     if first := _before_anything_else(strategy, budget, observation, bound, stopping=stopping):
         return first

@@ -209,14 +209,14 @@ class Budget(Model):
     unavailable: int
     surge: int
 
-    def in_turn(self, groups_asked: int) -> "Budget":
-        """The same where a group starts only once all below it are ready: of all that are asked for one may be missing.
+    def in_turn(self) -> "Budget":
+        """The same where a group starts only once all below it are ready: one may be missing, or surplus, at a time.
 
-        A second one would wait for the first, and a surge of more than one for itself.
+        A second one would wait for the first; and a surge beside it takes a start-up of its own and saves none.
         """
-        surge = min(self.surge, 1)
-        surges = surge > 0 and groups_asked > self.replicas
-        return self.model_copy(update={"surge": surge, "unavailable": 0 if surges else min(self.unavailable, 1)})
+        return self.model_copy(
+            update={"unavailable": min(self.unavailable, 1), "surge": 0 if self.unavailable else min(self.surge, 1)}
+        )
 
     @property
     def floor(self) -> int:

@@ -73,7 +73,7 @@ def run(
     """
     budget = strategy.budget(seen.replicas, surge_limit)
     if seen.starts_in_turn:
-        budget = budget.in_turn(seen.replicas + budget.surge)
+        budget = budget.in_turn()
     rolling = _Rolling(strategy, budget, seen, start_up, left)
     for bound in bounds:
         if not rolling.on_to(bound):

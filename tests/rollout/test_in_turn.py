@@ -10,6 +10,7 @@ from rollwright.rollout.simulator import Frame, World, simulate
 from rollwright.rollout.spec import Pacing, Strategy
 
 WIDE = Strategy(max_unavailable=3, max_surge=3, pacing=Pacing.EAGER)
+SURGE_ONLY = WIDE.model_copy(update={"max_unavailable": 0})
 
 
 def seen(marks: str, *, partition: int, replicas: int = 4) -> Observation:
@@ -22,35 +23,33 @@ def seen(marks: str, *, partition: int, replicas: int = 4) -> Observation:
     )
 
 
-def test_one_group_is_released_however_wide_the_budget() -> None:
-    strategy = WIDE.model_copy(update={"max_surge": 0})
-    assert plan(strategy, seen("oooo", partition=4)) == Step(action=Action.LOWER_PARTITION, partition=3, groups=4)
+def test_one_group_is_released_however_wide_the_budget_and_no_surge_asked_for() -> None:
+    assert plan(WIDE, seen("oooo", partition=4)) == Step(action=Action.LOWER_PARTITION, partition=3, groups=4)
 
 
 def test_nothing_is_released_while_another_is_missing() -> None:
-    assert isinstance(plan(WIDE.model_copy(update={"max_surge": 0}), seen("oooN", partition=3)), Wait)
+    assert isinstance(plan(WIDE, seen("oooN", partition=3)), Wait)
 
 
 def test_nothing_is_released_above_a_broken_one_as_it_would_not_start_again() -> None:
-    verdict = plan(WIDE.model_copy(update={"max_surge": 0}), seen("oOoo", partition=4))
+    verdict = plan(WIDE, seen("oOoo", partition=4))
     assert isinstance(verdict, Blocked)
     assert "group 1 is not ready" in verdict.reason
 
 
 def test_a_broken_one_itself_is_released() -> None:
-    verdict = plan(WIDE.model_copy(update={"max_surge": 0}), seen("oooO", partition=4))
+    verdict = plan(WIDE, seen("oooO", partition=4))
     assert verdict == Step(action=Action.LOWER_PARTITION, partition=3, groups=4)
 
 
-def test_a_surge_of_one_is_asked_for() -> None:
-    verdict = plan(WIDE, seen("oooo", partition=4))
-    assert isinstance(verdict, Step)
-    assert verdict.groups == 5
+def test_where_nothing_may_be_missing_there_is_a_surge_of_one() -> None:
+    verdict = plan(SURGE_ONLY, seen("oooo", partition=4))
+    assert verdict == Step(action=Action.SCALE_SURGE, partition=4, groups=5)
 
 
 @pytest.mark.parametrize("marks", ["ooooN", "oooNn"])
 def test_with_a_surge_up_nothing_more_is_missing_at_once(marks: str) -> None:
-    assert isinstance(plan(WIDE, seen(marks, partition=marks.count("o"))), Wait)
+    assert isinstance(plan(SURGE_ONLY, seen(marks, partition=marks.count("o"))), Wait)
 
 
 def frames(strategy: Strategy, replicas: int, seconds: list[int]) -> list[Frame]:
@@ -72,4 +71,4 @@ def test_any_rollout_of_them_ends_with_one_missing_at_most(
     played = frames(strategy, replicas, seconds)
     assert isinstance(played[-1].verdict, Done)
     assert all(frame.observation.groups_asked - frame.observation.available <= 1 for frame in played)
-    assert all(frame.observation.groups_asked <= replicas + min(surge, 1, replicas) for frame in played)
+    assert all(frame.observation.groups_asked <= replicas + (not unavailable) for frame in played)

@@ -49,15 +49,15 @@ def started(frames: list[Frame], at: int) -> dict[int, float]:
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(budgets(), st.integers(0, 14), st.integers(0, 1000), st.floats(0, 1), st.booleans())
+@given(budgets(), st.integers(0, 14), st.integers(0, 1000), st.floats(0, 1), st.booleans(), st.booleans())
 def test_it_ends_when_the_simulator_ends_from_every_state_on_the_way_and_costs_as_much(
-    strategy: Strategy, replicas: int, seed: int, part: float, alike: bool
+    strategy: Strategy, replicas: int, seed: int, part: float, alike: bool, in_turn: bool
 ) -> None:
     if strategy.budget(replicas).is_empty:
         return
     rng = random.Random(seed)
     seconds = [MINUTE if alike else rng.uniform(1, 100) for _ in range(2 * replicas + 1)]
-    frames = list(simulate(strategy, World(replicas), lambda ordinal: seconds[ordinal]))
+    frames = list(simulate(strategy, World(replicas, starts_in_turn=in_turn), lambda ordinal: seconds[ordinal]))
     assert isinstance(frames[-1].verdict, Done)
     settled = [at for at, frame in enumerate(frames) if frame.observation.settled]
     at = settled[int(part * (len(settled) - 1))]
