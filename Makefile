@@ -31,9 +31,9 @@ chaos: setup ## For example: make chaos ROUNDS=200; make chaos SEED=7 ROUNDS=1; 
 	@$(BIN)/python -m rollwright.devcluster.build >&2
 	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(PLAN),--plan $(PLAN))
 
-bench: setup
+bench: setup ## For example: make bench ONLY=stragglers; its parts are in tests/bench/__main__.py
 	@$(BIN)/python -m rollwright.devcluster.build >&2
-	@$(BIN)/python -m tests.bench.rollout
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
 lock: ## Pins anew what pyproject.toml asks for; needs uv.
 	uv pip compile pyproject.toml --extra dev --extra test --generate-hashes --no-header --no-emit-index-url \
