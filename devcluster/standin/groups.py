@@ -18,6 +18,7 @@ from rollwright.devcluster.standin.manifests import (
     leader_name_of,
     pod_has_restarted,
     pod_is_ready,
+    set_key_of,
     size_of,
 )
 from rollwright.devcluster.standin.store import Store, Stores
@@ -59,7 +60,7 @@ class GroupController:
             return
         if self._stores.statefulsets.get(key_of(leader)) is not None:
             return
-        own = revisions.owned_by(lws, self._stores.revisions.in_namespace(key_of(lws).namespace))
+        own = revisions.owned_by(lws, self._stores.revisions.of_set(key_of(lws)))
         revision = revisions.newest_of(own, label_of(leader, labels.REVISION))
         if revision is None:
             _log.warning("%s/%s: no workers, for the revision of this leader has been deleted", *key_of(leader))
@@ -99,8 +100,8 @@ class GroupController:
     def _is_starting(self, lws: Manifest, pod: Manifest) -> bool:
         group = [
             other
-            for other in self._stores.pods.in_namespace(key_of(pod).namespace)
-            if all(label_of(other, label) == label_of(pod, label) for label in (labels.SET_NAME, labels.GROUP_INDEX))
+            for other in self._stores.pods.of_set(set_key_of(pod))
+            if label_of(other, labels.GROUP_INDEX) == label_of(pod, labels.GROUP_INDEX)
         ]
         return len(group) != size_of(lws) or any(other["status"]["phase"] == "Pending" for other in group)
 

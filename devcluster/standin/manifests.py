@@ -28,10 +28,24 @@ def label_of(manifest: Manifest, label: str) -> str:
     return value
 
 
+def set_key_of(part: Manifest) -> Key:
+    """Return the place of the LeaderWorkerSet that `part` belongs to; its name is "" where it belongs to none."""
+    return Key(part["metadata"]["namespace"], label_of(part, labels.SET_NAME))
+
+
 def annotation_of(manifest: Manifest, annotation: str) -> str:
     """Return the value of `annotation`, "" when it isn't there."""
     value: str = manifest["metadata"].get("annotations", {}).get(annotation, "")
     return value
+
+
+def holds(standing: object, wanted: object) -> bool:
+    """Whether all of `wanted` is so in `standing`, which may say more."""
+    if isinstance(standing, dict) and isinstance(wanted, dict):
+        return all(field in standing and holds(standing[field], value) for field, value in wanted.items())
+    if isinstance(standing, list) and isinstance(wanted, list):
+        return len(standing) == len(wanted) and all(map(holds, standing, wanted))
+    return standing == wanted
 
 
 def is_terminating(manifest: Manifest) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import Final
 
 from rollwright.devcluster.standin import labels, revisions, status
 from rollwright.devcluster.standin.formula import GroupState, next_target
@@ -13,6 +14,7 @@ from rollwright.devcluster.standin.manifests import (
     key_of,
     label_of,
     leader_of,
+    set_key_of,
     strategy_of,
 )
 from rollwright.devcluster.standin.store import Stores
@@ -20,6 +22,8 @@ from rollwright.devcluster.standin.templates import leader_statefulset, shared_s
 from rollwright.devcluster.standin.workqueue import WorkQueue
 
 _log = logging.getLogger(__name__)
+_REST_SECONDS_PER_POD: Final = 1e-5
+"""A reconciliation looks at all pods, so that one for each change of a pod would be the square of them."""
 
 
 class SetController:
@@ -28,10 +32,13 @@ class SetController:
     def __init__(self, stores: Stores, tasks: asyncio.TaskGroup) -> None:
         """Reconcile what there is, and from now on what changes, in `tasks`."""
         self._stores = stores
-        self._queue = WorkQueue(tasks, self._reconcile)
+        self._queue = WorkQueue(tasks, self._reconcile, self._rest_seconds)
         stores.sets.on_change(lambda lws: self._queue.wake(key_of(lws)))
         for store in (stores.statefulsets, stores.pods, stores.services):
-            store.on_change(lambda part: self._queue.wake(_set_key_of(part)))
+            store.on_change(lambda part: self._queue.wake(set_key_of(part)))
+
+    def _rest_seconds(self, key: Key) -> float:
+        return _REST_SECONDS_PER_POD * len(self._stores.pods.of_set(key))
 
     async def _reconcile(self, key: Key) -> None:
         lws = self._stores.sets.get(key)
@@ -76,7 +83,12 @@ class SetController:
         )
 
     async def _write_status(self, lws: Manifest, revision_hash: str) -> bool:
-        """Write the status if it has changed; return whether the update is complete."""
+        """Write the status if it has changed; return whether the update is complete.
+
+        Where `lws` is known to have changed meanwhile the write would be refused, and another look is due anyway.
+        """
+        if self._stores.sets.get(key_of(lws)) is not lws:
+            return False
         leaders = self._stores.statefulsets.get(key_of(lws))
         strategy = strategy_of(lws)
         counts = status.count(self._groups_of(lws, revision_hash), strategy)
@@ -92,16 +104,8 @@ class SetController:
                 await self._stores.revisions.delete(revision)
 
     def _revisions_of(self, lws: Manifest) -> list[Manifest]:
-        return revisions.owned_by(lws, self._stores.revisions.in_namespace(key_of(lws).namespace))
+        return revisions.owned_by(lws, self._stores.revisions.of_set(key_of(lws)))
 
     def _groups_of(self, lws: Manifest, revision_hash: str) -> dict[int, GroupState]:
         key = key_of(lws)
-        pods, statefulsets = (
-            [part for part in store.in_namespace(key.namespace) if _set_key_of(part) == key]
-            for store in (self._stores.pods, self._stores.statefulsets)
-        )
-        return groups_of(lws, pods, statefulsets, revision_hash)
-
-
-def _set_key_of(part: Manifest) -> Key:
-    return Key(key_of(part).namespace, label_of(part, labels.SET_NAME))
+        return groups_of(lws, self._stores.pods.of_set(key), self._stores.statefulsets.of_set(key), revision_hash)

@@ -4,7 +4,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final, NamedTuple, Self
 
 import aiohttp
@@ -14,7 +15,7 @@ from kubernetes.aio.dynamic.resource import Resource
 from kubernetes.aio.watch import Watch
 
 from rollwright.devcluster.standin import labels
-from rollwright.devcluster.standin.manifests import Key, Manifest, key_of
+from rollwright.devcluster.standin.manifests import Key, Manifest, holds, key_of, set_key_of
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,9 @@ class Store:
         )
         self._selector = selector
         self._objects: dict[Key, Manifest] = {}
+        self._of_set: dict[Key, dict[Key, Manifest]] = defaultdict(dict)
         self._versions: dict[Key, int] = {}
+        self._applied: dict[Key, Manifest] = {}
         self._listeners: list[Callable[[Manifest], None]] = []
         self.listed = asyncio.Event()
 
@@ -60,18 +63,27 @@ class Store:
         """Return an object, None when there is none. It must not be changed."""
         return self._objects.get(key)
 
-    def in_namespace(self, namespace: str) -> Iterator[Manifest]:
-        """Yield the objects of a namespace. They must not be changed."""
-        return (manifest for key, manifest in self._objects.items() if key.namespace == namespace)
+    def of_set(self, set_key: Key) -> Collection[Manifest]:
+        """Return the objects that carry the name of a LeaderWorkerSet. They must not be changed."""
+        return self._of_set[set_key].values() if set_key in self._of_set else ()
 
     async def create(self, manifest: Manifest) -> None:
         """Create an object. Raises ApiException, with status 409 when there is one of that name."""
         await self._write(self._resource.create(body=manifest, serialize=False))
 
     async def apply(self, manifest: Manifest) -> None:
-        """Write the fields of `manifest` as LWS does: server-side apply that takes over what others hold."""
+        """Write the fields of `manifest` as LWS does: server-side apply that takes over what others hold.
+
+        LWS asks for it at every look. Here nothing is sent where all of it stands as it was last applied: nobody could
+        tell, and with hundreds of sets the API server would do little else.
+        """
+        key = key_of(manifest)
+        standing = self._objects.get(key)
+        if standing is not None and self._applied.get(key) == manifest and holds(standing, manifest):
+            return
         apply = self._resource.server_side_apply
         await self._write(apply(body=manifest, field_manager=_FIELD_MANAGER, force_conflicts=True, serialize=False))
+        self._applied[key] = manifest
 
     async def replace_status(self, manifest: Manifest) -> None:
         """Write the status of `manifest`. Raises ApiException, with status 409 when it isn't the newest any more."""
@@ -115,7 +127,7 @@ class Store:
             found.add(key_of(manifest))
             self._keep(manifest)
         for key in [key for key in self._objects if key not in found and self._versions[key] <= int(version)]:
-            self._notify(self._objects.pop(key))
+            self._drop(self._objects[key])
         self.listed.set()
         return version
 
@@ -130,8 +142,7 @@ class Store:
                     self._keep(manifest)
                 elif event["type"] == "DELETED":
                     self._versions[key_of(manifest)] = int(manifest["metadata"]["resourceVersion"])
-                    self._objects.pop(key_of(manifest), None)
-                    self._notify(manifest)
+                    self._drop(manifest)
 
     async def _write(self, request: Awaitable[Any]) -> None:
         response = await request
@@ -142,7 +153,16 @@ class Store:
         if version > self._versions.get(key, 0):
             self._versions[key] = version
             self._objects[key] = manifest
+            self._of_set[set_key_of(manifest)][key] = manifest
             self._notify(manifest)
+
+    def _drop(self, manifest: Manifest) -> None:
+        key, set_key = key_of(manifest), set_key_of(manifest)
+        self._objects.pop(key, None)
+        self._of_set[set_key].pop(key, None)
+        if not self._of_set[set_key]:
+            del self._of_set[set_key]
+        self._notify(manifest)
 
     def _notify(self, manifest: Manifest) -> None:
         for listener in self._listeners:

@@ -17,10 +17,16 @@ _LAST_RETRY_SECONDS: Final = 1.0
 class WorkQueue:
     """Calls `reconcile` for each woken key; again if it is woken meanwhile; again, ever later, after an API error."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, reconcile: Callable[[Key], Awaitable[None]]) -> None:
-        """Reconcile in `tasks`, which outlive every call of `wake`."""
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        reconcile: Callable[[Key], Awaitable[None]],
+        rest_seconds: Callable[[Key], float] = lambda _key: 0.0,
+    ) -> None:
+        """Reconcile in `tasks`, which outlive every call of `wake`; a key again after its `rest_seconds`."""
         self._tasks = tasks
         self._reconcile = reconcile
+        self._rest_seconds = rest_seconds
         self._working: set[Key] = set()
         self._woken: set[Key] = set()
 
@@ -38,6 +44,7 @@ class WorkQueue:
             try:
                 await self._reconcile(key)
                 retry_seconds = _FIRST_RETRY_SECONDS
+                await asyncio.sleep(self._rest_seconds(key))
             except API_ERRORS as error:
                 _log.warning("%s/%s: trying again in %.2f s: %s", *key, retry_seconds, describe(error))
                 self._woken.add(key)

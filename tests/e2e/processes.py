@@ -96,6 +96,8 @@ class TemporalServer:
         self._process = await Process.start(
             *(self._binary, "server", "start-dev", "--headless", "--ip=127.0.0.1", f"--port={self._port}"),
             f"--db-filename={self._folder / 'temporal.db'}",
+            # Survives a kill of the server, not a power cut: nobody waits for a disk.
+            *("--sqlite-pragma=journal_mode=WAL", "--sqlite-pragma=synchronous=OFF"),
             "--log-level=error",
             *(f"--search-attribute={attribute.name}=Keyword" for attribute in attributes),
             log=self._folder / "temporal.log",
