@@ -85,7 +85,9 @@ def plan(
     else:
         render.show(lambda width: render.plan(made, width))
     if svg:
-        title = f"rollwright plan -f {file}{' --offline' if offline else ''}"
+        title = (
+            f"rollwright plan -f {file}{' --offline' if offline else ''}{f' --start-up {start_up}' if start_up else ''}"
+        )
         render.save_picture(svg, title, render.plan(made, render.PICTURE_WIDTH))
 
 
