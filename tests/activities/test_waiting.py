@@ -256,6 +256,21 @@ async def test_no_step_waits_for_an_estimate(monkeypatch: pytest.MonkeyPatch) ->
     assert (await wait).estimate == before
 
 
+async def test_however_often_it_looks_an_estimate_lasts_for_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def estimate(*_: object, now: float, **__: object) -> Estimate:
+        made.append(now)
+        return Estimate(at=now)
+
+    monkeypatch.setattr(estimating, "estimate", estimate)
+    state = loading(200)
+    _, wait = begin(FakeTarget(state), known=known(state))
+    assert await sits(wait, 0.3)
+    wait.cancel()
+    assert len(made) == 1
+
+
 async def test_start_ups_of_earlier_rollouts_count_as_long_as_there_are_none_of_this_one() -> None:
     state = showing(ready=False)
     _, wait = begin(FakeTarget(state), known=known(state), start_ups=(300.0, 310.0, 320.0))
