@@ -30,4 +30,5 @@ def test_there_are_histories_to_replay() -> None:
         "continued-as-new",
         "aborted",
         "gated",
+        "eager",
     }
