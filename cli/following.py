@@ -114,6 +114,7 @@ class _Printer:
         self._last = Look(None)
         self._now: list[str] = []
         self._lines: dict[int, str] = {}
+        self._end = ""
 
     def show(self, look: Look) -> None:
         if look.trouble and look.trouble != self._last.trouble:
@@ -126,11 +127,15 @@ class _Printer:
         self._last = look
 
     def _print_new(self, snapshot: Snapshot) -> None:
-        for stage in snapshot.stages:
-            line = views.stage_line(stage)
-            if self._lines.get(stage.stage) != line:
-                typer.echo(line)
-                self._lines[stage.stage] = line
+        lines = {stage.stage: views.stage_line(stage) for stage in snapshot.stages}
+        new = [line for number, line in lines.items() if self._lines.get(number) != line]
+        self._lines |= lines
+        for line in new:
+            typer.echo(line)
+        end = views.end(snapshot.status)
+        if new and end not in ("", self._end):  # with a stage: by itself it would fill a log
+            typer.echo(f"ends {end}")
+            self._end = end
         phase = snapshot.status.phase
         now = [views.now(snapshot.status), *snapshot.status.next] if phase in STANDING or phase.is_final else []
         if now != self._now:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from urllib.parse import quote
 
-from rollwright.cli.outputs import Cost, Diff, Expected, Forecasts, Listed, Revision, Slow, Status
+from rollwright.cli.outputs import Cost, Diff, Forecasts, Listed, Revision, Slow, Status
 from rollwright.cli.text import one_line
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
@@ -108,7 +108,7 @@ def facts_now(status: Status) -> list[tuple[str, str]]:
         *(("next", one_line(command)) for command in status.next),
         ("budget", budget(status)),
         ("seen", extremes(status)),
-        ("ends", _end(status.expected) if status.expected else ""),
+        ("ends", end(status)),
         ("cost", cost(status.cost)),
     ]
     return [(name, value) for name, value in rows if value]
@@ -141,7 +141,11 @@ def _slow(groups: Sequence[Slow]) -> list[str]:
     return [*lines, f"and {more} more"] if more else lines
 
 
-def _end(expected: Expected) -> str:
+def end(status: Status) -> str:
+    """When it is expected to end, in the zone of whoever looks; empty while that isn't reckoned."""
+    expected = status.expected
+    if expected is None:
+        return ""
     times = [_local(text) for text in (expected.ends_at, expected.earliest, expected.latest) if text]
     return expecting.end(expecting.Range(*times) if times else None, expected.start_up_seconds)
 

@@ -26,7 +26,7 @@ def watch(
     svg: options.Svg = "",
     ui: options.UiUrl = "",
 ) -> None:
-    """Follow the latest rollout of a target live until it ends; a line a stage if the output is no terminal.
+    """Follow the latest rollout of a target live until it ends; in a pipe by a line a stage, and the expected end.
 
     It is followed however long it stands, unless --wait-timeout is given.
 

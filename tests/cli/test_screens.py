@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from rollwright.cli import outputs, render, views
+from rollwright.cli.following import Look, _Printer
 from rollwright.cli.outputs import Diff, Forecast, Forecasts, Listed, Plan, Snapshot, Status
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
@@ -350,6 +351,22 @@ def test_watch_shows_them_too_and_hours_of_groups_that_have_no_gpus(zone: Callab
         "seen    fewest available 2, most groups 6",
         "ends    about 2026-01-02 05:10 UTC (04:50 to 05:40); groups usually start in 12 min",
         "cost    1.5 group-hours out of service, 0.8 surplus",
+    ]
+
+
+def test_in_a_pipe_the_end_is_told_with_each_stage_and_not_by_itself(
+    zone: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    zone("UTC")
+    printer = _Printer("llm", as_json=False)
+    later = EXPECTED.model_copy(update={"ends_at": NOW + 80 * MINUTE})
+    for stages, estimate in ((STAGES[:2], EXPECTED), (STAGES[:2], later), (STAGES, later)):
+        printer.show(Look(Snapshot(status=Status.of(answer(estimate=estimate)), stages=stages)))
+    assert capsys.readouterr().out.splitlines() == [
+        *map(views.stage_line, STAGES[:2]),
+        "ends about 2026-01-02 05:10 UTC (04:50 to 05:40); groups usually start in 12 min",
+        views.stage_line(STAGES[2]),
+        "ends about 2026-01-02 05:20 UTC (04:50 to 05:40); groups usually start in 12 min",
     ]
 
 
