@@ -1,5 +1,6 @@
 """The plan of a round: all that is random about it, drawn from its seed before it starts. Pure."""
 
+import json
 from enum import StrEnum
 from random import Random
 from typing import Literal
@@ -116,7 +117,9 @@ class Plan(Planned):
 
     def to_json(self) -> str:
         """Readable, and read back by `Plan.model_validate_json`."""
-        return self.model_dump_json(by_alias=True, exclude_defaults=True)
+        written = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        written["strategy"]["reclaim"] = self.strategy.reclaim  # left out it would be as is usual with the pacing
+        return json.dumps(written)
 
 
 def draw(seed: int) -> Plan:
