@@ -8,7 +8,7 @@ from pydantic import Field
 from rollwright.rollout.aim import Aim
 from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.ordeals import Ordeal
+from rollwright.rollout.ordeals import Ordeals
 from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.spec import Change, Model, Strategy, SurgeBy, Target
 
@@ -126,7 +126,7 @@ class WaitReadiness(Model):
     """True at a gate: that everything up to it is done is no news."""
     known: Observation | None = None
     """What was last returned."""
-    ordeals: dict[int, Ordeal] = Field(default={})
+    ordeals: Ordeals = Field(default={})
     """What was last returned, by ordinal."""
     record: str = ""
     """What was last returned."""
@@ -139,12 +139,18 @@ class WaitReadiness(Model):
     show_after_seconds: float = 60.0
 
 
+class Heard(Model):
+    """What a wait that goes on tells of itself, for the one that goes on where its worker dies."""
+
+    ordeals: Ordeals
+
+
 class Sight(Model):
     """What a wait saw."""
 
     observation: Observation | None
     """None if the cluster could not be read yet."""
-    ordeals: dict[int, Ordeal] = Field(default={})
+    ordeals: Ordeals = Field(default={})
     """Groups that are being started, by ordinal."""
     record: str = ""
     """The user's settings as they are written on the target, opaque; empty if there are none."""

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 
-from pydantic import TypeAdapter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from rollwright.activities.estimating import Estimator
-from rollwright.activities.messages import Sight, WaitReadiness
+from rollwright.activities.messages import Heard, Sight, WaitReadiness
 from rollwright.cluster.errors import TemporaryError
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LiveTarget
@@ -50,7 +49,7 @@ class Waiter:
         stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
         try:
             while not following.done():
-                activity.heartbeat(self._ordeals)
+                activity.heartbeat(Heard(ordeals=self._ordeals))
                 await asyncio.wait(
                     [following, stopping], timeout=_LOOK_EVERY_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -103,7 +102,7 @@ class Waiter:
     def _sight(self, seen: Observation | None, trouble: str = "") -> Sight:
         return Sight(
             observation=seen,
-            ordeals=dict(self._ordeals),
+            ordeals=self._ordeals,
             record=self._record,
             available_min=self._available_min,
             trouble=trouble,
@@ -181,7 +180,7 @@ def _ordeals_so_far(request: WaitReadiness) -> Mapping[int, Ordeal]:
     heard = activity.info().heartbeat_details
     if not heard:
         return request.ordeals
-    return TypeAdapter(dict[int, Ordeal]).validate_python(heard[0])
+    return Heard.model_validate(heard[0]).ordeals
 
 
 def _judged(seen: Observation, ordeals: Mapping[int, Ordeal], strategy: Strategy, moment: float) -> Observation:

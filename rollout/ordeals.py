@@ -5,13 +5,17 @@ can't be read off its pods alone: it is carried from one look to the next. Times
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator, PlainSerializer
 
 from rollwright.rollout.observation import Cause, Group
 from rollwright.rollout.spec import Model, Strategy
 
 _LOOP = 3
 """So many leaders that nobody has asked for are a crash loop."""
+_ENOUGH = 8
+"""Of a uid: what comes after it tells no more pods of one group apart."""
 _LEAST_CALM_SECONDS = 60.0
 """If one lasts so long, and for the strategy's failureGrace, it is none: nodes are drained while models load."""
 
@@ -23,7 +27,7 @@ class Ordeal(Model):
     failing_since: float | None = None
     """Since when it shows what doesn't heal by waiting."""
     leader: str
-    """The uid of its leader pod; empty while there is none."""
+    """The beginning of the uid of its leader pod; empty while there is none."""
     leaders: int = 1
     """Leader pods it has had, without one of them lasting."""
     leader_since: float | None = None
@@ -40,6 +44,40 @@ class Ordeal(Model):
         if now - self.since >= strategy.progress_deadline:
             return f"not ready {in_words(strategy.progress_deadline)} after its start"
         return ""
+
+
+_TIMES = ("leader_since", "failing_since", "unplaced_since", "ready_since")
+
+
+def _pack(ordeals: Mapping[int, Ordeal]) -> dict[str, Any]:
+    """A word a group, as all of them are in a workflow's history with each look: `ORDINAL:LEADER:SINCE:LEADERS:...`.
+
+    Times are tenths of a second from the first start on; what isn't known is left out.
+    """
+    first = min((ordeal.since for ordeal in ordeals.values()), default=0.0)
+    return {"first": first, "groups": " ".join(_word(ordinal, ordeal, first) for ordinal, ordeal in ordeals.items())}
+
+
+def _word(ordinal: int, ordeal: Ordeal, first: float) -> str:
+    times = ("" if at is None else str(round(10 * (at - first))) for at in (getattr(ordeal, name) for name in _TIMES))
+    since, leaders = round(10 * (ordeal.since - first)), "" if ordeal.leaders == 1 else str(ordeal.leaders)
+    return ":".join([str(ordinal), ordeal.leader[:_ENOUGH], str(since), leaders, *times]).rstrip(":")
+
+
+def _unpack(packed: object) -> object:
+    if not isinstance(packed, dict) or not isinstance(packed.get("groups"), str):
+        return packed
+    return dict(_read(word, packed["first"]) for word in packed["groups"].split())
+
+
+def _read(word: str, first: float) -> tuple[int, Ordeal]:
+    ordinal, leader, since, leaders, *times = [*word.split(":"), *[""] * 5][:8]
+    known = {name: first + int(at) / 10 for name, at in zip(_TIMES, times, strict=True) if at}
+    return int(ordinal), Ordeal(since=first + int(since) / 10, leader=leader, leaders=int(leaders or 1), **known)
+
+
+Ordeals = Annotated[Mapping[int, Ordeal], BeforeValidator(_unpack), PlainSerializer(_pack)]
+"""By ordinal."""
 
 
 class Start(NamedTuple):
@@ -90,9 +128,10 @@ def placed_surge(
 
 
 def _follow(ordeal: Ordeal | None, start: Start, now: float, calm_seconds: float) -> Ordeal:
+    leader = start.leader[:_ENOUGH]
     if ordeal is None:
-        ordeal = Ordeal(since=now, leader=start.leader)
-    another = bool(ordeal.leader) and start.leader not in ("", ordeal.leader)
+        ordeal = Ordeal(since=now, leader=leader)
+    another = bool(ordeal.leader) and leader not in ("", ordeal.leader[:_ENOUGH])
     leader_since = now if another or ordeal.leader_since is None else ordeal.leader_since
     leaders = 1 if now - leader_since >= calm_seconds else ordeal.leaders + another
     failing = not start.cause.heals or leaders >= _LOOP
@@ -101,7 +140,7 @@ def _follow(ordeal: Ordeal | None, start: Start, now: float, calm_seconds: float
         since=ordeal.since,
         failing_since=since if failing else None,
         unplaced_since=None if start.placed else ordeal.unplaced_since or now,
-        leader=start.leader or ordeal.leader,
+        leader=leader or ordeal.leader,
         leaders=leaders,
         leader_since=leader_since,
     )

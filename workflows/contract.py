@@ -9,7 +9,7 @@ from rollwright.activities.messages import Side
 from rollwright.rollout.aim import Course
 from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.ordeals import Ordeal
+from rollwright.rollout.ordeals import Ordeals
 from rollwright.rollout.spec import Change, Input, Model, RolloutSpec, Strategy, SurgeBy
 from rollwright.rollout.stages import Stage
 from rollwright.rollout.timing import Cost
@@ -197,7 +197,7 @@ class RolloutState(Model):
     settle: Side | None = None
     """Whose version holds, where somebody else has changed the target: to be carried out."""
     observation: Observation | None = None
-    ordeals: dict[int, Ordeal] = Field(default={})
+    ordeals: Ordeals = Field(default={})
     record: str = ""
     """The user's settings as last read on the target."""
     stages: tuple[Stage, ...] = ()

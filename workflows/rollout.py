@@ -33,6 +33,8 @@ with workflow.unsafe.imports_passed_through():
     )
 
 _EVENTS_A_RUN = 1000
+_BYTES_A_RUN = 4_000_000
+"""Of a history: each look at thousands of groups takes tens of kilobytes. The server ends runs of 50 MB."""
 # A wait that returns only to show something costs events, so later rows come at most once a minute.
 _FIRST_STAGES = 40
 _SHOW_FIRST_AFTER_SECONDS = 0.5
@@ -98,7 +100,7 @@ class RolloutWorkflow(Changing):
 
     async def _begin_anew_if_long(self) -> None:
         to_be_answered = self._pending is not None and self._failures == 0
-        if workflow.info().get_current_history_length() > _EVENTS_A_RUN and not to_be_answered:
+        if _is_long(workflow.info()) and not to_be_answered:
             self._begins_anew = True
             await workflow.wait_condition(workflow.all_handlers_finished)
             state = self._state.model_copy(update={"phase": self._phase})
@@ -363,3 +365,7 @@ class RolloutWorkflow(Changing):
         self._turn_down("the rollout has ended; start another one")
         self._remember(reason=reason)
         self._enter(phase)
+
+
+def _is_long(run: workflow.Info) -> bool:
+    return run.get_current_history_length() > _EVENTS_A_RUN or run.get_current_history_size() > _BYTES_A_RUN

@@ -2,8 +2,11 @@
 
 from typing import NamedTuple
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
+from rollwright.activities.messages import Heard
 from rollwright.rollout.observation import Cause, Group
 from rollwright.rollout.ordeals import Ordeal, Start, follow, in_words, placed_surge
 from rollwright.rollout.spec import Strategy
@@ -168,3 +171,49 @@ def test_a_group_that_loses_its_node_again_and_again_while_it_loads_is_no_crash_
     assert why(*drained, (1799.0, "c", Cause.UNREADY), at=1799) == ""
     assert why(*drained, (1800.0, "c", Cause.UNREADY), at=1800) == ""
     assert why(*drained, (1800.0, "c", Cause.UNREADY), (2500.0, "c", Cause.UNREADY), at=2500) == ""
+
+
+times = st.floats(0, 1e6).map(lambda seconds: round(seconds, 1))
+maybe = st.none() | times
+ordeals = st.dictionaries(
+    st.integers(0, 3000),
+    st.builds(
+        Ordeal,
+        since=times,
+        failing_since=maybe,
+        leader=st.sampled_from(["", "0a1b2c3d"]),
+        leaders=st.integers(1, 9),
+        leader_since=maybe,
+        unplaced_since=maybe,
+        ready_since=maybe,
+    ),
+    max_size=5,
+)
+
+
+@hypothesis.given(ordeals)
+def test_what_is_known_comes_back_from_a_history_to_the_tenth_of_a_second(known: dict[int, Ordeal]) -> None:
+    heard = Heard.model_validate_json(Heard(ordeals=known).model_dump_json()).ordeals
+    assert heard.keys() == known.keys()
+    for ordinal, ordeal in known.items():
+        assert heard[ordinal].model_dump() == pytest.approx(ordeal.model_dump())
+
+
+def test_two_thousand_starts_take_little_room_in_a_history() -> None:
+    starts = [Start(ordinal, f"{ordinal:08x}-0000-4000-8000-000000000000", Cause.STARTING) for ordinal in range(2000)]
+    known = follow({}, [], starts, 1_800_000_000.0, STRATEGY)
+    assert len(Heard(ordeals=known).model_dump_json()) < 40_000
+
+
+def test_the_words_of_earlier_versions_are_read() -> None:
+    before = {"ordeals": {"3": {"since": 5.0, "leader": "0a1b2c3d-0000", "leaders": 2, "readySince": 7.5}}}
+    assert Heard.model_validate(before).ordeals == {
+        3: Ordeal(since=5.0, leader="0a1b2c3d-0000", leaders=2, ready_since=7.5)
+    }
+
+
+def test_a_leader_is_the_same_by_its_whole_uid_as_by_the_part_that_is_kept() -> None:
+    uid = "0a1b2c3d-0000-4000-8000-000000000000"
+    known = follow({3: Ordeal(since=0.0, leader=uid)}, [], [Start(3, uid, Cause.STARTING)], 1.0, STRATEGY)
+    known = follow(known, [], [Start(3, uid, Cause.STARTING)], 2.0, STRATEGY)
+    assert known[3].leaders == 1

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from itertools import groupby
+from unittest.mock import patch
 
 import pytest
 from temporalio.client import WorkflowFailureError
@@ -37,6 +38,15 @@ async def test_a_rollout_of_hours_completes_and_tells_how_it_went(server: Workfl
         (0, 4), (4, 6), (2, 6), (1, 6), (0, 6), (0, 5), (0, 4),
     ]  # fmt: skip
     assert hours(result) >= 3  # six groups, half an hour one after another
+
+
+async def test_a_history_that_grows_large_is_begun_anew(server: WorkflowEnvironment) -> None:
+    """Though it has few events: looks at thousands of groups are large."""
+    with patch("rollwright.workflows.rollout._BYTES_A_RUN", 20_000):
+        async with rollout(server, FakeCluster(World(4)), sandboxed=False) as handle:
+            assert (await handle.result()).phase is Phase.COMPLETED
+            last = await handle.describe()
+    assert last.run_id != handle.first_execution_run_id
 
 
 async def test_it_tells_when_it_ends_and_what_it_has_cost(server: WorkflowEnvironment) -> None:
