@@ -22,6 +22,9 @@ from rollwright.rollout.spec import Strategy
 
 _LOOK_EVERY_SECONDS = 1.0
 """Also without a change: blips end and heartbeats are due."""
+_REST = 3
+"""So many times as long as a look took is rested before the next: with thousands of groups it takes a while, and a
+worker has others to look after."""
 _PATIENCE_SECONDS = 5.0
 """How long trouble, or a write that isn't taken up, may last before people are told."""
 _MOVING_ON = "this worker is shutting down, another one goes on"
@@ -78,9 +81,11 @@ class Waiter:
     async def _look_at_every(self, changed: asyncio.Event) -> Sight:
         while True:
             changed.clear()
+            began = time.monotonic()
             if sight := await self._look():
                 return sight
             self._trouble = ""
+            await asyncio.sleep(_REST * (time.monotonic() - began))
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), _LOOK_EVERY_SECONDS)
 

@@ -260,7 +260,7 @@ async def _arrival(target: LiveTarget, partition: int) -> Snapshot | None:
 
     The watches tell when to look; what they show is read anew, as leaders are deleted on it.
     """
-    async with target.changes() as changed:
+    async with target.changes(of_pods=False) as changed:
         with suppress(TimeoutError):
             async with asyncio.timeout(_ARRIVAL_SECONDS):
                 while True:

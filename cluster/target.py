@@ -103,11 +103,11 @@ class LiveTarget:
         return self._snapshot(item, parts, self._last_record(item))
 
     @asynccontextmanager
-    async def changes(self) -> AsyncIterator[asyncio.Event]:
-        """An event that is set whenever something of the target changes."""
-        changed = asyncio.Event()
+    async def changes(self, *, of_pods: bool = True) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever something of the target changes; there are by far the most changes of pods."""
+        changed, kinds = asyncio.Event(), (self._snapshot.OBJECT.RESOURCE, *self._snapshot.PARTS)
         with ExitStack() as stack:
-            for kind in (self._snapshot.OBJECT.RESOURCE, *self._snapshot.PARTS):
+            for kind in (kind for kind in kinds if of_pods or kind != PODS):
                 watch = await self._watch(kind)
                 stack.enter_context(watch.waking(self._target.name, changed))
             yield changed

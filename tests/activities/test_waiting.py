@@ -54,7 +54,7 @@ class FakeTarget(LiveTarget):
         self._changed.set()
 
     @asynccontextmanager
-    async def changes(self) -> AsyncIterator[asyncio.Event]:
+    async def changes(self, *, of_pods: bool = True) -> AsyncIterator[asyncio.Event]:
         self._now()
         yield self._changed
 
