@@ -32,9 +32,13 @@ class Reactions:
         for target in listing["items"]:
             self._take(target)
         self.listed.set()
-        async for event in self._api.watch(self._kind.api, namespace, "", listing["metadata"]["resourceVersion"]):
-            if event["type"] in ("ADDED", "MODIFIED"):
-                self._take(event["object"])
+        version = listing["metadata"]["resourceVersion"]
+        while True:  # as the witness does
+            async for event in self._api.watch(self._kind.api, namespace, "", version):
+                assert event["type"] != "ERROR", event
+                if event["type"] in ("ADDED", "MODIFIED"):
+                    self._take(event["object"])
+                version = event["object"]["metadata"]["resourceVersion"]
 
     def _take(self, target: Manifest) -> None:
         name, asked = target["metadata"]["name"], _asked(self._kind, target)
