@@ -23,6 +23,7 @@ from rollwright.cluster.errors import UnconfiguredError, UnreachableError, trans
 Manifest = dict[str, Any]
 _log = logging.getLogger(__name__)
 _REQUEST_SECONDS = 10.0
+_PAGE = 250
 _SILENCE_SECONDS = 150.0  # bookmarks come every minute or so
 _CONTENT = {"PATCH": "application/json-patch+json", "POST": "application/yaml"}
 _NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -66,9 +67,17 @@ class Api:
         return await self._json("GET", kind, namespace, name, verb="get")
 
     async def list_all(self, kind: Kind, namespace: str, selector: str = "") -> Manifest:
-        """Read all objects that a label selector matches, up to date."""
-        query = [("labelSelector", selector)] if selector else []
-        return await self._json("GET", kind, namespace, verb="list", query=query)
+        """Read all objects that a label selector matches, as they were at one moment, not long ago.
+
+        Page by page, each a request: read at once, thousands of pods would keep everything else from being done.
+        """
+        query = [("limit", str(_PAGE)), *([("labelSelector", selector)] if selector else [])]
+        listing = await self._json("GET", kind, namespace, verb="list", query=query)
+        items = listing["items"]
+        while more := listing["metadata"].get("continue"):
+            listing = await self._json("GET", kind, namespace, verb="list", query=[*query, ("continue", more)])
+            items += listing["items"]
+        return {**listing, "items": items}
 
     async def create(self, kind: Kind, namespace: str, body: Manifest) -> Manifest:
         """Create an object.

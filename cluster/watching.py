@@ -1,25 +1,29 @@
 """One watch a kind and namespace, shared by all rollouts of a worker.
 
 Not the client's own informer: that one blocks a thread a watch and turns every event into models. Here an event is a
-dictionary, and whoever waits is woken. Watches wake, and show the pods;
-what else is decided on is read anew.
+dictionary, of which only what is read is kept, and whoever waits is woken. Watches wake, and show the pods; what else
+is decided on is read anew.
 """
 
 import asyncio
 import logging
 import math
+import random
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
+from typing import TypeVar
 
 from rollwright.cluster import names
 from rollwright.cluster.api import LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Kind, Manifest
 from rollwright.cluster.doubt import may_hide_groups_gone, pacing_of
 from rollwright.cluster.errors import ClusterError, UnreachableError
+from rollwright.cluster.pruning import pruned
 
 _log = logging.getLogger(__name__)
+_Member = TypeVar("_Member")
 _FIRST_RETRY_SECONDS = 0.2
 _LAST_RETRY_SECONDS = 5.0
 _LIVELY_SECONDS = 2.0
@@ -81,7 +85,7 @@ class SharedWatch:
         try:
             yield
         finally:
-            self._waiting[owner].discard(event)
+            _discard(self._waiting, owner, event)
 
     async def run(self) -> None:
         """Keep the copy up to date until cancelled, through every outage."""
@@ -102,8 +106,9 @@ class SharedWatch:
             self._tried.set()
             if time.monotonic() - followed_since > _LAST_RETRY_SECONDS:
                 pause = _FIRST_RETRY_SECONDS  # all was well meanwhile: this is another outage
-            _log.warning("watch of %s in %s broke off, again in %.1f s: %s", *self._where, pause, why)
-            await asyncio.sleep(pause)
+            _log.warning("watch of %s in %s broke off, again within %.1f s: %s", *self._where, pause, why)
+            # All watches of all workers may have broken off together.
+            await asyncio.sleep(random.uniform(0.5, 1) * pause)  # noqa: S311 - no secret
             pause = min(2 * pause, _LAST_RETRY_SECONDS)
 
     @property
@@ -142,8 +147,8 @@ class SharedWatch:
             if time.monotonic() - began < _FIRST_RETRY_SECONDS:
                 await asyncio.sleep(_FIRST_RETRY_SECONDS)  # something between ends every stream at once
 
-    def _keep(self, item: Manifest) -> None:
-        item["metadata"].pop("managedFields", None)
+    def _keep(self, whole: Manifest) -> None:
+        item = pruned(self._kind, whole)
         if self._kind == STATEFUL_SETS and may_hide_groups_gone(self._objects.get(item["metadata"]["name"]), item):
             self._raise_doubt(item)
         self._objects[item["metadata"]["name"]] = item
@@ -154,7 +159,7 @@ class SharedWatch:
         name = item["metadata"]["name"]
         self._objects.pop(name, None)
         self._doubts.pop(name, None)
-        self._by_owner[self._owner(item)].discard(name)
+        _discard(self._by_owner, self._owner(item), name)
         self._wake(item)
 
     def _raise_doubt(self, item: Manifest) -> None:
@@ -178,6 +183,13 @@ class SharedWatch:
     def _wake(self, item: Manifest) -> None:
         for event in self._waiting.get(self._owner(item), ()):
             event.set()
+
+
+def _discard(sets: dict[str, set[_Member]], name: str, member: _Member) -> None:
+    """Take a member out of one of the sets by name, and with the last of them the set."""
+    sets[name].discard(member)
+    if not sets[name]:
+        del sets[name]
 
 
 def _versions(items: Iterable[Manifest]) -> dict[str, str]:

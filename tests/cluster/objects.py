@@ -1,9 +1,12 @@
 """Objects as the API server returns them, as far as the cluster package reads them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rollwright.cluster import names
+from rollwright.cluster.api import PODS
 from rollwright.cluster.leaderworkerset import LeaderWorkerSet
+from rollwright.cluster.pruning import pruned
 
 Json = dict[str, Any]
 
@@ -11,6 +14,11 @@ NAME = "llm"
 TEMPLATE: Json = {
     "leaderWorkerTemplate": {"size": 1, "workerTemplate": {"spec": {"containers": [{"name": "model", "image": "m:1"}]}}}
 }
+
+
+def as_watched(pods: Sequence[Json]) -> list[Json]:
+    """Pods as a shared watch keeps them: what isn't read of them is gone."""
+    return [pruned(PODS, pod) for pod in pods]
 
 
 def lws(

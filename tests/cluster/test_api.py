@@ -106,6 +106,20 @@ async def test_what_a_proxy_does_not_find_is_not_missing() -> None:
             await api.get(PODS, "default", "a")
 
 
+async def test_a_list_of_several_pages_is_one_list() -> None:
+    pages = [
+        {"metadata": {"resourceVersion": "7", "continue": "after a"}, "items": ["a"]},
+        {"metadata": {"resourceVersion": "7"}, "items": ["b"]},
+    ]
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        await saying(json.dumps(pages.pop(0)))(writer)
+
+    async with server(answer) as api:
+        assert await api.list_all(PODS, "default") == {"metadata": {"resourceVersion": "7"}, "items": ["a", "b"]}
+        assert api.requests == {"list pods": 2}
+
+
 async def test_a_kind_the_cluster_does_not_have_is_missing() -> None:
     async with server(saying("404 page not found\n", status="404 Not Found")) as api:
         with pytest.raises(MissingError):

@@ -6,7 +6,7 @@ import pytest
 
 from rollwright.cluster.causes import Unreadiness, unreadiness_of
 from rollwright.rollout.observation import Cause
-from tests.cluster.objects import Json, pod
+from tests.cluster.objects import Json, as_watched, pod
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 UNREADY = "containers with unready status: [model]"
@@ -77,7 +77,8 @@ def of(status: Json, *, leaving: Json | None = None, spec: Json | None = None) -
     one = pod(0, status=status)
     one["metadata"].update(leaving or {})
     one["spec"].update({"nodeName": "gpu-03"} | (spec or {}))
-    return unreadiness_of(one, NOON)
+    (kept,) = as_watched([one])
+    return unreadiness_of(kept, NOON)
 
 
 INITIALIZING = with_conditions(

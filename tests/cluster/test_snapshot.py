@@ -12,7 +12,7 @@ from rollwright.cluster.templates import digest, kept_name
 from rollwright.rollout.observation import Cause, Observation
 from rollwright.rollout.ordeals import Start
 from rollwright.rollout.spec import SurgeBy
-from tests.cluster.objects import TEMPLATE, Json, leader_set, lws, pod, worker_set
+from tests.cluster.objects import TEMPLATE, Json, as_watched, leader_set, lws, pod, worker_set
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RECORD = Record(replicas=4, groups=6, max_unavailable=2, max_surge=1, partition=0)
@@ -30,7 +30,7 @@ NOWHERE: Json = {
 
 
 def snapshot(target: LeaderWorkerSet, leaders: Json | None, *pods: Json) -> LeaderWorkerSetSnapshot:
-    return LeaderWorkerSetSnapshot(target, {STATEFUL_SETS: [leaders] if leaders else [], PODS: pods})
+    return LeaderWorkerSetSnapshot(target, {STATEFUL_SETS: [leaders] if leaders else [], PODS: as_watched(pods)})
 
 
 def observe(target: LeaderWorkerSet, leaders: Json, *pods: Json) -> Observation:

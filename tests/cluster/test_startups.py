@@ -8,7 +8,7 @@ from rollwright.cluster import names, startups
 from rollwright.cluster.api import PODS, STATEFUL_SETS
 from rollwright.cluster.leaderworkerset import LeaderWorkerSetSnapshot
 from rollwright.rollout.startups import StartUps
-from tests.cluster.objects import Json, leader_set, lws, pod, worker_set
+from tests.cluster.objects import Json, as_watched, leader_set, lws, pod, worker_set
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -20,7 +20,9 @@ def ready(at: str) -> Json:
 def told(*pods: Json, replicas: int = 4, partition: int = 0, digest: str | None = None) -> StartUps:
     """What the pods tell of the groups of a target; of another template than its own by a `digest`."""
     sets = [leader_set(replicas, partition=partition), *(worker_set(i, revision="new") for i in range(replicas))]
-    snapshot = LeaderWorkerSetSnapshot(lws(replicas, partition=partition), {STATEFUL_SETS: sets, PODS: pods})
+    snapshot = LeaderWorkerSetSnapshot(
+        lws(replicas, partition=partition), {STATEFUL_SETS: sets, PODS: as_watched(pods)}
+    )
     return snapshot.start_ups(snapshot.observe(digest, 30, NOON), NOON)
 
 

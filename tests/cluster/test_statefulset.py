@@ -12,6 +12,7 @@ from rollwright.cluster.statefulset import StatefulSet, StatefulSetSnapshot
 from rollwright.cluster.templates import kept_name, render
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.spec import Change, Strategy
+from tests.cluster.objects import as_watched
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TEMPLATE = {"spec": {"containers": [{"name": "model", "image": "m:1"}]}}
@@ -61,7 +62,7 @@ def pod(
 
 
 def read(item: StatefulSet, *pods: Json) -> StatefulSetSnapshot:
-    return StatefulSetSnapshot(item, {PODS: pods})
+    return StatefulSetSnapshot(item, {PODS: as_watched(pods)})
 
 
 def observe(item: StatefulSet, *pods: Json) -> Observation:
