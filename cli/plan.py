@@ -142,9 +142,12 @@ def _forecast(strategy: Strategy, ahead: Outlook, gpus: int) -> Forecast:
 
 def gpus_of_manifest(spec: RolloutSpec) -> int:
     """Accelerators of a group, by what is written; 0 if no manifest says it."""
-    template = (spec.change.manifest or {}).get("spec")
+    if not spec.change.manifest:
+        return 0
+    from rollwright.cluster.kinds import SNAPSHOTS  # noqa: PLC0415 - as above
+
     try:
-        return gpus_of_group(template) if isinstance(template, dict) else 0
+        return gpus_of_group(SNAPSHOTS[spec.target.kind].OBJECT.pods_of_group(spec.change.manifest["spec"]))
     except (AttributeError, KeyError, TypeError, ValueError):
         return 0  # what is wrong with it the cluster tells, with the field
 
