@@ -22,7 +22,7 @@ START_UP_SECONDS = 600
 """How long every group is taken to load; only that all take equally long shows in the table."""
 SETTLE_SECONDS = 1
 """From a write until the controllers act on it: far less than a start-up, so that each step has its own row."""
-MOST_REPLICAS = 1000
+MOST_REPLICAS = 2000
 """More than any set of groups has; the plan of more would take minutes."""
 
 
