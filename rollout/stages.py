@@ -1,8 +1,11 @@
 """The stage table: how a rollout went, a row for every change worth seeing, as in the LWS documentation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from itertools import pairwise
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Verdict, Wait
@@ -23,14 +26,28 @@ class Mark(StrEnum):
     """Released or being started."""
 
 
+_BY_LETTER = {mark[0]: mark for mark in Mark}
+
+
+def _from_letters(groups: object) -> object:
+    return tuple(_BY_LETTER.get(letter, letter) for letter in groups) if isinstance(groups, str) else groups
+
+
 class Stage(Model):
     """One row: the partition and the groups asked for after the step taken in it, if any."""
 
     stage: int
     partition: int
     replicas: int
-    groups: tuple[Mark, ...]
+    groups: Annotated[tuple[Mark, ...], BeforeValidator(_from_letters)]
     note: str = ""
+
+
+def in_letters(stages: Iterable[Stage]) -> list[dict[str, Any]]:
+    """The rows as a workflow's history keeps them, with a letter a group; they can be read back."""
+    return [
+        stage.model_dump(exclude={"groups"}) | {"groups": "".join(mark[0] for mark in stage.groups)} for stage in stages
+    ]
 
 
 def first_stage(observation: Observation) -> Stage:

@@ -1,8 +1,9 @@
 """What goes in and out of a rollout's workflow: for its callers, who need no workflow code."""
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer
 from temporalio.common import SearchAttributeKey
 
 from rollwright.activities.messages import Side
@@ -11,7 +12,7 @@ from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeals
 from rollwright.rollout.spec import Change, Input, Model, RolloutSpec, Strategy, SurgeBy
-from rollwright.rollout.stages import Stage
+from rollwright.rollout.stages import Stage, in_letters
 from rollwright.rollout.timing import Cost
 
 WORKFLOW_TYPE = "Rollout"
@@ -200,7 +201,7 @@ class RolloutState(Model):
     ordeals: Ordeals = Field(default={})
     record: str = ""
     """The user's settings as last read on the target."""
-    stages: tuple[Stage, ...] = ()
+    stages: Annotated[tuple[Stage, ...], PlainSerializer(in_letters)] = ()
     steps: int = 0
     phase: Phase | None = None
     """As it was shown when the history was begun anew; None: as people have steered it."""

@@ -4,7 +4,7 @@ from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Step, Wait, plan
 from rollwright.rollout.simulator import simulate_stages
 from rollwright.rollout.spec import GatedStep, Reclaim, Strategy
-from rollwright.rollout.stages import Stage, extend, first_stage
+from rollwright.rollout.stages import Stage, extend, first_stage, in_letters
 
 MARKS = {"✅": "updated", "❎": "outdated", "⏳": "rolling"}
 
@@ -132,3 +132,11 @@ def test_a_plan_shows_where_its_gates_wait() -> None:
     gates = [(row.note, row.partition) for row in rows if row.note.startswith("Gate")]
     assert gates == [("Gate 1 waits", 3), ("Gate 2 waits", 2)]
     assert rows[-1].note == "Rolling update completed"
+
+
+def test_rows_are_kept_with_a_letter_a_group_and_read_back_as_they_were() -> None:
+    rows = tuple(simulate_stages(Strategy(max_unavailable=2, max_surge=1), 4, lambda _ordinal: 1.0))
+    kept = in_letters(rows)
+    assert kept[1]["groups"] == "oooor"
+    assert tuple(Stage.model_validate(row) for row in kept) == rows
+    assert tuple(Stage.model_validate(row.model_dump(mode="json")) for row in rows) == rows
