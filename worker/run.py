@@ -36,8 +36,8 @@ def make_worker(client: Client, api: Api, watches: Watches, task_queue: str) -> 
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=_MOST_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
-        max_heartbeat_throttle_interval=timedelta(seconds=1),
-        default_heartbeat_throttle_interval=timedelta(seconds=1),
+        max_heartbeat_throttle_interval=timedelta(seconds=2),
+        default_heartbeat_throttle_interval=timedelta(seconds=2),
         graceful_shutdown_timeout=LONGEST_MUTATION,
     )
 
