@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tests.bench import pacing
 from tests.bench.makespan import measure_makespan, measure_stragglers
 from tests.bench.scale import measure_cost, measure_fleet, measure_growth, measure_reaction
 from tests.bench.site import report
@@ -20,9 +21,18 @@ from tests.bench.steering import measure_steering
 
 Part = Callable[[], Awaitable[dict[str, Any]]]
 
+_PACING_CASES = 2000
+
+
+async def measure_pacing() -> dict[str, Any]:
+    """Ordered against eager in virtual time, over many budgets and start-up times: a cluster could play few of them."""
+    return pacing.compare(_PACING_CASES, seed=1)
+
+
 PARTS: dict[str, Part] = {
     "stragglers": measure_stragglers,
     "makespan": measure_makespan,
+    "pacing": measure_pacing,
     "reaction": measure_reaction,
     "cost": measure_cost,
     "growth": measure_growth,
@@ -37,7 +47,7 @@ async def measure(names: list[str]) -> dict[str, Any]:
     for name in names:
         began, (load, *_) = time.perf_counter(), os.getloadavg()
         report(f"{name}: the load before it is {load:.1f} on {os.cpu_count()} cores")
-        found[name] = await PARTS[name]()
+        found[name] = {"load_before": round(load, 1), **await PARTS[name]()}
         report(f"{name}: measured in {time.perf_counter() - began:.0f} s")
     return found
 

@@ -9,12 +9,18 @@ from tests.bench.reactions import percentiles
 from tests.bench.site import report, site
 
 _EIGHT = Case(
-    "8 groups that start at different speeds, so that each readiness allows a step",
+    "8 groups that take 1 to 4.4 s to start, each another time, so that each readiness allows a step",
     8,
     2,
     1,
     {ordinal: 1.0 + 0.43 * (ordinal * 7 % 9) for ordinal in range(9)},
 )
+_RARELY = {
+    50: Case("30 to 90 s of start-up, drawn", 8, 2, 1, drawn="30s-90s"),
+    200: Case("60 to 180 s of start-up, drawn", 8, 2, 1, drawn="60s-180s"),
+}
+"""By how many at once: so few groups get ready a second that two cores can play the cluster, and wait for nobody."""
+_ALONE = 5
 _SIZES = (10, 100, 1000, 2000)
 
 
@@ -24,13 +30,16 @@ def _drawn(replicas: int) -> Case:
 
 async def measure_reaction() -> dict[str, Any]:
     """From a readiness to the write it allows, with 1, 50 and 200 rollouts at once."""
-    found = {}
     async with site("reaction") as here:
         await here.start_worker()
-        for count in (1, 50, 200):
+        async with here.namespace("alone") as witness:
+            fleets = [await roll_out(here, witness, LWS, _EIGHT, 1, prefix=f"t{turn}") for turn in range(_ALONE)]
+        reactions = [found for fleet in fleets for found in fleet.reactions]
+        found = {"1": {"case": _EIGHT.name, **percentiles(reactions)}}
+        for count, case in _RARELY.items():
             async with here.namespace(f"at-once-{count}") as witness:
-                fleet = await roll_out(here, witness, LWS, _EIGHT, count)
-            found[str(count)] = {**percentiles(fleet.reactions), **fleet.told()}
+                fleet = await roll_out(here, witness, LWS, case, count)
+            found[str(count)] = {"case": case.name, **percentiles(fleet.reactions), **fleet.told()}
     return {"ready_to_patch_ms_by_rollouts_at_once": found}
 
 

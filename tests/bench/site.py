@@ -87,14 +87,15 @@ class Site:
     cleanup: AsyncExitStack
     workers: list[MeasuredWorker] = field(default_factory=list)
 
-    async def start_worker(self) -> MeasuredWorker:
+    async def start_worker(self, *options: str) -> MeasuredWorker:
         """Start one that lasts as long as the site. BENCH_PROFILE=FILE runs it under cProfile."""
         profile = os.environ.get("BENCH_PROFILE")
         log = self.folder / f"worker-{len(self.workers)}.log"
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.bench.worker", QUEUE, str(self.cluster.kubeconfig)),
-                *([profile] if profile else []),
+                *((f"--profile={profile}",) if profile else ()),
+                *options,
                 env={**os.environ, "TEMPORAL_ADDRESS": self.server.address},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,

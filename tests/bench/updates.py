@@ -10,7 +10,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from rollwright.rollout.spec import Change, Pacing, RolloutSpec, Target
+from rollwright.rollout.spec import Pacing, RolloutSpec, Target
 from rollwright.workflows.contract import (
     PHASE_ATTRIBUTE,
     TARGET_ATTRIBUTE,
@@ -19,7 +19,7 @@ from rollwright.workflows.contract import (
     RolloutInput,
     RolloutStatus,
 )
-from tests.bench.case import NEW, Case, TargetKind
+from tests.bench.case import Case, TargetKind
 from tests.bench.site import QUEUE, Site
 from tests.bench.witness import Seen, Witness
 
@@ -61,7 +61,7 @@ async def update_natively(site: Site, witness: Witness, kind: TargetKind, name: 
     seen = await create(site, witness, kind, name, case, native=True)
     seen.begin()
     began = time.perf_counter()
-    await site.api.patch(kind.api, witness.namespace, name, kind.update)
+    await site.api.patch(kind.api, witness.namespace, name, kind.update(case))
     await witness.until(lambda: seen.is_updated(case.replicas), DEADLINE_SECONDS)
     return Update(seen.last - began, seen.fewest, seen.most)
 
@@ -85,7 +85,7 @@ async def start(
 ) -> Handle:
     """Start a rollout as the command line does."""
     target = Target.model_validate({"kind": kind.name, "namespace": witness.namespace, "name": name})
-    spec = RolloutSpec(target=target, change=Change(images={"model": NEW}), strategy=case.strategy(pacing))
+    spec = RolloutSpec(target=target, change=kind.change(case), strategy=case.strategy(pacing))
     attributes = [
         SearchAttributePair(TARGET_ATTRIBUTE, target.workflow_id),
         SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING),
