@@ -4,7 +4,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rollwright.rollout.observation import Observation
@@ -16,6 +16,7 @@ from tests.rollout.test_planner import seen
 from tests.rollout.test_promise import counts
 
 MINUTE = 60.0
+BACKWARDS = Strategy(max_unavailable=0, max_surge=1, steps=(GatedStep(until=2), GatedStep(until=1)))
 
 
 @st.composite
@@ -49,6 +50,9 @@ def started(frames: list[Frame], at: int) -> dict[int, float]:
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(
+    Strategy(max_unavailable=0, max_surge=1, steps=(GatedStep(until=2), GatedStep(until=1))), 2, 0, 0.75, False, False
+)
 @given(budgets(), st.integers(0, 14), st.integers(0, 1000), st.floats(0, 1), st.booleans(), st.booleans())
 def test_it_ends_when_the_simulator_ends_from_every_state_on_the_way_and_costs_as_much(
     strategy: Strategy, replicas: int, seed: int, part: float, alike: bool, in_turn: bool
@@ -62,7 +66,7 @@ def test_it_ends_when_the_simulator_ends_from_every_state_on_the_way_and_costs_a
     settled = [at for at, frame in enumerate(frames) if frame.observation.settled]
     at = settled[int(part * (len(settled) - 1))]
     now, since = frames[at], started(frames, at)
-    gate = sum(frame.gate is not None for frame in frames[:at])
+    gate = max((frame.gate + 1 for frame in frames[:at] if frame.gate is not None), default=0)
     cost = Cost()
     for frame, after in pairwise(frames[at:]):
         cost = cost.plus(frame.observation, after.seconds - frame.seconds)
