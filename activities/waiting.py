@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 
+from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -42,6 +43,7 @@ class Waiter:
         self._record = request.record
         self._estimator = Estimator(request)
         self._began = time.monotonic()
+        self._took = 0.0
         self._trouble = ""
         self._trouble_began = self._began
 
@@ -81,11 +83,11 @@ class Waiter:
     async def _look_at_every(self, changed: asyncio.Event) -> Sight:
         while True:
             changed.clear()
-            began = time.monotonic()
+            self._took = 0.0
             if sight := await self._look():
                 return sight
             self._trouble = ""
-            await asyncio.sleep(_REST * (time.monotonic() - began))
+            await asyncio.sleep(_REST * self._took)
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), _LOOK_EVERY_SECONDS)
 
@@ -116,10 +118,11 @@ class Waiter:
         )
 
     def _observe(self, snapshot: Snapshot) -> Observation:
-        request, moment = self._request, now()
+        request, moment, began = self._request, now(), time.monotonic()
         strategy = request.aim.effective
         target_digest = digest_of_kept(request.template) if request.template else None
         seen = snapshot.observe(target_digest, strategy.unready_grace, moment, request.surge_by)
+        self._took += time.monotonic() - began
         self._record = snapshot.record_text or self._record
         if seen.on_target and seen.settled:
             self._ordeals = follow(
@@ -185,7 +188,10 @@ def _ordeals_so_far(request: WaitReadiness) -> Mapping[int, Ordeal]:
     heard = activity.info().heartbeat_details
     if not heard:
         return request.ordeals
-    return Heard.model_validate(heard[0]).ordeals
+    try:
+        return Heard.model_validate(heard[0]).ordeals
+    except ValidationError:
+        return request.ordeals  # of a worker of an earlier version
 
 
 def _judged(seen: Observation, ordeals: Mapping[int, Ordeal], strategy: Strategy, moment: float) -> Observation:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rollwright.cluster import names, patches
 from rollwright.cluster.api import Api, Manifest
-from rollwright.cluster.errors import MissingError
+from rollwright.cluster.errors import ForbiddenError, MissingError
 from rollwright.cluster.kinds import SNAPSHOTS
 from rollwright.cluster.left import Left, Obstacle, Settings
 from rollwright.cluster.objects import TargetObject
@@ -22,7 +22,16 @@ from rollwright.rollout.spec import Target
 
 async def list_recorded(api: Api, namespace: str) -> list[Target]:
     """The targets with a record, in one namespace or, if that is empty, in all. Raises ClusterError."""
-    return [target for snapshot in SNAPSHOTS.values() for target in await _recorded(api, namespace, snapshot.OBJECT)]
+    found: list[Target] = []
+    forbidden: list[ForbiddenError] = []
+    for snapshot in SNAPSHOTS.values():
+        try:
+            found += await _recorded(api, namespace, snapshot.OBJECT)
+        except ForbiddenError as error:
+            forbidden.append(error)  # somebody may have only targets of other kinds
+    if len(forbidden) == len(SNAPSHOTS):
+        raise forbidden[0]
+    return found
 
 
 async def _recorded(api: Api, namespace: str, kind: type[TargetObject]) -> list[Target]:

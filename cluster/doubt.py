@@ -7,6 +7,7 @@ after any reading. It is otherwise once the partition is raised, the revision ch
 again: what was taken down just before, by the old settings, may still be shown as serving, and would count. Pure.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rollwright.cluster.api import Manifest
@@ -44,3 +45,8 @@ def may_hide_groups_gone(before: Manifest | None, after: Manifest) -> bool:
     was, now = pacing_of(before), pacing_of(after)
     same = (was.uid, was.revision) == (now.uid, now.revision)
     return not same or now.partition > was.partition or now.replicas > was.replicas
+
+
+def gone_and_there(pods: Iterable[Manifest]) -> set[tuple[str, bool]]:
+    """Which pods there are, and whether they are on their way out: all that there may be a doubt about."""
+    return {(pod["metadata"]["uid"], "deletionTimestamp" in pod["metadata"]) for pod in pods}

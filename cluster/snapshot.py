@@ -81,6 +81,20 @@ class Snapshot(ABC):
     def is_placed(self, leader: Manifest, pods: list[Manifest]) -> bool:
         """Whether all pods of a group have nodes."""
 
+    def is_blip(self, pod: Manifest, grace: timedelta, now: datetime) -> bool:
+        """Whether a pod that doesn't serve may in a moment, as it did a moment ago."""
+        return is_blip(pod, grace, now)
+
+    @property
+    def is_in_hand(self) -> bool:
+        """Whether what the partition has released may be replaced by us: the budget was kept when it was lowered."""
+        return True
+
+    @property
+    def min_ready_seconds(self) -> int:
+        """For so long a group must be ready to count."""
+        return 0
+
     @property
     def starts_in_turn(self) -> bool:
         """Whether a group is started only once all below it are ready."""
@@ -184,8 +198,9 @@ class Snapshot(ABC):
         written: int = self.item.replicas
         record, settled = self.record, self.is_settled
         edited = record.edited(self.item) if record else None
-        on_target = target_digest in (None, digest(self.item.template))
-        revision = self.target_revision if on_target else None
+        stands = target_digest in (None, digest(self.item.template))
+        on_target = stands and self.is_in_hand
+        revision = self.target_revision if stands else None
         partition = self.reflected_partition if settled else self.item.settings.partition
         grace = timedelta(seconds=unready_grace_seconds)
         highest = max([self._groups_at_most - 1, *self.leaders])  # some may not have been taken down yet
@@ -236,7 +251,7 @@ class Snapshot(ABC):
 
     def start_ups(self, observation: Observation, now: datetime) -> StartUps:
         """How long groups took to start, and those that do are at it, as observed on this."""
-        return start_ups(self._pods_by_group, observation, now)
+        return start_ups(self._pods_by_group, observation, now, least=self.min_ready_seconds)
 
     def standing_start_ups(self, now: datetime) -> tuple[float, ...]:
         """How long the groups took to start that serve by the template that stands."""
@@ -248,7 +263,7 @@ class Snapshot(ABC):
             ordinal=group.ordinal,
             leader=leader["metadata"]["uid"] if leader else "",
             cause=group.cause or Cause.STARTING,
-            placed=not group.unscheduled,
+            placed=not group.unscheduled or (leader is None and self.starts_in_turn),  # it isn't its turn yet
         )
 
     def _is_unheld(self, record: Record | None, surge_by: SurgeBy) -> bool:
@@ -285,7 +300,7 @@ class Snapshot(ABC):
             terminating=is_terminating(leader),
             reason=unready.words if unready else "",
             cause=unready.cause if unready else None,
-            blip=unready is not None and any(is_blip(pod, grace, now) for pod in pods),
+            blip=unready is not None and any(self.is_blip(pod, grace, now) for pod in pods),
             unscheduled=not self.is_placed(leader, pods),
             misplaced=label(leader, names.CONTROLLER_REVISION) != self._current_revision,
         )

@@ -1,7 +1,7 @@
 """Start-up times, as the pods of a target tell them: nothing needs to be remembered. Pure.
 
 From the creation of the leader until the last pod of the group was ready. A pod that was unready for a moment since
-then tells a later time; the median of the others doesn't mind.
+then tells a later time: such times are left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,18 @@ from rollwright.rollout.startups import MOST_KEPT, StartUps, quantiles
 _MOST_GROUPS = 200
 """So many, evenly spread over the ordinals, stand for any number: reading a time takes longer than all the rest."""
 _FAR = 3.0
+_ENOUGH = 5
+_INCREDIBLE = 6.0
+"""So many times the usual is no straggler any more. What has served for days is taken at less."""
 
 
-def start_ups(pods: Mapping[int, Sequence[Manifest]], seen: Observation, now: datetime) -> StartUps:
-    """What is known by now. `pods`: of each group, by ordinal, of which `seen` is made."""
+def start_ups(
+    pods: Mapping[int, Sequence[Manifest]], seen: Observation, now: datetime, *, least: float = 0.0
+) -> StartUps:
+    """What is known by now. `pods`: of each group, by ordinal, of which `seen` is made.
+
+    `least`: for so many seconds a pod must have been ready to count.
+    """
     if not seen.on_target:
         return StartUps()
     done = [group for group in seen.asked if group.done]
@@ -27,7 +35,7 @@ def start_ups(pods: Mapping[int, Sequence[Manifest]], seen: Observation, now: da
     took = (_seconds(pods.get(group.ordinal, ())) for group in some)
     ages = {group.ordinal: _age(pods.get(group.ordinal, ()), now) for group in seen.asked if _is_starting(group)}
     return StartUps(
-        seconds=tuple(seconds for seconds in took if seconds is not None),
+        seconds=_credible([seconds + least for seconds in took if seconds is not None]),
         ages={ordinal: age for ordinal, age in ages.items() if age is not None},
     )
 
@@ -59,7 +67,15 @@ def standing(told: StartUps) -> tuple[float, ...]:
 
 
 def _is_starting(group: Group) -> bool:
-    return group.updated and not group.ready and not group.terminating
+    return group.updated and not group.ready and not group.terminating and not group.blip
+
+
+def _credible(took: Sequence[float]) -> tuple[float, ...]:
+    """Without those far from usual, once that is known: a pod that was unready for a moment later on tells too much."""
+    if len(took) < _ENOUGH:
+        return tuple(took)
+    usual = sorted(took)[len(took) // 2]
+    return tuple(seconds for seconds in took if seconds <= _INCREDIBLE * usual)
 
 
 def _seconds(pods: Sequence[Manifest]) -> float | None:

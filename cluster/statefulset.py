@@ -29,6 +29,14 @@ class StatefulSet(TargetObject):
     OWN_BUDGET = False
 
     @property
+    def template(self) -> Manifest:
+        """Its pod template, without a creationTimestamp of null, which API servers before 1.34 write into it."""
+        pod = super().template["template"]
+        metadata = {name: value for name, value in pod.get("metadata", {}).items() if value is not None}
+        rest = {name: value for name, value in pod.items() if name != "metadata"}
+        return {"template": {**rest, "metadata": metadata} if metadata else rest}
+
+    @property
     def settings(self) -> Settings:
         """Its partition."""
         return Settings(partition=self._rolling_update.get("partition", 0))
@@ -58,6 +66,8 @@ class StatefulSet(TargetObject):
             raise RefusedError(f"{self}: it belongs to the {owner['kind']} {owner['name']}; roll that out")
         if spec.get("updateStrategy", {}).get("type") == "OnDelete":
             raise RefusedError(f"{self}: its updateStrategy is OnDelete, which knows no partition; set RollingUpdate")
+        if not spec.get("selector", {}).get("matchLabels"):
+            raise RefusedError(f"{self}: its selector has no matchLabels, and might match what is none of its own")
         if spec.get("ordinals", {}).get("start"):
             raise RefusedError(f"{self}: its spec.ordinals.start isn't 0, which isn't supported")
         if spec.get("volumeClaimTemplates") and strategy.max_surge not in (0, "0%") and not strategy.surge_volumes:
@@ -120,11 +130,29 @@ class StatefulSetSnapshot(Snapshot):
         """A pod serves once it has been ready for minReadySeconds."""
         if unready := group_unreadiness(leader, None, pods, now):
             return unready
-        since = condition(leader, "Ready").get("lastTransitionTime")
-        least = timedelta(seconds=self.item.manifest["spec"].get("minReadySeconds", 0))
-        if least and since and now - datetime.fromisoformat(since) < least:
-            return STARTING._replace(words=f"ready, not for {least.seconds} s yet (minReadySeconds)")
+        if self._is_ready_too_short(leader, now):
+            return STARTING._replace(words=f"ready, not for {self.min_ready_seconds} s yet (minReadySeconds)")
         return None
+
+    def is_blip(self, pod: Manifest, grace: timedelta, now: datetime) -> bool:
+        """Also one that is ready again and has yet to be for minReadySeconds."""
+        return super().is_blip(pod, grace, now) or self._is_ready_too_short(pod, now)
+
+    @property
+    def is_in_hand(self) -> bool:
+        """Not while its controller has an update of its own under way, pod by pod: to it all of them are released."""
+        return self.record is not None or not self._outdated_from(self.reflected_partition)
+
+    @property
+    def min_ready_seconds(self) -> int:
+        """For so long a pod must be ready to count."""
+        return int(self.item.manifest["spec"].get("minReadySeconds", 0))
+
+    def _is_ready_too_short(self, pod: Manifest, now: datetime) -> bool:
+        ready = condition(pod, "Ready")
+        if ready.get("status") != "True" or not ready.get("lastTransitionTime"):
+            return False
+        return now - datetime.fromisoformat(ready["lastTransitionTime"]) < timedelta(seconds=self.min_ready_seconds)
 
     def is_placed(self, leader: Manifest, pods: list[Manifest]) -> bool:
         """Whether the pod has a node."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rollwright.cluster import names, patches
 from rollwright.cluster.api import PODS, STATEFUL_SETS, Api, Kind, Manifest
+from rollwright.cluster.doubt import gone_and_there
 from rollwright.cluster.errors import ConflictError, GoneError, MissingError, RefusedError, SupersededError
 from rollwright.cluster.kinds import SNAPSHOTS
 from rollwright.cluster.ledger import Ledger
@@ -45,11 +46,14 @@ class LiveTarget:
         item = await self.read_object()
         sets, pods = await self._watch(STATEFUL_SETS), await self._watch(PODS)
         doubts, leader_set = sets.doubts(item.name), await self._leader_set(item)
-        if leader_set and not doubts and sets.knows(leader_set) and pods.is_lively:
+        # Asked again: a doubt may have come up while the StatefulSet was read.
+        if leader_set and not sets.doubts(item.name) and sets.knows(leader_set) and pods.is_lively:
             return self._snapshot(item, await self._watched(leader_set), self._last_record(item))
         snapshot = await self._list_parts(item)
-        if snapshot.is_settled and pods.shows(item.name, snapshot.pods):
-            sets.settle_doubts(item.name, doubts)
+        if snapshot.is_settled and leader_set:
+            shown = self._snapshot(item, await self._watched(leader_set))
+            if gone_and_there(shown.pods) == gone_and_there(snapshot.pods):
+                sets.settle_doubts(item.name, doubts)
         return snapshot
 
     async def read_anew(self) -> Snapshot:

@@ -11,7 +11,7 @@ import math
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import TypeVar
@@ -68,10 +68,6 @@ class SharedWatch:
         """Whether a StatefulSet was told of as it is here, as far as it makes a difference to its groups."""
         found = self._objects.get(leader_set["metadata"]["name"])
         return found is not None and pacing_of(found) == pacing_of(leader_set)
-
-    def shows(self, owner: str, listed: Sequence[Manifest]) -> bool:
-        """Whether this copy is up to date with what was listed."""
-        return _versions(self.owned_by(owner)) == _versions(listed)
 
     @property
     def is_lively(self) -> bool:
@@ -141,6 +137,7 @@ class SharedWatch:
                     case "DELETED":
                         self._forget(item)
                     case "ERROR":
+                        self._heard = -math.inf  # what is shown is known to be too old
                         _log.info("watch of %s in %s expired: %s", *self._where, item.get("message"))
                         return
                 version = item["metadata"]["resourceVersion"]
@@ -149,18 +146,24 @@ class SharedWatch:
 
     def _keep(self, whole: Manifest) -> None:
         item = pruned(self._kind, whole)
-        if self._kind == STATEFUL_SETS and may_hide_groups_gone(self._objects.get(item["metadata"]["name"]), item):
+        name = item["metadata"]["name"]
+        before = self._objects.get(name)
+        if before is not None and self._owner(before) != self._owner(item):
+            self._forget(before)  # it was orphaned, or adopted
+        if self._kind == STATEFUL_SETS and may_hide_groups_gone(before, item):
             self._raise_doubt(item)
-        self._objects[item["metadata"]["name"]] = item
-        self._by_owner[self._owner(item)].add(item["metadata"]["name"])
+        self._objects[name] = item
+        self._by_owner[self._owner(item)].add(name)
         self._wake(item)
 
     def _forget(self, item: Manifest) -> None:
+        """`item`: of any version; whose it was is told by the one that is kept."""
         name = item["metadata"]["name"]
-        self._objects.pop(name, None)
+        known = self._objects.pop(name, None)
         self._doubts.pop(name, None)
-        _discard(self._by_owner, self._owner(item), name)
-        self._wake(item)
+        if known is not None:
+            _discard(self._by_owner, self._owner(known), name)
+            self._wake(known)
 
     def _raise_doubt(self, item: Manifest) -> None:
         if self._kind == STATEFUL_SETS:
@@ -190,10 +193,6 @@ def _discard(sets: dict[str, set[_Member]], name: str, member: _Member) -> None:
     sets[name].discard(member)
     if not sets[name]:
         del sets[name]
-
-
-def _versions(items: Iterable[Manifest]) -> dict[str, str]:
-    return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in items}
 
 
 class Watches:

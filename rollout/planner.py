@@ -82,7 +82,7 @@ def plan(
     """
     budget = strategy.budget(observation.replicas, surge_limit)
     if observation.starts_in_turn:
-        budget = budget.in_turn()
+        budget = budget.in_turn(len(observation.failed))
     bound = max(strategy.partition, hold, *((observation.replicas, observation.partition) if stopping else ()))
     if first := _before_anything_else(strategy, budget, observation, bound, stopping=stopping):
         return first
@@ -328,6 +328,8 @@ def _wait_or_blocked(
     if observation.failed:
         return Failed(reason=f"{_why_failed(observation.failed)}; the rest can't go on without it")
     broken = [group for group in observation.groups[: observation.partition] if not group.available]
+    if observation.starts_in_turn:
+        return Blocked(reason=f"{_names(broken)} not ready, and those above would not start again before; repair them")
     return Blocked(
         reason=f"{_names(broken)} not ready, which uses up the budget "
         f"(at least {budget.floor} of {budget.replicas} must stay available); repair them or raise maxUnavailable"

@@ -209,14 +209,14 @@ class Budget(Model):
     unavailable: int
     surge: int
 
-    def in_turn(self) -> "Budget":
+    def in_turn(self, failed: int) -> "Budget":
         """The same where a group starts only once all below it are ready: one may be missing, or surplus, at a time.
 
-        A second one would wait for the first; and a surge beside it takes a start-up of its own and saves none.
+        A second one would wait for the first; and a surge beside it takes a start-up of its own and saves none. Those
+        that have failed are gone round: they keep none below them from starting.
         """
-        return self.model_copy(
-            update={"unavailable": min(self.unavailable, 1), "surge": 0 if self.unavailable else min(self.surge, 1)}
-        )
+        surge = 0 if self.unavailable else min(self.surge, 1)
+        return self.model_copy(update={"unavailable": min(self.unavailable, 1 + failed), "surge": surge})
 
     @property
     def floor(self) -> int:

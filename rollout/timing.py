@@ -73,7 +73,7 @@ def run(
     """
     budget = strategy.budget(seen.replicas, surge_limit)
     if seen.starts_in_turn:
-        budget = budget.in_turn()
+        budget = budget.in_turn(len(seen.failed))
     rolling = _Rolling(strategy, budget, seen, start_up, left)
     for bound in bounds:
         if not rolling.on_to(bound):
@@ -216,7 +216,7 @@ class _Rolling:
 def _state(group: Group, partition: int) -> _State:
     if group.failed:
         return _State.FAILED
-    if group.done:
+    if group.done or (group.updated and group.blip):
         return _State.DONE
     if group.updated or group.ordinal >= partition:
         return _State.STARTING

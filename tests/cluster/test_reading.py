@@ -143,6 +143,16 @@ async def test_after_a_freeze_pods_that_a_late_watch_still_shows_do_not_count() 
         assert await site.read() == (ALL[:2], 0)
 
 
+async def test_pods_that_only_change_are_no_reason_to_go_on_doubting() -> None:
+    async with trusted() as site:
+        site.server.put(STATEFUL_SETS, sts(partition=4, generation=2))
+        site.server.put(PODS, pod(1))  # of which the watch hasn't told yet
+        await site.server.tell(STATEFUL_SETS)
+        assert await site.read() == (ALL, 1)
+        await site.server.tell(PODS)
+        assert await site.read() == (ALL, 0)
+
+
 async def test_a_statefulset_that_the_watch_has_not_told_of_yet_is_no_ground_to_trust_it() -> None:
     async with trusted() as site:
         site.server.put(STATEFUL_SETS, sts(partition=5, generation=2))

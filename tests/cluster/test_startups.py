@@ -81,3 +81,18 @@ def test_before_a_first_rollout_the_groups_that_serve_tell_and_those_that_were_u
     snapshot = LeaderWorkerSetSnapshot(lws(4, partition=4), {STATEFUL_SETS: [leader_set(4, partition=4)], PODS: pods})
     assert snapshot.standing_start_ups(NOON) == (600.0, 660.0)
     assert LeaderWorkerSetSnapshot(lws(0), {STATEFUL_SETS: [leader_set(0)], PODS: []}).standing_start_ups(NOON) == ()
+
+
+def test_a_group_that_was_unready_for_a_moment_hours_later_tells_no_start_up() -> None:
+    times = ["11:10:00"] * 5 + ["11:59:00"]
+    pods = [pod(i, revision="new", created="2026-01-01T11:04:00Z", status=ready(at)) for i, at in enumerate(times)]
+    assert told(*pods, replicas=6).seconds == (360.0,) * 5
+
+
+def test_a_group_in_a_blip_is_not_starting() -> None:
+    conditions = [
+        {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T11:00:00Z"},
+        {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T11:59:50Z"},
+    ]
+    blip = pod(0, revision="new", created="2026-01-01T11:00:00Z", status={"conditions": conditions})
+    assert told(blip, replicas=1).ages == {}

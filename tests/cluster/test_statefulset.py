@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from rollwright.cluster import names
 from rollwright.cluster.api import PODS
 from rollwright.cluster.errors import RefusedError
 from rollwright.cluster.objects import Settings
+from rollwright.cluster.record import Asked, Record
 from rollwright.cluster.statefulset import StatefulSet, StatefulSetSnapshot
 from rollwright.cluster.templates import kept_name, render
 from rollwright.rollout.observation import Observation
+from rollwright.rollout.planner import Action, Step, plan
 from rollwright.rollout.spec import Change, Strategy
 from tests.cluster.objects import as_watched
 
@@ -105,6 +108,34 @@ def test_a_pod_counts_once_it_has_been_ready_for_min_ready_seconds(since: str, r
     assert group.ready is ready
 
 
+def test_ready_again_and_not_for_long_enough_is_a_blip_and_not_free_to_be_taken_down() -> None:
+    (group,) = observe(sts(replicas=1, minReadySeconds=30), pod(0, ready_since="2026-01-01T11:59:59Z")).groups
+    assert (group.available, group.blip) == (False, True)
+
+
+def test_while_an_update_of_its_own_is_under_way_it_is_frozen_first_and_nothing_taken_down() -> None:
+    """To its controller all pods are released, one after another: they must not be replaced at once."""
+    seen = observe(sts(), pod(0), pod(1), pod(2, revision="new"))
+    assert [group.updated for group in seen.groups] == [False, False, True]
+    assert plan(Strategy(), seen) == Step(action=Action.PREPARE, partition=3, groups=3)
+
+
+def test_what_is_released_under_a_record_of_ours_is_replaced() -> None:
+    item = sts(partition=1)
+    asked = Asked(partition=1, max_unavailable=1, template=kept_name(item, item.template))
+    record = Record.first(item).model_copy(update={"asked": asked, "partition": 0})
+    item.manifest["metadata"]["annotations"] = {names.RECORD: record.model_dump_json(by_alias=True, exclude_none=True)}
+    verdict = plan(Strategy(), observe(item, pod(0), pod(1), pod(2, revision="new")))
+    assert verdict == Step(action=Action.REPLACE, partition=1, groups=3, delete=(1,))
+
+
+def test_a_null_that_older_api_servers_write_into_a_template_makes_no_other_template() -> None:
+    older = sts(template={**TEMPLATE, "metadata": {"creationTimestamp": None}})
+    assert older.template == sts().template
+    labelled = sts(template={**TEMPLATE, "metadata": {"creationTimestamp": None, "labels": {"app": "web"}}})
+    assert labelled.template["template"]["metadata"] == {"labels": {"app": "web"}}
+
+
 @pytest.mark.parametrize(("policy", "in_turn"), [("Parallel", False), ("OrderedReady", True)])
 def test_only_ordered_ready_starts_them_in_turn(policy: str, in_turn: bool) -> None:
     assert observe(sts(podManagementPolicy=policy), pod(0)).starts_in_turn is in_turn
@@ -141,6 +172,7 @@ def test_its_templates_are_kept_under_its_name_and_uid() -> None:
     ("item", "words"),
     [
         pytest.param(sts(updateStrategy={"type": "OnDelete"}), "OnDelete", id="no partition"),
+        pytest.param(sts(selector={"matchExpressions": [{}]}), "no matchLabels", id="a selector of anything else"),
         pytest.param(sts(ordinals={"start": 1}), "ordinals.start", id="ordinals from elsewhere on"),
         pytest.param(sts(volumeClaimTemplates=[{}]), "give maxSurge 0, or surgeVolumes true", id="volumes of a surge"),
     ],

@@ -19,6 +19,12 @@ def pod(name: str, owner: str, version: int) -> Json:
     return {"metadata": {"name": name, "labels": {names.NAME: owner}, "resourceVersion": str(version)}}
 
 
+def owned(name: str, statefulset: str, version: int) -> Json:
+    """A pod of a StatefulSet; of none where that is empty."""
+    owners = [{"kind": "StatefulSet", "name": statefulset, "uid": "u", "controller": True}] if statefulset else []
+    return {"metadata": {"name": name, "ownerReferences": owners, "resourceVersion": str(version)}}
+
+
 class Script(Api):
     """An API server that answers lists and watches with what is put there, one after another."""
 
@@ -116,6 +122,19 @@ async def test_what_went_while_nobody_watched_is_forgotten(end: Json | ClusterEr
         script.events.put_nowait(end)
         script.lists.put_nowait([pod("a-1", "a", 20)])
         await until_woken(watch, "a", {"a-1": "20"})
+
+
+async def test_a_pod_that_is_orphaned_and_deleted_is_nobodys_any_more() -> None:
+    script = Script()
+    script.lists.put_nowait([owned("web-0", "web", 1), owned("web-1", "web", 2)])
+    async with watching(script) as watches:
+        watch = await watches.of(PODS, "default")
+        script.events.put_nowait({"type": "MODIFIED", "object": owned("web-1", "", 3)})
+        await until_woken(watch, "web", {"web-0": "1"})
+        script.events.put_nowait({"type": "DELETED", "object": owned("web-1", "", 4)})
+        script.events.put_nowait({"type": "MODIFIED", "object": owned("web-0", "web", 5)})
+        await until_woken(watch, "web", {"web-0": "5"})
+        assert told(watch, "web-1") == {}
 
 
 async def test_an_api_server_that_is_away_is_told_of_and_waited_for() -> None:

@@ -167,6 +167,19 @@ async def test_somebody_elses_template_is_frozen_until_people_say_whose_it_shall
     assert_left_alone(await scene.statefulset())
 
 
+async def test_an_update_of_its_own_that_is_under_way_is_taken_over_within_the_budget(scene: Scene) -> None:
+    await scene.create_statefulset(ready_after=BY_HAND)
+    await scene.kubectl("set", "image", f"statefulset/{scene.target.name}", f"model={NEW}")
+    async with scene.rollout(Strategy(max_unavailable=1), Change()) as rollout:
+        await rollout.reaches(4, 4)
+        for ordinal in (3, 2, 1, 0):
+            await rollout.reaches(ordinal, 4)
+            await scene.make_ready(ordinal)
+        assert (await rollout.result()).phase is Phase.COMPLETED
+    assert await scene.images() == {NEW}
+    assert_left_alone(await scene.statefulset())
+
+
 async def test_its_ledger_is_read_and_undone_by_the_command_line(scene: Scene) -> None:
     await scene.create_statefulset(ready_after=AT_ONCE)
     async with scene.rollout(Strategy(max_unavailable=2)) as rollout:

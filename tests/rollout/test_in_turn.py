@@ -37,6 +37,14 @@ def test_nothing_is_released_above_a_broken_one_as_it_would_not_start_again() ->
     assert "group 1 is not ready" in verdict.reason
 
 
+def test_one_that_has_failed_is_gone_round_where_that_is_tolerated() -> None:
+    tolerant = WIDE.model_copy(update={"max_failed_groups": 1})
+    state = seen("oooN", partition=3)
+    failed = state.groups[3].model_copy(update={"failed": True})
+    verdict = plan(tolerant, state.model_copy(update={"groups": (*state.groups[:3], failed)}))
+    assert verdict == Step(action=Action.LOWER_PARTITION, partition=2, groups=4)
+
+
 def test_a_broken_one_itself_is_released() -> None:
     verdict = plan(WIDE, seen("oooO", partition=4))
     assert verdict == Step(action=Action.LOWER_PARTITION, partition=3, groups=4)
