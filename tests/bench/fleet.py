@@ -72,6 +72,8 @@ class Fleet:
             "events_most_in_a_run": max(one.events_longest for one in self.histories),
             "bytes_most_in_a_run": max(one.bytes_longest for one in self.histories),
             "bytes_most_in_an_event": max(one.largest_event_bytes for one in self.histories),
+            "workflow_tasks_timed_out": sum(one.timed_out for one in self.histories),
+            "activity_retries": sum(one.retries for one in self.histories),
             "worker_peak_mib": round(self.peak_bytes / 2**20, 1),
         }
 

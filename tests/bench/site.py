@@ -121,6 +121,7 @@ class Site:
 @asynccontextmanager
 async def site(name: str, *, gate: bool = True) -> AsyncIterator[Site]:
     """A cluster and a Temporal server of their own. `gate`: whether StatefulSets may replace several pods at once."""
+    os.environ.setdefault("GOGC", "400")  # the cluster's parts are given memory for a fifth of their CPU time
     settings = ClusterSettings(feature_gates={GATE: gate})
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="rollwright-bench-")))

@@ -118,12 +118,16 @@ class History:
     bytes: int
     bytes_longest: int
     largest_event_bytes: int
+    timed_out: int
+    """Workflow tasks that nobody took in time: the worker that knew the workflow was busy, or dead."""
+    retries: int
+    """Attempts of activities after the first."""
     activities: Counter[str]
 
 
 async def history(site: Site, handle: Handle) -> History:
     """Read the history of a rollout, over all its runs."""
-    events, sizes, largest = [], [], 0
+    events, sizes, largest, timed_out, retries = [], [], 0, 0, 0
     activities: Counter[str] = Counter()
     run_id: str | None = handle.first_execution_run_id
     while run_id:
@@ -134,8 +138,12 @@ async def history(site: Site, handle: Handle) -> History:
         run_id = None
         async for event in run.fetch_history_events():
             largest = max(largest, event.ByteSize())
+            retries += max(0, event.activity_task_started_event_attributes.attempt - 1)
+            timed_out += event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
             if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
                 activities[event.activity_task_scheduled_event_attributes.activity_type.name] += 1
             continued = event.workflow_execution_continued_as_new_event_attributes
             run_id = continued.new_execution_run_id or run_id
-    return History(len(events), sum(events), max(events), sum(sizes), max(sizes), largest, activities)
+    return History(
+        len(events), sum(events), max(events), sum(sizes), max(sizes), largest, timed_out, retries, activities
+    )
