@@ -49,17 +49,18 @@ class Case:
 
     @property
     def lower_bound(self) -> float:
-        """Seconds that no update within the budget can beat, in whatever order: all start-up work over the slots.
+        """Seconds that no update within the budget can beat, in whatever order.
 
-        Surge groups are slots, and have to be started too.
+        All start-up work over the slots, or as many of the shortest as one slot must take, or the longest. Surge groups
+        are slots, and have to be started too.
         """
         budget = self.budget
         work = [self.start_up(ordinal) for ordinal in range(budget.ceiling)]
-        totals = [
-            sum(work[: self.replicas + surge]) / (budget.unavailable + surge)
-            for surge in range(budget.surge + 1)
-            if budget.unavailable + surge > 0
-        ]
+        totals = []
+        for surge in range(budget.surge + 1):
+            if slots := budget.unavailable + surge:
+                started = work[: self.replicas + surge]
+                totals.append(max(sum(started) / slots, -(-len(started) // slots) * min(started)))
         return max(*work[: self.replicas], min(totals))
 
     def planned(self, pacing: Pacing) -> float:
