@@ -38,6 +38,8 @@ _BYTES_A_RUN = 4_000_000
 # A wait that returns only to show something costs events, so later rows come at most once a minute.
 _FIRST_STAGES = 40
 _SHOW_FIRST_AFTER_SECONDS = 0.5
+_SHOWN_SOON = 2
+"""So much is shown soon after a step: that groups were taken down, that one of several is ready. Later news waits."""
 _SHOW_AFTER_SECONDS = 60.0
 _FRUITLESS_STEPS = 3
 _FIRST_PAUSE_SECONDS = 1
@@ -68,6 +70,8 @@ class RolloutWorkflow(Changing):
         super().__init__(given)
         self._last_step: Step | None = None
         self._fruitless = 0
+        self._shown = 0
+        """How often something was looked at since the last step."""
 
     @workflow.run
     async def run(self, given: RolloutInput) -> RolloutStatus:
@@ -111,6 +115,7 @@ class RolloutWorkflow(Changing):
         if self._steered:
             self._steered = False
             self._looks_anew = True
+            self._shown = 0
             self._enter(self._phase_by_will)
         if self._state.course is Course.STOP and not self._state.prepared and not self._pending:
             self._finish(Phase.ABORTED, "nothing had been changed")
@@ -200,7 +205,6 @@ class RolloutWorkflow(Changing):
     async def _look(self) -> Sight:
         """Wait for something to do or to show. A message ends the wait at once: it only reads, so it is let go."""
         state = self._state
-        few = len(state.stages) < _FIRST_STAGES
         request = WaitReadiness(
             target=self._given.spec.target,
             aim=self._aim,
@@ -214,7 +218,7 @@ class RolloutWorkflow(Changing):
             trouble="" if self._looks_anew else state.trouble,
             start_ups=state.start_ups,
             estimate=None if self._looks_anew else state.estimate,
-            show_after_seconds=_SHOW_FIRST_AFTER_SECONDS if few else _SHOW_AFTER_SECONDS,
+            show_after_seconds=self._show_after_seconds,
         )
         waiting = calls.wait_readiness(self._given.task_queue, request, state.reason or "wait for readiness")
         try:
@@ -229,7 +233,15 @@ class RolloutWorkflow(Changing):
             raise _Interrupted
         sight = await waiting
         self._looks_anew = False
+        self._shown += 1
         return sight
+
+    @property
+    def _show_after_seconds(self) -> float:
+        """While models load, estimates change all the time: such news is told ever more rarely."""
+        if len(self._state.stages) >= _FIRST_STAGES:
+            return _SHOW_AFTER_SECONDS
+        return min(_SHOW_FIRST_AFTER_SECONDS * 4.0 ** max(0, self._shown - _SHOWN_SOON), _SHOW_AFTER_SECONDS)
 
     @property
     def _until_surge_again(self) -> timedelta | None:
@@ -240,6 +252,7 @@ class RolloutWorkflow(Changing):
     async def _act(self, seen: Observation, step: Step) -> None:
         self._remember(prepared=True, reason="")
         self._enter(self._phase_by_will)
+        self._shown = 0
         request = TakeStep(
             target=self._given.spec.target,
             template=self._wanted,

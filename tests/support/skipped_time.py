@@ -27,7 +27,8 @@ async def rollout(
 ) -> AsyncIterator[Handle]:
     """A started rollout and a worker that plays its cluster.
 
-    `sandboxed`: as in production; otherwise the workflow's module is the test's own, whose constants may be patched.
+    `sandboxed`: what can't be replayed is refused. Otherwise the workflow's module is the test's own, whose constants
+    may be patched.
     """
     queue = str(uuid.uuid4())
     spec = RolloutSpec(target=Target(name="llm"), change=Change(images={"model": "m:new"}), strategy=strategy)

@@ -49,6 +49,14 @@ async def test_a_history_that_grows_large_is_begun_anew(server: WorkflowEnvironm
     assert last.run_id != handle.first_execution_run_id
 
 
+async def test_news_after_a_step_is_told_soon_and_later_news_ever_more_rarely(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(7))
+    async with rollout(server, cluster, Strategy(max_unavailable=7)) as handle:
+        assert (await handle.result()).phase is Phase.COMPLETED
+    told = [seconds for seconds, _ in groupby(cluster.show_after_seconds)]
+    assert told == [0.5, 2.0, 8.0, 32.0, 60.0]  # all are released by one step, and get ready one by one
+
+
 async def test_it_tells_when_it_ends_and_what_it_has_cost(server: WorkflowEnvironment) -> None:
     """Six groups, half an hour one after another: two surplus for two hours and one for half an hour more.
 
