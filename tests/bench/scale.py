@@ -17,7 +17,7 @@ _EIGHT = Case(
 )
 _RARELY = {
     50: Case("30 to 90 s of start-up, drawn", 8, 2, 1, drawn="30s-90s"),
-    200: Case("120 to 300 s of start-up, drawn", 4, 2, 1, drawn="120s-300s"),
+    200: Case("120 to 300 s of start-up, drawn", 8, 2, 1, drawn="120s-300s"),
 }
 """By how many at once: so few groups get ready a second that two cores can play the cluster, and wait for nobody."""
 _ALONE = 5
