@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from rollwright.cluster.api import Manifest
+from rollwright.cluster.objects import is_terminating, rolling_update
 
 
 class Pacing(NamedTuple):
@@ -27,13 +28,12 @@ class Pacing(NamedTuple):
 def pacing_of(leader_set: Manifest) -> Pacing:
     """The same, read from the object."""
     metadata, spec, status = leader_set["metadata"], leader_set["spec"], leader_set.get("status", {})
-    update = spec.get("updateStrategy", {}).get("rollingUpdate") or {}
     return Pacing(
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
         observed=status.get("observedGeneration", 0),
         revision=status.get("updateRevision", ""),
-        partition=update.get("partition", 0),
+        partition=rolling_update(leader_set).get("partition", 0),
         replicas=spec.get("replicas", 1),
     )
 
@@ -49,4 +49,4 @@ def may_hide_groups_gone(before: Manifest | None, after: Manifest) -> bool:
 
 def gone_and_there(pods: Iterable[Manifest]) -> set[tuple[str, bool]]:
     """Which pods there are, and whether they are on their way out: all that there may be a doubt about."""
-    return {(pod["metadata"]["uid"], "deletionTimestamp" in pod["metadata"]) for pod in pods}
+    return {(pod["metadata"]["uid"], is_terminating(pod)) for pod in pods}

@@ -120,3 +120,20 @@ def label(manifest: Manifest, name: str) -> str:
     """A label of an object; empty if it has none of that name."""
     value: str = manifest["metadata"].get("labels", {}).get(name, "")
     return value
+
+
+def controller_of(manifest: Manifest) -> Manifest | None:
+    """The reference to the object that an object belongs to; None if it is nobody's."""
+    owners = manifest["metadata"].get("ownerReferences", ())
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def rolling_update(statefulset: Manifest) -> Manifest:
+    """What a StatefulSet says of its rolling update; empty if it says nothing."""
+    found: Manifest = statefulset["spec"].get("updateStrategy", {}).get("rollingUpdate") or {}
+    return found
+
+
+def is_terminating(pod: Manifest) -> bool:
+    """Whether a pod is being taken down."""
+    return "deletionTimestamp" in pod["metadata"]

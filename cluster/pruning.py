@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from rollwright.cluster import names
 from rollwright.cluster.api import PODS, STATEFUL_SETS, Kind, Manifest
+from rollwright.cluster.objects import controller_of
 
 _METADATA = (
     *("name", "uid", "resourceVersion", "generation", "creationTimestamp", "ownerReferences"),
@@ -28,7 +29,7 @@ def pruned(kind: Kind, item: Manifest) -> Manifest:
     if kind == PODS:
         return _pod(item)
     kept = {**item, "metadata": {name: value for name, value in item["metadata"].items() if name != "managedFields"}}
-    if kind == STATEFUL_SETS and _is_owned(item):  # LWS's: no target itself, and there is one for each group
+    if kind == STATEFUL_SETS and controller_of(item):  # LWS's: no target itself, and there is one for each group
         kept["spec"] = {name: value for name, value in item["spec"].items() if name not in _TEMPLATES}
     return kept
 
@@ -47,7 +48,3 @@ def _pod(pod: Manifest) -> Manifest:
 
 def _only(wanted: Collection[str], found: Manifest) -> Manifest:
     return {name: found[name] for name in wanted if name in found}
-
-
-def _is_owned(item: Manifest) -> bool:
-    return any(owner.get("controller") for owner in item["metadata"].get("ownerReferences", ()))

@@ -10,7 +10,7 @@ from typing import ClassVar
 from rollwright.cluster import names
 from rollwright.cluster.api import Kind, Manifest
 from rollwright.cluster.causes import STARTING, Unreadiness
-from rollwright.cluster.objects import TargetObject, is_observed, label
+from rollwright.cluster.objects import TargetObject, is_observed, is_terminating, label, rolling_update
 from rollwright.cluster.readiness import is_blip
 from rollwright.cluster.record import Record, record_text
 from rollwright.cluster.startups import standing, start_ups
@@ -118,8 +118,7 @@ class Snapshot(ABC):
     @property
     def reflected_partition(self) -> int:
         """The partition the StatefulSet controller acts on."""
-        strategy = (self.leader_set or {"spec": {}})["spec"].get("updateStrategy", {})
-        partition: int = (strategy.get("rollingUpdate") or {}).get("partition", 0)
+        partition: int = rolling_update(self.leader_set or {"spec": {}}).get("partition", 0)
         return partition
 
     @property
@@ -322,8 +321,3 @@ class Snapshot(ABC):
 def now() -> datetime:
     """The present moment, as Kubernetes writes it."""
     return datetime.now(UTC)
-
-
-def is_terminating(pod: Manifest) -> bool:
-    """Whether a pod is being taken down."""
-    return "deletionTimestamp" in pod["metadata"]

@@ -61,9 +61,7 @@ def standing(told: StartUps) -> tuple[float, ...]:
 
     A pod that was unready for a moment after days tells of days: what is far from usual is left out.
     """
-    ordered = sorted(told.seconds)
-    usual = ordered[len(ordered) // 2] if ordered else 0.0
-    return quantiles([seconds for seconds in ordered if seconds <= _FAR * usual])
+    return quantiles(_within(_FAR, told.seconds))
 
 
 def _is_starting(group: Group) -> bool:
@@ -72,10 +70,13 @@ def _is_starting(group: Group) -> bool:
 
 def _credible(took: Sequence[float]) -> tuple[float, ...]:
     """Without those far from usual, once that is known: a pod that was unready for a moment later on tells too much."""
-    if len(took) < _ENOUGH:
-        return tuple(took)
-    usual = sorted(took)[len(took) // 2]
-    return tuple(seconds for seconds in took if seconds <= _INCREDIBLE * usual)
+    return tuple(took) if len(took) < _ENOUGH else _within(_INCREDIBLE, took)
+
+
+def _within(times: float, took: Sequence[float]) -> tuple[float, ...]:
+    """Those of at most so many times the usual."""
+    usual = sorted(took)[len(took) // 2] if took else 0.0
+    return tuple(seconds for seconds in took if seconds <= times * usual)
 
 
 def _seconds(pods: Sequence[Manifest]) -> float | None:

@@ -9,7 +9,7 @@ from rollwright.cluster import names
 from rollwright.cluster.api import PODS, STATEFUL_SETS, Manifest
 from rollwright.cluster.causes import STARTING, Unreadiness, condition
 from rollwright.cluster.errors import RefusedError
-from rollwright.cluster.objects import Settings, TargetObject, label
+from rollwright.cluster.objects import Settings, TargetObject, controller_of, label, rolling_update
 from rollwright.cluster.readiness import group_unreadiness
 from rollwright.cluster.snapshot import Snapshot
 from rollwright.rollout.spec import Strategy, TargetKind
@@ -39,13 +39,13 @@ class StatefulSet(TargetObject):
     @property
     def settings(self) -> Settings:
         """Its partition."""
-        return Settings(partition=self._rolling_update.get("partition", 0))
+        return Settings(partition=rolling_update(self.manifest).get("partition", 0))
 
     def pace(self, settings: Settings) -> list[Manifest]:
         """Set the partition."""
         value = {
             "type": "RollingUpdate",
-            "rollingUpdate": self._rolling_update | {"partition": settings.partition},
+            "rollingUpdate": rolling_update(self.manifest) | {"partition": settings.partition},
         }
         return [{"op": "add", "path": "/spec/updateStrategy", "value": value}]
 
@@ -61,8 +61,8 @@ class StatefulSet(TargetObject):
 
     def check(self, strategy: Strategy) -> None:
         """Raise RefusedError for what the partition, or a surge by replicas, can't be used on."""
-        spec, owners = self.manifest["spec"], self.manifest["metadata"].get("ownerReferences", [])
-        if owner := next(filter(_controls, owners), None):
+        spec = self.manifest["spec"]
+        if owner := controller_of(self.manifest):
             raise RefusedError(f"{self}: it belongs to the {owner['kind']} {owner['name']}; roll that out")
         if spec.get("updateStrategy", {}).get("type") == "OnDelete":
             raise RefusedError(f"{self}: its updateStrategy is OnDelete, which knows no partition; set RollingUpdate")
@@ -75,11 +75,6 @@ class StatefulSet(TargetObject):
                 f"{self}: each surge pod would have volumes made by its volumeClaimTemplates, which stay when it goes; "
                 "give maxSurge 0, or surgeVolumes true if they may be made"
             )
-
-    @property
-    def _rolling_update(self) -> Manifest:
-        found: Manifest = self.manifest["spec"].get("updateStrategy", {}).get("rollingUpdate") or {}
-        return found
 
 
 @dataclass(frozen=True)
@@ -164,9 +159,5 @@ class StatefulSetSnapshot(Snapshot):
         return bool(self.item.manifest["spec"].get("podManagementPolicy") != "Parallel")
 
     def _owns(self, pod: Manifest) -> bool:
-        owners = pod["metadata"].get("ownerReferences", [])
-        return any(owner["uid"] == self.item.uid for owner in owners if _controls(owner))
-
-
-def _controls(owner: Manifest) -> bool:
-    return bool(owner.get("controller"))
+        owner = controller_of(pod)
+        return owner is not None and owner["uid"] == self.item.uid

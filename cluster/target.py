@@ -75,14 +75,16 @@ class LiveTarget:
         except MissingError:
             return None
 
-    async def _watched(self, leader_set: Manifest) -> dict[Kind, Sequence[Manifest]]:
-        """What belongs to the target by the watches, but for its StatefulSet, of which something newer is known."""
-        name = leader_set["metadata"]["name"]
-        parts = {kind: (await self._watch(kind)).owned_by(name) for kind in self._snapshot.PARTS}
-        if STATEFUL_SETS in parts:
+    async def _watched(self, leader_set: Manifest | None = None) -> dict[Kind, Sequence[Manifest]]:
+        """What belongs to the target by the watches, but for its StatefulSet if something newer is known of that."""
+        name = self._target.name
+        parts: dict[Kind, Sequence[Manifest]] = {}
+        for kind in self._snapshot.PARTS:
+            parts[kind] = (await self._watch(kind)).owned_by(name)
+        if leader_set and STATEFUL_SETS in parts:
             others = [found for found in parts[STATEFUL_SETS] if found["metadata"]["name"] != name]
             parts[STATEFUL_SETS] = [leader_set, *others]
-        return dict(parts)
+        return parts
 
     async def _watch(self, kind: Kind) -> SharedWatch:
         return await self._watches.of(kind, self._target.namespace)
@@ -101,10 +103,8 @@ class LiveTarget:
         found = (await self._watch(kind.RESOURCE)).owned_by(name)
         if not found:
             return None
-        item, parts = kind(found[0]), {}
-        for part in self._snapshot.PARTS:
-            parts[part] = (await self._watch(part)).owned_by(name)
-        return self._snapshot(item, parts, self._last_record(item))
+        item = kind(found[0])
+        return self._snapshot(item, await self._watched(), self._last_record(item))
 
     @asynccontextmanager
     async def changes(self, *, of_pods: bool = True) -> AsyncIterator[asyncio.Event]:
@@ -157,10 +157,9 @@ class LiveTarget:
 
     def check_fence(self, item: TargetObject, fence: Fence) -> None:
         """Raise SupersededError if another step has acted since this one wrote its fence."""
-        if Fence.of(item.manifest) != fence:
-            raise SupersededError(
-                f"{self}: a newer step ({Fence.of(item.manifest)}) has acted; this one ({fence}) stops"
-            )
+        found = Fence.of(item.manifest)
+        if found != fence:
+            raise SupersededError(f"{self}: a newer step ({found}) has acted; this one ({fence}) stops")
 
     async def delete_leader(self, pod: Manifest) -> None:
         """Delete a leader pod, and with it its group, if it is exactly the one that was read."""

@@ -20,6 +20,7 @@ from rollwright.cluster import names
 from rollwright.cluster.api import LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Kind, Manifest
 from rollwright.cluster.doubt import may_hide_groups_gone, pacing_of
 from rollwright.cluster.errors import ClusterError, UnreachableError
+from rollwright.cluster.objects import controller_of
 from rollwright.cluster.pruning import pruned
 
 _log = logging.getLogger(__name__)
@@ -174,9 +175,8 @@ class SharedWatch:
         metadata: Manifest = item["metadata"]
         if self._kind == LEADER_WORKER_SETS:
             return str(metadata["name"])
-        owners = metadata.get("ownerReferences", []) if self._kind == PODS else []
-        owner = next((owner["name"] for owner in owners if owner.get("controller")), metadata["name"])
-        return str(metadata.get("labels", {}).get(names.NAME, owner))
+        owner = (controller_of(item) if self._kind == PODS else None) or metadata
+        return str(metadata.get("labels", {}).get(names.NAME, owner["name"]))
 
     @property
     def _selector(self) -> str:

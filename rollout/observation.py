@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from rollwright.rollout.spec import Model
+from rollwright.rollout.spec import Budget, Model, Strategy
 
 
 class Cause(StrEnum):
@@ -145,6 +145,11 @@ class Observation(Model):
     def failed(self) -> tuple[Group, ...]:
         """Groups that are asked for and have failed on the target revision."""
         return tuple(group for group in self.asked if group.failed)
+
+    def budget(self, strategy: Strategy, surge_limit: int | None = None) -> Budget:
+        """The strategy in groups, for what is wanted and seen now. `surge_limit`: the most surge that can be had."""
+        budget = strategy.budget(self.replicas, surge_limit)
+        return budget.in_turn(len(self.failed)) if self.starts_in_turn else budget
 
     @property
     def asked(self) -> tuple[Group, ...]:

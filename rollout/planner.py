@@ -80,9 +80,7 @@ def plan(
     the surge back and updates nothing further, also not what is scaled up later. `surge_limit` is the most surge
     groups that the scheduler can place, if that is known.
     """
-    budget = strategy.budget(observation.replicas, surge_limit)
-    if observation.starts_in_turn:
-        budget = budget.in_turn(len(observation.failed))
+    budget = observation.budget(strategy, surge_limit)
     bound = max(strategy.partition, hold, *((observation.replicas, observation.partition) if stopping else ()))
     if first := _before_anything_else(strategy, budget, observation, bound, stopping=stopping):
         return first

@@ -71,10 +71,7 @@ def run(
     at last the strategy; each gate is promoted at once. What the controllers take to act isn't counted, nor is how long
     groups take to leave.
     """
-    budget = strategy.budget(seen.replicas, surge_limit)
-    if seen.starts_in_turn:
-        budget = budget.in_turn(len(seen.failed))
-    rolling = _Rolling(strategy, budget, seen, start_up, left)
+    rolling = _Rolling(strategy, seen.budget(strategy, surge_limit), seen, start_up, left)
     for bound in bounds:
         if not rolling.on_to(bound):
             return None

@@ -48,11 +48,15 @@ NEW_IMAGE = Change(images={"model": NEW})
 
 def broken(how: str, *groups: int) -> Change:
     """A new version that fails in a way the embedded cluster plays, everywhere or in some groups only."""
+    return Change(patch={"workerTemplate": broken_pod(how, *groups)})
+
+
+def broken_pod(how: str, *groups: int) -> Json:
+    """The pod template of such a version."""
     told = {"devcluster.rollwright.io/fail": how}
     if groups:
         told["devcluster.rollwright.io/fail-groups"] = json.dumps(groups)
-    template = {"metadata": {"annotations": told}, "spec": {"containers": [{"name": "model", "image": NEW}]}}
-    return Change(patch={"workerTemplate": template})
+    return {"metadata": {"annotations": told}, "spec": {"containers": [{"name": "model", "image": NEW}]}}
 
 
 class Waiting(NamedTuple):

@@ -19,6 +19,7 @@ from tests.e2e.scene import (
     Scene,
     assert_never_touched,
     assert_replaced_once,
+    broken_pod,
 )
 
 pytestmark = pytest.mark.real
@@ -28,21 +29,14 @@ JITTER = "300ms-1500ms"
 
 
 def broken(how: str, *groups: int) -> Change:
-    """A new version that fails in a way the embedded cluster plays, in some groups or everywhere."""
-    told = {"devcluster.rollwright.io/fail": how}
-    if groups:
-        told["devcluster.rollwright.io/fail-groups"] = json.dumps(groups)
-    container = {"name": "model", "image": NEW}
-    return Change(patch={"metadata": {"annotations": told}, "spec": {"containers": [container]}})
+    """A new version that fails, in some groups or everywhere."""
+    return Change(patch=broken_pod(how, *groups))
 
 
-def assert_left_alone(found: Json, *, replicas: int = 4, partition: int | None = None) -> None:
+def assert_left_alone(found: Json, *, replicas: int = 4) -> None:
     """Nothing of a rollout is left on it: the user's own settings stand."""
     assert found["spec"]["replicas"] == replicas
-    assert found["spec"]["updateStrategy"] == {
-        "type": "RollingUpdate",
-        "rollingUpdate": {"partition": partition or 0},
-    }
+    assert found["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
     assert RECORD not in found["metadata"].get("annotations", {})
 
 
