@@ -7,10 +7,11 @@ from pydantic import Field
 
 from rollwright.rollout.aim import Aim
 from rollwright.rollout.estimate import Estimate
+from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeals
 from rollwright.rollout.planner import Action, Step
-from rollwright.rollout.spec import Change, Model, Strategy, SurgeBy, Target
+from rollwright.rollout.spec import Change, Strategy, SurgeBy, Target
 
 LONGEST_MUTATION = timedelta(seconds=15)
 """What may change the cluster ends within this; a worker that stops waits as long for it."""

@@ -19,7 +19,8 @@ from rollwright.cluster.objects import TargetObject
 from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.templates import controller_revision, images_of, kept_name, render
 from rollwright.rollout.gpus import gpus_of_group
-from rollwright.rollout.spec import Change, Model, Target
+from rollwright.rollout.models import Model
+from rollwright.rollout.spec import Change, Target
 
 DEFAULT_LIMIT = 10
 _FOUND = "found on the target"

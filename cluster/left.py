@@ -3,7 +3,8 @@
 from datetime import datetime
 from enum import StrEnum
 
-from rollwright.rollout.spec import Model, TargetKind
+from rollwright.rollout.models import Model
+from rollwright.rollout.spec import TargetKind
 
 
 class Obstacle(StrEnum):

@@ -9,8 +9,8 @@ from rollwright.cluster import names
 from rollwright.cluster.api import Manifest
 from rollwright.cluster.objects import Settings, TargetObject
 from rollwright.cluster.templates import digest_of_kept, kept_name
+from rollwright.rollout.models import Model
 from rollwright.rollout.quantities import Count, resolve
-from rollwright.rollout.spec import Model
 
 
 class Asked(Model):

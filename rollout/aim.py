@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 
+from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Step, Verdict, plan, take_back
 from rollwright.rollout.quantities import resolve
-from rollwright.rollout.spec import Model, OnStall, Pacing, Strategy
+from rollwright.rollout.spec import OnStall, Pacing, Strategy
 
 
 class Course(StrEnum):

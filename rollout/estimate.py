@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rollwright.rollout.aim import Aim, Course
+from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Observation
-from rollwright.rollout.spec import Model
 from rollwright.rollout.startups import Spread, StartUps, spread
 from rollwright.rollout.timing import Cost, Took, run
 

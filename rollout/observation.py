@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from rollwright.rollout.spec import Budget, Model, Strategy
+from rollwright.rollout.models import Model
+from rollwright.rollout.spec import Budget, Strategy
 
 
 class Cause(StrEnum):

@@ -9,8 +9,9 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Cause, Group
-from rollwright.rollout.spec import Model, Strategy
+from rollwright.rollout.spec import Strategy
 
 _LOOP = 3
 """So many leaders that nobody has asked for are a crash loop."""

@@ -9,8 +9,9 @@ replicas + maxSurge groups, except where a user who scales down leaves more for 
 from collections.abc import Sequence
 from enum import StrEnum
 
+from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Group, Observation
-from rollwright.rollout.spec import Budget, Model, Pacing, Reclaim, Strategy
+from rollwright.rollout.spec import Budget, Pacing, Reclaim, Strategy
 
 
 class Action(StrEnum):

@@ -3,35 +3,12 @@
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints, model_validator
 
+from rollwright.rollout.models import Input, Model, Name, ObjectName
 from rollwright.rollout.quantities import Count, DurationSeconds, resolve
 
-_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-# LWS names pods NAME-ORDINAL-WORKER and puts NAME into labels, so a name longer than a label can't work.
-Name = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}$", max_length=63)]
-"""A DNS label, as Kubernetes wants for namespaces, containers and whatever ends up in a label."""
-
-ObjectName = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)]
-"""The name of an object that ends up in no label: longer, and with dots."""
-
 Image = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=1024)]
-
-
-class Model(BaseModel):
-    """Frozen; camelCase outside as in Kubernetes.
-
-    What one version writes another may read, so unknown fields are passed over.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-
-class Input(Model):
-    """Written by people: an unknown field is an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class TargetKind(StrEnum):

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Verdict, Wait
-from rollwright.rollout.spec import Model
 
 COMPLETED = "Rolling update completed"
 _MOST_MARKS = 20_000

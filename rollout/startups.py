@@ -9,7 +9,7 @@ from itertools import groupby
 
 from pydantic import Field
 
-from rollwright.rollout.spec import Model
+from rollwright.rollout.models import Model
 
 MOST_KEPT = 20
 """So many quantiles stand for any number of start-ups."""

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Group, Observation
-from rollwright.rollout.spec import Budget, Model, Pacing, Reclaim, Strategy
+from rollwright.rollout.spec import Budget, Pacing, Reclaim, Strategy
 
 StartUp = Callable[[int], float]
 """Seconds from the start of the group with this ordinal until it serves."""

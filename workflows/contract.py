@@ -9,9 +9,10 @@ from temporalio.common import SearchAttributeKey
 from rollwright.activities.messages import Side
 from rollwright.rollout.aim import Course
 from rollwright.rollout.estimate import Estimate
+from rollwright.rollout.models import Input, Model
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeals
-from rollwright.rollout.spec import Change, Input, Model, RolloutSpec, Strategy, SurgeBy
+from rollwright.rollout.spec import Change, RolloutSpec, Strategy, SurgeBy
 from rollwright.rollout.stages import Stage, in_letters
 from rollwright.rollout.timing import Cost
 
