@@ -7,6 +7,8 @@ from pydantic import Field
 
 from rollwright.rollout.aim import Aim
 from rollwright.rollout.estimate import Estimate
+from rollwright.rollout.gates.gate import Progress
+from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeals
@@ -32,6 +34,8 @@ class ActivityName(StrEnum):
     SETTLE_DISPUTE = "settle_dispute"
     RESTORE = "restore"
     RECORD_OUTCOME = "record_outcome"
+    CHECK_GATE = "check_gate"
+    END_GATES = "end_gates"
 
 
 ACTIVITY_OF = {
@@ -186,3 +190,28 @@ class RecordOutcome(Model):
     template: str
     outcome: str
     """The rollout's final phase, and when."""
+
+
+class CheckGate(Model):
+    """Ask a gate until it is decided, or there is something to show of it."""
+
+    target: Target
+    template: str
+    """Name of the kept template that is rolled out."""
+    gate: AnyGate
+    progress: Progress
+    step: int
+    """Of the strategy, from 1."""
+    newly_from: int
+    newly_below: int
+    """The ordinals that this step has updated: from the one, and below the other."""
+    strategy: Strategy
+    surge_by: SurgeBy = SurgeBy.REPLICAS
+    record: str = ""
+    show_after_seconds: float = 60.0
+
+
+class EndGates(Model):
+    """Clean up what the gates of a rollout have left behind."""
+
+    target: Target

@@ -9,9 +9,13 @@ from typing import TypeVar
 
 from temporalio import activity
 
+from rollwright.activities.answers import Answers
 from rollwright.activities.errors import told_apart
+from rollwright.activities.gating import GateCheck
 from rollwright.activities.messages import (
     ActivityName,
+    CheckGate,
+    EndGates,
     KeepTemplate,
     Kept,
     Outcome,
@@ -33,6 +37,7 @@ from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.templates import digest_of_kept
 from rollwright.cluster.watching import Watches
+from rollwright.rollout.gates.gate import Progress
 from rollwright.rollout.planner import Step
 from rollwright.rollout.spec import Target
 
@@ -50,6 +55,7 @@ class RolloutActivities:
     def __init__(self, api: Api, watches: Watches) -> None:
         self._api = api
         self._watches = watches
+        self._answers = Answers(api)
 
     def all(self) -> Sequence[Callable[..., object]]:
         """Everything to register with a worker."""
@@ -66,6 +72,8 @@ class RolloutActivities:
             self.settle_dispute,
             self.restore,
             self.record_outcome,
+            self.check_gate,
+            self.end_gates,
         ]
 
     @activity.defn(name=ActivityName.KEEP_TEMPLATE)
@@ -141,6 +149,19 @@ class RolloutActivities:
         """Write into the ledger how the rollout of a template ended."""
         with told_apart():
             await _heartbeating(self._record(request))
+
+    @activity.defn(name=ActivityName.CHECK_GATE)
+    async def check_gate(self, request: CheckGate) -> Progress:
+        """Ask a gate until it is decided, or there is something to show of it."""
+        with told_apart():
+            target = self._target(request.target, record=request.record)
+            return await GateCheck(target, request, self._answers.answer).check()
+
+    @activity.defn(name=ActivityName.END_GATES)
+    async def end_gates(self, request: EndGates) -> None:
+        """Clean up what the gates of a rollout have left behind."""
+        with told_apart():
+            await _heartbeating(self._answers.clean_up(request.target, str(activity.info().workflow_id)))
 
     async def _keep(self, request: KeepTemplate) -> Kept:
         target = self._target(request.target)

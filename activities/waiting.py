@@ -28,7 +28,7 @@ _REST = 3
 worker has others to look after."""
 _PATIENCE_SECONDS = 5.0
 """How long trouble, or a write that isn't taken up, may last before people are told."""
-_MOVING_ON = "this worker is shutting down, another one goes on"
+MOVING_ON = "this worker is shutting down, another one goes on"
 
 
 class Waiter:
@@ -59,7 +59,7 @@ class Waiter:
                     [following, stopping], timeout=_LOOK_EVERY_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
                 if stopping.done() and not following.done():
-                    raise ApplicationError(_MOVING_ON, next_retry_delay=timedelta(milliseconds=1))
+                    raise ApplicationError(MOVING_ON, next_retry_delay=timedelta(milliseconds=1))
                 if self._is_in_trouble and not self._request.trouble:
                     return self._sight(self._request.known, self._trouble)
             return following.result()

@@ -223,3 +223,10 @@ def _sentence(reason: str, message: str) -> str:
 def _line(text: str) -> str:
     """On one line, without what a terminal would obey."""
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
+def restarts(pod: Manifest) -> int:
+    """How often containers of the pod have been started anew."""
+    status = pod.get("status", {})
+    containers = (one for name in ("initContainerStatuses", "containerStatuses") for one in status.get(name) or ())
+    return sum(int(one.get("restartCount", 0)) for one in containers)

@@ -17,10 +17,10 @@ _LABELS = (names.NAME, names.GROUP_INDEX, names.WORKER_INDEX, names.REVISION, na
 _ANNOTATIONS = (names.SIZE, names.FENCE)
 _OWNER = ("name", "uid", "controller")
 _SPEC = ("nodeName", "schedulingGates")
-_STATUS = ("phase", "reason", "message")
+_STATUS = ("phase", "reason", "message", "podIP")
 _CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
 _CONTAINERS = ("containerStatuses", "initContainerStatuses")
-_CONTAINER = ("name", "ready", "started", "state", "lastState")
+_CONTAINER = ("name", "ready", "started", "state", "lastState", "restartCount")
 _TEMPLATES = ("template", "volumeClaimTemplates")
 
 

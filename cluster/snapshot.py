@@ -9,12 +9,13 @@ from typing import ClassVar
 
 from rollwright.cluster import names
 from rollwright.cluster.api import Kind, Manifest
-from rollwright.cluster.causes import STARTING, Unreadiness
+from rollwright.cluster.causes import STARTING, Unreadiness, restarts
 from rollwright.cluster.objects import TargetObject, is_observed, is_terminating, label, rolling_update
 from rollwright.cluster.readiness import is_blip
 from rollwright.cluster.record import Record, record_text
 from rollwright.cluster.startups import standing, start_ups
 from rollwright.cluster.templates import digest
+from rollwright.rollout.gates.gate import GroupSeen
 from rollwright.rollout.observation import Cause, Group, Observation
 from rollwright.rollout.ordeals import Start
 from rollwright.rollout.spec import SurgeBy
@@ -251,6 +252,24 @@ class Snapshot(ABC):
     def start_ups(self, observation: Observation, now: datetime) -> StartUps:
         """How long groups took to start, and those that do are at it, as observed on this."""
         return start_ups(self._pods_by_group, observation, now, least=self.min_ready_seconds)
+
+    def groups_seen(self, observation: Observation) -> tuple[GroupSeen, ...]:
+        """The groups that the user wants, as gates look at them, observed on this."""
+        return tuple(self._seen(group) for group in observation.groups[: observation.replicas])
+
+    def _seen(self, group: Group) -> GroupSeen:
+        leader = self.leaders.get(group.ordinal)
+        if leader is None:
+            return GroupSeen(ordinal=group.ordinal, updated=group.updated)
+        return GroupSeen(
+            ordinal=group.ordinal,
+            pod=leader["metadata"]["name"],
+            uid=leader["metadata"]["uid"],
+            address=leader.get("status", {}).get("podIP", ""),
+            restarts=sum(restarts(pod) for pod in self._pods_by_group[group.ordinal]),
+            updated=group.updated,
+            available=group.available,
+        )
 
     def standing_start_ups(self, now: datetime) -> tuple[float, ...]:
         """How long the groups took to start that serve by the template that stands."""

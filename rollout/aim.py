@@ -6,7 +6,7 @@ from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Step, Verdict, plan, take_back
 from rollwright.rollout.quantities import resolve
-from rollwright.rollout.spec import OnStall, Pacing, Strategy
+from rollwright.rollout.spec import OnStall, Pacing, Strategy, SurgeDuringGates
 
 
 class Course(StrEnum):
@@ -57,12 +57,18 @@ class Aim(Model):
         verdict = plan(
             strategy,
             seen,
-            hold=0 if gate is None else self._bound(gate, seen.replicas),
+            hold=0 if gate is None else self._hold(gate, seen),
+            keep_surge=gate is not None and strategy.surge_during_gates is SurgeDuringGates.KEEP,
             stopping=self.course is Course.STOP,
             surge_limit=self.surge_limit,
         )
         releases = isinstance(verdict, Step) and verdict.action is Action.LOWER_PARTITION
         return (take_back(seen) if self.paused and releases else None) or verdict
+
+    def _hold(self, gate: int, seen: Observation) -> int:
+        """What the gate holds back: what is released by now is in flight, and to be waited for."""
+        bound = self._bound(gate, seen.replicas)
+        return min(bound, seen.partition) if seen.on_target else bound
 
     def gate_ahead(self, replicas: int) -> int | None:
         """Which of the steps ends at the next gate; None if none is left on this course."""

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Cause, Group
+from rollwright.rollout.quantities import in_words
 from rollwright.rollout.spec import Strategy
 
 _LOOP = 3
@@ -145,11 +146,3 @@ def _follow(ordeal: Ordeal | None, start: Start, now: float, calm_seconds: float
         leaders=leaders,
         leader_since=leader_since,
     )
-
-
-def in_words(seconds: int) -> str:
-    """A duration for people, as in "1 h 30 min"."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
-    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"

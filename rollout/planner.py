@@ -72,23 +72,26 @@ def plan(
     observation: Observation,
     *,
     hold: int = 0,
+    keep_surge: bool = False,
     stopping: bool = False,
     surge_limit: int | None = None,
 ) -> Verdict:
     """The next step, from any state.
 
-    Ordinals below `hold`, an open gate, or below strategy.partition, are held back. `stopping`: all are; an abort gives
+    Ordinals below `hold`, an open gate, or below strategy.partition, are held back; with `keep_surge` the surge is
+    asked for and kept for those that only the gate holds back, too. `stopping`: all are; an abort gives
     the surge back and updates nothing further, also not what is scaled up later. `surge_limit` is the most surge
     groups that the scheduler can place, if that is known.
     """
     budget = observation.budget(strategy, surge_limit)
     bound = max(strategy.partition, hold, *((observation.replicas, observation.partition) if stopping else ()))
-    if first := _before_anything_else(strategy, budget, observation, bound, stopping=stopping):
+    surge_bound = strategy.partition if keep_surge and not stopping else bound
+    if first := _before_anything_else(strategy, budget, observation, bound, surge_bound, stopping=stopping):
         return first
     if not stopping and len(observation.failed) > strategy.max_failed_groups:
         return take_back(observation) or Failed(reason=_why_failed(observation.failed))
     partition = _partition(strategy, budget, observation, bound)
-    groups = _groups(strategy, budget, observation, partition, bound, stopping=stopping)
+    groups = _groups(strategy, budget, observation, partition, surge_bound, stopping=stopping)
     if partition < observation.partition:
         return _step(Action.LOWER_PARTITION, observation, partition=partition, groups=groups)
     if groups != observation.groups_asked:
@@ -98,7 +101,7 @@ def plan(
         return back
     if stuck := stuck_below(observation):
         return _step(Action.UNBLOCK, observation, delete=stuck)
-    if groups == observation.replicas and _is_finished(observation, bound):
+    if (groups == observation.replicas or surge_bound < bound) and _is_finished(observation, bound):
         return Done()
     if budget.is_empty:
         return Blocked(reason=_why_empty(strategy, observation.replicas, surge_limit))
@@ -129,13 +132,13 @@ def _is_finished(observation: Observation, bound: int) -> bool:
 
 
 def _before_anything_else(
-    strategy: Strategy, budget: Budget, observation: Observation, bound: int, *, stopping: bool
+    strategy: Strategy, budget: Budget, observation: Observation, bound: int, surge_bound: int, *, stopping: bool
 ) -> Step | Wait | Blocked | None:
     """Get hold of the target, wait until it is settled (rule 2), and finish what was begun."""
     if unwanted := _unwanted(observation, stopping=stopping):
         return unwanted
     if not observation.on_target:
-        return _prepare(strategy, budget, observation, bound)
+        return _prepare(strategy, budget, observation, bound, surge_bound)
     if observation.unheld:
         return _step(Action.REPLACE, observation)
     if not observation.settled:
@@ -166,14 +169,14 @@ def _step(
     )
 
 
-def _prepare(strategy: Strategy, budget: Budget, observation: Observation, bound: int) -> Step:
+def _prepare(strategy: Strategy, budget: Budget, observation: Observation, bound: int, surge_bound: int) -> Step:
     """New target (rule 1). Frozen at the groups there are, not at the replicas: an ordinal between would be released.
 
     Those that are to go and still stand count too: somebody may scale up before they are gone. It releases nothing, so
     it may be written in any state.
     """
     asked = observation.groups_asked
-    outdated = [group for group in observation.groups[bound : observation.replicas] if not group.updated]
+    outdated = [group for group in observation.groups[surge_bound : observation.replicas] if not group.updated]
     helps = not _spares_surge(strategy) or not _may_go_at_once(budget, observation, outdated)
     return Step(
         action=Action.PREPARE,

@@ -50,3 +50,11 @@ def resolve(count: int | str, replicas: int, *, round_up: bool) -> int:
         return count
     hundredths = int(count.rstrip("%")) * replicas
     return -(-hundredths // 100) if round_up else hundredths // 100
+
+
+def in_words(seconds: int) -> str:
+    """A duration for people, as in "1 h 30 min"."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.models import Input, Model, Name, ObjectName
 from rollwright.rollout.quantities import Count, DurationSeconds, resolve
 
@@ -102,10 +103,29 @@ class OnStall(StrEnum):
     ABORT = "abort"
 
 
+class SurgeDuringGates(StrEnum):
+    """What becomes of the surge while gates are open."""
+
+    RECLAIM = "reclaim"
+    KEEP = "keep"
+
+
 class GatedStep(Input):
-    """A part of the rollout; at its end a gate waits to be promoted."""
+    """A part of the rollout, and the gates at its end. Without any it waits to be promoted."""
 
     until: Count = Field(description="Groups, or percentage of replicas, that are on the new revision at its end.")
+    gates: tuple[AnyGate, ...] = Field(
+        default=(), max_length=20, description="All must pass, side by side; the first that fails decides."
+    )
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        titles = [gate.title for gate in self.gates]
+        if twice := next((title for title in titles if titles.count(title) > 1), None):
+            raise ValueError(f"two gates of a step are called '{twice}'; give one another name")
+        if sum(gate.BY_PEOPLE for gate in self.gates) > 1:
+            raise ValueError("a step has two approval gates; give one of them more approvers")
+        return self
 
 
 class Strategy(Input):
@@ -123,7 +143,12 @@ class Strategy(Input):
     unready_grace: DurationSeconds = Field(
         default=30, description="A group unready for less than this is not free to be taken down."
     )
-    steps: tuple[GatedStep, ...] = Field(default=(), description="Stop after each of these until promoted.")
+    steps: tuple[GatedStep, ...] = Field(
+        default=(), max_length=100, description="Stop after each of these until its gates have passed."
+    )
+    surge_during_gates: SurgeDuringGates = Field(
+        default=SurgeDuringGates.RECLAIM, description="Whether the surge is given back while gates are open."
+    )
     surge_by: SurgeBy = SurgeBy.AUTO
     surge_volumes: bool = Field(
         default=False, description="Whether surge pods of a StatefulSet may make volumes, which stay when they go."

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from rollwright.rollout.ordeals import in_words
+from rollwright.rollout.quantities import in_words
 
 _SHORT = timedelta(minutes=10)
 """In a range of less than this seconds matter."""

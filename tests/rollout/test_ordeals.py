@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from rollwright.activities.messages import Heard
 from rollwright.rollout.observation import Cause, Group
-from rollwright.rollout.ordeals import Ordeal, Start, follow, in_words, placed_surge
+from rollwright.rollout.ordeals import Ordeal, Start, follow, placed_surge
+from rollwright.rollout.quantities import in_words
 from rollwright.rollout.spec import Strategy
 
 GRACE = 30

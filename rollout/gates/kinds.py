@@ -1,0 +1,11 @@
+"""The kinds of gate there are: one entry each."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from rollwright.rollout.gates.approval import ApprovalGate
+from rollwright.rollout.gates.bake import Bake
+from rollwright.rollout.gates.window import Window
+
+AnyGate = Annotated[ApprovalGate | Bake | Window, Field(discriminator="kind")]

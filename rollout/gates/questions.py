@@ -1,0 +1,119 @@
+"""What gates ask for that is not seen of the target anyway: plain data, which activities answer. Pure."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rollwright.rollout.models import Input, Model, Name
+
+
+class Source(Input):
+    """Where something is asked over HTTP. A connection's address and credentials stand in files on the worker.
+
+    So a credential goes only where whoever runs the workers has said, and none is written into a rollout.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2000)] | None = Field(
+        default=None, description="Its address, where no credentials are needed."
+    )
+    connection: Name | None = Field(
+        default=None, description="Name of a connection of the workers: a folder with a url and credentials."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.url is None) is (self.connection is None):
+            raise ValueError("give either url or connection")
+        return self
+
+
+class Fetch(Model):
+    """Ask over HTTP."""
+
+    question: Literal["fetch"] = "fetch"
+    url: str | None = None
+    connection: str | None = None
+    path: str = ""
+    """Behind the url."""
+    form: Mapping[str, str] | None = None
+    """Sent by POST as a form."""
+    document: Mapping[str, Any] | None = None
+    """Sent by POST as JSON, signed where the connection has a key for that. Neither: a GET."""
+    timeout_seconds: float = 10.0
+
+
+class Fetched(Model):
+    """What came of it."""
+
+    answer: Literal["fetched"] = "fetched"
+    status: int | None = None
+    """None if there was no answer."""
+    body: str = ""
+    """At most the first megabyte."""
+    error: str = ""
+    """Why there was no answer, without any credential."""
+
+
+class JobRun(Model):
+    """One Job to run."""
+
+    name: str
+    environment: Mapping[str, str] = Field(default={})
+
+
+class RunJobs(Model):
+    """Have these Jobs running, each once, made of a template."""
+
+    question: Literal["run jobs"] = "run jobs"
+    template: Mapping[str, Any]
+    """The spec of a Job."""
+    runs: tuple[JobRun, ...]
+    deadline_seconds: int
+    """After which a Job that nobody looks after ends by itself."""
+
+
+class JobSeen(Model):
+    """How a Job stands."""
+
+    name: str
+    state: Literal["running", "succeeded", "failed"]
+    why: str = ""
+    log: str = ""
+    """The end of its log, once it has ended."""
+
+
+class JobsSeen(Model):
+    """How they stand, in the order they were asked for."""
+
+    answer: Literal["jobs"] = "jobs"
+    jobs: tuple[JobSeen, ...] = ()
+    error: str = ""
+    """Why they can't be told, if so."""
+
+
+class CountPlaces(Model):
+    """How many more groups of the new template would find nodes."""
+
+    question: Literal["count places"] = "count places"
+    most: int
+    """More than this need not be counted."""
+    node_selector: Mapping[str, str] = Field(default={})
+    """Besides the template's own."""
+    topology: str | None = None
+    """Label of nodes that all pods of a group must share the value of."""
+
+
+class Places(Model):
+    """How many there are."""
+
+    answer: Literal["places"] = "places"
+    groups: int = 0
+    short_of: str = ""
+    """What there is too little of, in words."""
+    error: str = ""
+    """Why it can't be told, if so."""
+
+
+Question = Annotated[Fetch | RunJobs | CountPlaces, Field(discriminator="question")]
+Answer = Annotated[Fetched | JobsSeen | Places, Field(discriminator="answer")]
