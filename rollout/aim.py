@@ -77,6 +77,12 @@ class Aim(Model):
         steps = range(self.gate, len(self.strategy.steps))
         return next((step for step in steps if self._bound(step, replicas) > self.strategy.partition), None)
 
+    def range_of(self, step: int, replicas: int) -> range:
+        """The ordinals that a step updates."""
+        before = self._bound(step - 1, replicas) if step else replicas
+        bound = max(self._bound(step, replicas), self.strategy.partition)
+        return range(bound, max(bound, before))
+
     def bounds(self, replicas: int) -> tuple[int, ...]:
         """The ordinals below which groups stay: at one gate ahead after another, and at the end."""
         last = self.effective.partition

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from rollwright.rollout.gates.kinds import AnyGate
+from rollwright.rollout.gates.window import Window
 from rollwright.rollout.models import Input, Model, Name, ObjectName
 from rollwright.rollout.quantities import Count, DurationSeconds, resolve
 
@@ -179,6 +180,19 @@ class Strategy(Input):
         if self.max_unavailable in zero and self.max_surge in zero:
             raise ValueError("maxUnavailable and maxSurge are both 0, so nothing may move; raise one of them")
         return self
+
+    def gates_at(self, step: int) -> tuple[AnyGate, ...]:
+        """The gates at the end of a step, counted from 0: its own, and a window that an earlier one has opened.
+
+        A window holds for all that comes after it, until another one does. A step without gates is people's business.
+        """
+        own = self.steps[step].gates
+        if not own or any(isinstance(gate, Window) for gate in own):
+            return own
+        windows = ([gate for gate in earlier.gates if isinstance(gate, Window)] for earlier in self.steps[:step])
+        in_force: list[Window] = next((found for found in reversed(list(windows)) if found), [])
+        taken = {gate.title for gate in own}
+        return (*own, *(gate for gate in in_force if gate.title not in taken))
 
     def paced(self, pacing: Pacing) -> Self:
         """The same with another pacing; its surge is given back as is usual there, where it is as usual here."""

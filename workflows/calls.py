@@ -14,6 +14,8 @@ from rollwright.activities.messages import (
     ACTIVITY_OF,
     LONGEST_MUTATION,
     ActivityName,
+    CheckGate,
+    EndGates,
     KeepTemplate,
     Kept,
     Outcome,
@@ -24,6 +26,7 @@ from rollwright.activities.messages import (
     TakeStep,
     WaitReadiness,
 )
+from rollwright.rollout.gates.gate import Progress
 
 _Result = TypeVar("_Result")
 
@@ -79,6 +82,27 @@ def wait_readiness(queue: str, request: WaitReadiness, summary: str) -> workflow
         retry_policy=_WAIT_RETRY,
         cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
     )
+
+
+def check_gate(queue: str, request: CheckGate) -> workflow.ActivityHandle[Progress]:
+    """Begin to ask a gate."""
+    return workflow.start_activity(
+        str(ActivityName.CHECK_GATE),
+        request,
+        result_type=Progress,
+        task_queue=queue,
+        summary=f"gate {request.step}: {request.gate.title}",
+        start_to_close_timeout=_LONGEST_WAIT,
+        schedule_to_start_timeout=_NO_POLLER,
+        heartbeat_timeout=_SILENCE,
+        retry_policy=_WAIT_RETRY,
+        cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
+    )
+
+
+async def end_gates(queue: str, request: EndGates) -> None:
+    """Clean up what gates have left behind."""
+    return await _call(queue, ActivityName.END_GATES, request, type(None), "clean up after the gates")
 
 
 async def _call(queue: str, name: ActivityName, request: object, result: type[_Result], summary: str) -> _Result:

@@ -9,6 +9,7 @@ from temporalio.common import SearchAttributeKey
 from rollwright.activities.messages import Side
 from rollwright.rollout.aim import Course
 from rollwright.rollout.estimate import Estimate
+from rollwright.rollout.gates.gate import Progress
 from rollwright.rollout.models import Input, Model
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeals
@@ -78,6 +79,8 @@ class Message(StrEnum):
     ABORT = "abort"
     ROLLBACK = "rollback"
     PROMOTE = "promote"
+    APPROVE = "approve"
+    REJECT = "reject"
 
 
 class Intervention(Input):
@@ -94,6 +97,10 @@ class Steering(Intervention):
     fast: bool = Field(default=False, description="rollback: in any order of ordinals, as far as the promise allows.")
     full: bool = Field(default=False, description="promote: pass all later gates too.")
     gate: int | None = Field(default=None, ge=1, description="promote: this gate, whether it is passed by now or not.")
+    step: int | None = Field(default=None, ge=1, description="approve, reject: the step of the strategy that waits.")
+    seen: str = Field(
+        default="", max_length=64, description="approve: what was seen, as the status has it; else it is refused."
+    )
     side: Side | None = Field(default=None, description="resume: whose version holds after a change by somebody else.")
 
 
@@ -113,6 +120,14 @@ class Event(Model):
     what: str
     actor: str = ""
     reason: str = ""
+
+
+class OpenGate(Model):
+    """How a gate stands."""
+
+    name: str
+    kind: str
+    progress: Progress
 
 
 class RolloutStatus(Model):
@@ -147,7 +162,11 @@ class RolloutStatus(Model):
     gate: int | None = None
     """Number, from 1, of the gate that waits to be promoted."""
     gates: int = 0
-    """Gates in all."""
+    """Steps with gates in all."""
+    open_gates: tuple[OpenGate, ...] = ()
+    """The gates of the step that waits; none where it waits to be promoted."""
+    seen: str = ""
+    """What is there to be approved, to be sent along with an approval; empty where none is waited for."""
     unconfirmed: bool = False
     """A step is being carried out: it may still take effect."""
     next: tuple[str, ...] = ()
@@ -191,6 +210,14 @@ class RolloutState(Model):
     """Steps of the strategy that are passed."""
     waiting: int | None = None
     """The step whose gate waits to be promoted, from 0."""
+    gating: tuple[Progress, ...] = ()
+    """How the gates of that step stand, in their order."""
+    gates_leave: bool = False
+    """Whether gates may have left something in the cluster."""
+    closes_at: float = 0.0
+    """When the window closes that it goes on in, in seconds since the epoch; 0: in none."""
+    closed_after: int | None = None
+    """The step, from 0, behind which a window has closed: its other gates have passed."""
     placed: bool = False
     """Whether this rollout's own template has been seen in place: what was disputed before is of no interest."""
     asked: Retarget | None = None

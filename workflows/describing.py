@@ -15,7 +15,8 @@ from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.stages import Mark, Stage
 from rollwright.rollout.timing import Cost
 from rollwright.workflows import expecting
-from rollwright.workflows.contract import Message, Phase, RolloutState, RolloutStatus, Steering
+from rollwright.workflows.approving import asked
+from rollwright.workflows.contract import Message, OpenGate, Phase, RolloutState, RolloutStatus, Steering
 from rollwright.workflows.steering import Situation, Taken, answer
 
 MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
@@ -75,12 +76,18 @@ def next_commands(status: RolloutStatus, state: RolloutState) -> tuple[str, ...]
     target = f"{status.spec.target.word} -n {status.spec.target.namespace}"
     if status.phase.is_final:
         return tuple(command.format(target) for command in _after_the_end(status, state))
-    now = Situation(status.phase, state, status.gates)
+    strategy = status.spec.strategy
+    now = Situation(status.phase, state, strategy, asked(state, strategy))
     return tuple(
-        f"rollwright {message} {target}" + (f" --{given.side}" if given.side else "")
+        f"rollwright {message} {target}{_flags(given)}"
         for message, given in _ways_on(status)
         if isinstance(answer(message, given, now), Taken)
     )
+
+
+def _flags(given: Steering) -> str:
+    step = f" --step {given.step} --seen {given.seen}" if given.step else ""
+    return step + (f" --{given.side}" if given.side else "")
 
 
 def _after_the_end(status: RolloutStatus, state: RolloutState) -> list[str]:
@@ -101,6 +108,9 @@ def _ways_on(status: RolloutStatus) -> list[tuple[Message, Steering]]:
     disputed = bool(status.observation and status.observation.dispute)
     resume, back, abort = ((message, Steering()) for message in (Message.RESUME, Message.ROLLBACK, Message.ABORT))
     match status.phase:
+        case Phase.GATED if status.seen:
+            approve = Steering(step=status.gate, seen=status.seen, actor="")
+            return [(Message.APPROVE, approve), back]
         case Phase.GATED:
             return [(Message.PROMOTE, Steering()), back]
         case Phase.PAUSED | Phase.STALLED if disputed:
@@ -112,6 +122,14 @@ def _ways_on(status: RolloutStatus) -> list[tuple[Message, Steering]]:
             return [resume, *others[status.course]]
         case _:
             return []
+
+
+def gates(found: Sequence[OpenGate]) -> str:
+    """How the gates stand, on one line."""
+    return "; ".join(
+        f"{gate.name} {gate.progress.finding}" + (f" ({gate.progress.message})" if gate.progress.message else "")
+        for gate in found
+    )
 
 
 def line(status: RolloutStatus) -> str:
@@ -131,6 +149,7 @@ def details(status: RolloutStatus, stages: Sequence[Stage]) -> str:
         )
         if waiting := [group for group in seen.asked if group.reason]:
             parts.append("\n".join(f"- group {group.ordinal}: {escape(group.reason)}" for group in waiting[:10]))
+    parts += _gates(status)
     parts += _expected(status)
     if stages:
         parts.append(table(stages[-_MOST_ROWS:]))
@@ -138,6 +157,23 @@ def details(status: RolloutStatus, stages: Sequence[Stage]) -> str:
         f"{event.at} {escape(event.what)} by {escape(event.actor)} {escape(event.reason)}" for event in status.events
     ]
     return "\n\n".join(parts)
+
+
+def _gates(status: RolloutStatus) -> list[str]:
+    """The gates that are open, and what to send to approve."""
+    if not status.open_gates:
+        return []
+    rows = [
+        f"| {escape(gate.name)} | {gate.progress.finding} | {escape(gate.progress.message)} |"
+        for gate in status.open_gates
+    ]
+    parts = ["\n".join([f"| Gate {status.gate} of {status.gates} | | |", "|---|---|---|", *rows])]
+    if status.seen:
+        parts.append(
+            "To approve what is seen here, send the signal `approve` with "
+            f'`{{"actor": "you", "seen": "{status.seen}"}}`; or `reject`.'
+        )
+    return parts
 
 
 def _expected(status: RolloutStatus) -> list[str]:

@@ -14,7 +14,7 @@ from temporalio.common import RawValue
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from rollwright.workflows import describing, steering
+    from rollwright.workflows import approving, describing, steering
     from rollwright.workflows.contract import (
         RETARGET,
         STEER,
@@ -84,6 +84,16 @@ class Inbox(Standing):
         """Pass the gate that waits. Input: {"actor": ..., "reason": ..., "full": true}; full: all later ones too."""
         self._take(Message.PROMOTE, describing.steering(given))
 
+    @workflow.signal
+    def approve(self, *given: Any) -> None:
+        """Approve what an approval gate shows. Input: {"actor": ..., "reason": ..., "seen": as the details say}."""
+        self._take(Message.APPROVE, describing.steering(given))
+
+    @workflow.signal
+    def reject(self, *given: Any) -> None:
+        """Reject it: the gate has failed. Input: {"actor": ..., "reason": ...}."""
+        self._take(Message.REJECT, describing.steering(given))
+
     @workflow.signal(name=RETARGET)
     def retarget_signal(self, *given: Any) -> None:
         """Go on towards another change. Input: {"actor": ..., "reason": ..., "change": {"images": {...}}}."""
@@ -144,7 +154,9 @@ class Inbox(Standing):
 
     @property
     def _situation(self) -> steering.Situation:
-        return steering.Situation(self._phase, self._state, self._gates)
+        strategy = self._given.spec.strategy
+        approval = approving.asked(self._state, strategy)
+        return steering.Situation(self._phase, self._state, strategy, approval, workflow.time())
 
     def _take(self, message: Message, given: Steering) -> steering.Answer:
         """Take a message, or keep among the events why not. What is taken shows at once, whatever is under way."""

@@ -1,6 +1,7 @@
 """The durable loop: observe, plan, act, until done. What to do is the planner's; who may steer it, `steering` says."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -22,7 +23,6 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.spec import Change, OnStall
     from rollwright.rollout.stages import COMPLETED, extend, first_stage, gate_note
     from rollwright.workflows import calls, describing, steering
-    from rollwright.workflows.changing import Changing
     from rollwright.workflows.contract import (
         WORKFLOW_TYPE,
         Message,
@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         RolloutStatus,
         Steering,
     )
+    from rollwright.workflows.gating import Gating
 
 _EVENTS_A_RUN = 1000
 _BYTES_A_RUN = 4_000_000
@@ -62,7 +63,7 @@ class _Interrupted(Exception):  # noqa: N818 - not an error: somebody steers
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
-class RolloutWorkflow(Changing):
+class RolloutWorkflow(Gating):
     """One rollout of one target, for as long as it takes."""
 
     @workflow.init
@@ -97,6 +98,7 @@ class RolloutWorkflow(Changing):
                 await self._go_on()
             except _Interrupted:
                 continue
+        self._let_checks_go()
         if self._phase is not Phase.DELETED:
             await self._record_outcome(self._state.template, f"{self._phase} {self._finished_at}")
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -107,6 +109,7 @@ class RolloutWorkflow(Changing):
         if _is_long(workflow.info()) and not to_be_answered:
             self._begins_anew = True
             await workflow.wait_condition(workflow.all_handlers_finished)
+            self._let_checks_go()
             state = self._state.model_copy(update={"phase": self._phase})
             workflow.continue_as_new(self._given.model_copy(update={"state": state}))
 
@@ -120,6 +123,10 @@ class RolloutWorkflow(Changing):
         if self._state.course is Course.STOP and not self._state.prepared and not self._pending:
             self._finish(Phase.ABORTED, "nothing had been changed")
             return
+        self._go_by_gates()
+        if self._state.gates_leave and self._state.waiting is None:
+            self._let_checks_go()
+            await self._clean_up_after_gates()
         try:
             await self._turn()
         except ActivityError as error:
@@ -158,7 +165,7 @@ class RolloutWorkflow(Changing):
             case Step() if not self._state.paused or verdict.action in _URGENT:
                 await self._act(seen, verdict)
             case Step() | Done():
-                self._remember(reason="")
+                self._remember(reason=self._trouble_at_gates)
                 self._enter(Phase.PAUSED)
             case Failed() if not self._state.paused and self._takes_itself_back(verdict):
                 pass
@@ -220,11 +227,10 @@ class RolloutWorkflow(Changing):
             estimate=None if self._looks_anew else state.estimate,
             show_after_seconds=self._show_after_seconds,
         )
+        self._begin_checks(state.observation)
         waiting = calls.wait_readiness(self._given.task_queue, request, state.reason or "wait for readiness")
         try:
-            await workflow.wait_condition(lambda: waiting.done() or self._steered, timeout=self._until_surge_again)
-        except TimeoutError:
-            self._remember(surge_limit=None, surge_again_at=0.0)
+            await self._wait_for(waiting)
         finally:
             if not waiting.done():
                 waiting.add_done_callback(lambda let_go: let_go.exception())  # nobody asks how it ended
@@ -243,11 +249,34 @@ class RolloutWorkflow(Changing):
             return _SHOW_AFTER_SECONDS
         return min(_SHOW_FIRST_AFTER_SECONDS * 4.0 ** max(0, self._shown - _SHOWN_SOON), _SHOW_AFTER_SECONDS)
 
+    async def _wait_for(self, waiting: workflow.ActivityHandle[Sight]) -> None:
+        """Until the wait returns, somebody steers, a gate is decided, or something is due."""
+        while True:
+            due = self._deadlines
+            first = min(due, default=None)
+            timeout = None if first is None else timedelta(seconds=max(1.0, first - workflow.time()))
+            try:
+                await workflow.wait_condition(
+                    lambda: waiting.done() or self._steered or self._has_news_of_gates, timeout=timeout
+                )
+            except TimeoutError:
+                for moment, act in due.items():
+                    if moment == first:
+                        act()
+                return
+            if waiting.done() or self._steered or self._take_in_checks():
+                return
+            self._begin_checks(self._state.observation)
+
     @property
-    def _until_surge_again(self) -> timedelta | None:
-        if self._state.surge_limit is None:
-            return None
-        return timedelta(seconds=max(1.0, self._state.surge_again_at - workflow.time()))
+    def _deadlines(self) -> dict[float, Callable[[], None]]:
+        due = super()._deadlines
+        if self._state.surge_limit is not None:
+            due[self._state.surge_again_at] = self._ask_for_surge_again
+        return due
+
+    def _ask_for_surge_again(self) -> None:
+        self._remember(surge_limit=None, surge_again_at=0.0)
 
     async def _act(self, seen: Observation, step: Step) -> None:
         self._remember(prepared=True, reason="")
@@ -286,7 +315,9 @@ class RolloutWorkflow(Changing):
     async def _end_or_wait(self, seen: Observation) -> None:
         gate = self._aim.gate_ahead(seen.replicas)
         if gate is not None:
-            self._remember(waiting=gate, reason=f"gate {gate + 1} of {self._gates} waits to be promoted")
+            if gate != self._state.waiting:
+                self._open(gate)
+            self._remember(reason=self._reason_at_gate)
             self._enter(self._phase_by_will)
             return
         self._enter(Phase.RESTORING)

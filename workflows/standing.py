@@ -6,14 +6,16 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.aim import Aim, Course
+    from rollwright.rollout.gates.gate import Finding
     from rollwright.rollout.spec import SurgeBy
-    from rollwright.workflows import describing
+    from rollwright.workflows import approving, describing
     from rollwright.workflows.contract import (
         MEMO,
         PHASE_ATTRIBUTE,
         TARGET_ATTRIBUTE,
         Event,
         Intervention,
+        OpenGate,
         Phase,
         RolloutInput,
         RolloutState,
@@ -62,6 +64,8 @@ class Standing:
             before=state.before,
             gate=None if state.waiting is None else state.waiting + 1,
             gates=self._gates,
+            open_gates=self._gates_now,
+            seen=self._to_approve,
             unconfirmed=self._acting,
             request_id=given.request_id,
             by=given.by,
@@ -75,6 +79,18 @@ class Standing:
     def stages(self) -> StageTable:
         """The stage table so far."""
         return StageTable(stages=self._state.stages)
+
+    @property
+    def _gates_now(self) -> tuple[OpenGate, ...]:
+        step, gating = self._state.waiting, self._state.gating
+        gates = () if step is None else self._given.spec.strategy.gates_at(step)
+        both = zip(gates, gating, strict=False)
+        return tuple(OpenGate(name=gate.title, kind=gate.kind, progress=progress) for gate, progress in both)
+
+    @property
+    def _to_approve(self) -> str:
+        found = approving.asked(self._state, self._given.spec.strategy)
+        return found.seen if found and found.progress.finding is Finding.PENDING else ""
 
     @property
     def _phase_by_will(self) -> Phase:

@@ -5,6 +5,10 @@ from typing import NamedTuple
 
 from rollwright.activities.messages import Side
 from rollwright.rollout.aim import Course
+from rollwright.rollout.gates.approval import ApprovalGate
+from rollwright.rollout.gates.gate import Approval, Finding, Progress
+from rollwright.rollout.spec import Strategy
+from rollwright.workflows.approving import Asked, bound
 from rollwright.workflows.contract import RETARGET, Message, Phase, RolloutState, Steering
 
 
@@ -40,7 +44,11 @@ _SETTLED = {
 TAKING_UP = "another change is being taken up"
 OVERRULING = (Message.ABORT, Message.ROLLBACK)
 """Messages after which another change that was asked for before them is not taken up any more."""
-_GATES_ANEW: Mapping[str, object] = {"gate": 0, "waiting": None}
+_NO_APPROVAL = Refused("no approval is asked for now")
+_APPROVED, _REJECTED = Taken("counts as an approval"), Taken("the gate has failed")
+_GATE_LEFT: Mapping[str, object] = {"waiting": None, "gating": ()}
+_UNDER_NO_WINDOW: Mapping[str, object] = {"closes_at": 0.0, "closed_after": None}
+_GATES_ANEW: Mapping[str, object] = {"gate": 0, **_GATE_LEFT, **_UNDER_NO_WINDOW}
 """Of another change; already where it is asked for, so that what is said of its gates right after counts."""
 _TIME_ANEW: Mapping[str, object] = {"ordeals": {}, "surge_limit": None}
 """Groups and the surge have all their time again."""
@@ -100,6 +108,8 @@ ANSWERS: Mapping[str, Mapping[Phase, Answer]] = {
         Phase.ABORTING: Refused("it is being aborted"),
         Phase.RESTORING: _NO_GATE,
     },
+    Message.APPROVE: dict.fromkeys((phase for phase in Phase if not phase.is_final), _NO_APPROVAL),
+    Message.REJECT: dict.fromkeys((phase for phase in Phase if not phase.is_final), _NO_APPROVAL),
     RETARGET: {
         Phase.PREPARING: _ELSEWHERE,
         Phase.PROGRESSING: _ELSEWHERE,
@@ -118,8 +128,16 @@ class Situation(NamedTuple):
 
     phase: Phase
     state: RolloutState
-    gates: int
-    """Gates there are in all."""
+    strategy: Strategy
+    approval: Asked | None = None
+    """The approval that is asked for, if one is."""
+    now: float = 0.0
+    """Seconds since the epoch."""
+
+    @property
+    def gates(self) -> int:
+        """Steps with gates there are in all."""
+        return len(self.strategy.steps)
 
 
 def answer(message: Message | str, given: Steering, now: Situation) -> Answer:
@@ -143,6 +161,8 @@ def answer(message: Message | str, given: Steering, now: Situation) -> Answer:
             return Refused(f"{TAKING_UP}, and its gates begin anew")
         case Message.PROMOTE if state.course is Course.FORWARD and now.phase is not Phase.RESTORING:
             return _promoted(given, now)
+        case Message.APPROVE | Message.REJECT if state.course is Course.FORWARD and now.phase is not Phase.RESTORING:
+            return _approved(Message(message), given, now)
     return ANSWERS[message][now.phase]
 
 
@@ -159,6 +179,27 @@ def _promoted(given: Steering, now: Situation) -> Answer:
     return _PROMOTED
 
 
+def _approved(message: Message, given: Steering, now: Situation) -> Answer:
+    """An approval is of what was seen. To reject needs no such proof: it only stops."""
+    found = now.approval
+    if given.step is not None and given.step <= now.state.gate and message is Message.APPROVE:
+        return STANDS
+    if found is None:
+        return _NO_APPROVAL
+    progress = found.progress
+    if given.step not in (None, found.step):
+        return Refused(f"it waits at step {found.step}, not at step {given.step}")
+    if progress.finding is Finding.FAILED:
+        return STANDS if message is Message.REJECT else Refused(f"it was {progress.message}; resume asks again")
+    if message is Message.REJECT:
+        return _REJECTED
+    if given.seen != found.seen:
+        changed_since = "that has changed since you looked" if given.seen else "an approval is of what was seen"
+        return Refused(f"{changed_since}: look again, and send along what the status shows as seen")
+    has_said = any(approval.actor == given.actor for approval in progress.approvals)
+    return STANDS if has_said or progress.finding is Finding.PASSED else _APPROVED
+
+
 def changed(message: Message, given: Steering, now: Situation) -> dict[str, object]:
     """What a message that is taken changes of a rollout's state."""
     state = now.state
@@ -168,25 +209,53 @@ def changed(message: Message, given: Steering, now: Situation) -> dict[str, obje
         case Message.RESUME:
             gates = _GATES_ANEW if given.side is Side.THEIRS and _stands_on_another(state) else {}
             settle = state.settle if state.course is Course.STOP else given.side or state.settle
-            return {"paused": False, "settle": settle, **gates, **_TIME_ANEW}
+            return {"paused": False, "settle": settle, "gating": _tried_again(now), **_TIME_ANEW, **gates}
         case Message.ABORT:
-            return {"course": Course.STOP, "paused": False, "waiting": None, "settle": None}
+            return {"course": Course.STOP, "paused": False, "settle": None, **_GATE_LEFT}
         case Message.ROLLBACK:
             fast = given.fast or (state.course is Course.BACK and state.fast)
             return {
                 "course": Course.BACK,
                 "fast": fast,
                 "paused": False,
-                "waiting": None,
                 "settle": ours(state),
+                **_GATE_LEFT,
                 **_TIME_ANEW,
             }
         case Message.PROMOTE:
             if given.full:
-                return {"gate": now.gates, "waiting": None}
+                return {"gate": now.gates, **_GATE_LEFT, **_UNDER_NO_WINDOW}
             if state.waiting is None or (given.gate is not None and given.gate <= state.gate):
                 return {}
-            return {"gate": state.waiting + 1, "waiting": None}  # gates before it may be none at these replicas
+            # Gates before it may be none at these replicas.
+            return {"gate": state.waiting + 1, **_GATE_LEFT, **_UNDER_NO_WINDOW}
+        case Message.APPROVE | Message.REJECT:
+            return {"gating": _with_word(message, given, now)}
+
+
+def _tried_again(now: Situation) -> tuple[Progress, ...]:
+    """Gates that have failed, or could not tell, begin anew once somebody has looked at it."""
+    waiting = now.state.waiting
+    if waiting is None:
+        return ()
+    both = zip(now.strategy.gates_at(waiting), now.state.gating, strict=False)
+    over = (Finding.FAILED, Finding.INCONCLUSIVE)
+    return tuple(gate.opened(now.now) if progress.finding in over else progress for gate, progress in both)
+
+
+def _with_word(message: Message, given: Steering, now: Situation) -> tuple[Progress, ...]:
+    """What somebody has said of an approval, counted."""
+    gating, found = list(now.state.gating), now.approval
+    if found is not None:
+        gating[found.number] = _said(message, found.gate, given, found, now.now)
+    return tuple(gating)
+
+
+def _said(message: Message, gate: ApprovalGate, given: Steering, found: Asked, now: float) -> Progress:
+    if message is Message.REJECT:
+        return gate.rejected(found.progress, given.actor, given.reason)
+    approval = Approval(actor=given.actor, at=now, reason=given.reason)
+    return bound(gate.approved(found.progress, approval), found.seen)
 
 
 def _stands_on_another(state: RolloutState) -> bool:

@@ -62,9 +62,10 @@ def test_of_a_pod_only_what_is_read_of_it_is_kept() -> None:
         "spec": {"nodeName": "gpu-03"},
         "status": {
             "phase": "Running",
+            "podIP": "10.0.0.1",
             "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T11:00:00Z"}],
             "containerStatuses": [
-                {name: CONTAINER[name] for name in ("name", "ready", "started", "state", "lastState")}
+                {name: CONTAINER[name] for name in ("name", "ready", "started", "state", "lastState", "restartCount")}
             ],
         },
     }

@@ -171,7 +171,7 @@ async def test_a_change_that_is_refused_at_the_first_step_has_its_end_in_the_led
 @pytest.mark.parametrize("side", Side)
 def test_whose_version_holds_may_be_said_in_every_phase(phase: Phase, side: Side) -> None:
     seen = Observation(replicas=0, groups_asked=0, partition=0, groups=(), dispute="the template")
-    now = Situation(phase, RolloutState(prepared=True, observation=seen), gates=1)
+    now = Situation(phase, RolloutState(prepared=True, observation=seen), ONE)
     assert isinstance(answer(Message.RESUME, Steering(side=side), now), Taken)
     state = now.state.model_copy(update=changed(Message.RESUME, Steering(side=side), now))
     assert answer(Message.RESUME, Steering(side=side), now._replace(state=state)) is STANDS
@@ -182,7 +182,7 @@ def test_whose_version_holds_may_be_said_in_every_phase(phase: Phase, side: Side
 def test_while_it_only_stops_a_dispute_is_nobodys_business() -> None:
     seen = Observation(replicas=0, groups_asked=0, partition=0, groups=(), dispute="the template")
     paused = RolloutState(prepared=True, observation=seen, course=Course.STOP, paused=True)
-    now = Situation(Phase.PAUSED, paused, gates=0)
+    now = Situation(Phase.PAUSED, paused, ONE)
     assert not isinstance(answer(Message.RESUME, Steering(), now), Refused)
     assert changed(Message.RESUME, Steering(side=Side.THEIRS), now)["settle"] is None
 

@@ -1,0 +1,55 @@
+"""Approvals: what is there to be approved, and whether an approval is of what stands. Pure."""
+
+import hashlib
+from typing import NamedTuple
+
+from rollwright.rollout.aim import Course
+from rollwright.rollout.gates.approval import ApprovalGate
+from rollwright.rollout.gates.gate import Progress
+from rollwright.rollout.spec import Strategy
+from rollwright.workflows.contract import RolloutState
+
+_SEEN = "seen"
+
+
+class Asked(NamedTuple):
+    """An approval that is waited for, or has been given at the gate that is open."""
+
+    gate: ApprovalGate
+    number: int
+    """Of the gate among those of the step."""
+    progress: Progress
+    step: int
+    """From 1."""
+    seen: str
+    """What an approval must be of."""
+
+
+def asked(state: RolloutState, strategy: Strategy) -> Asked | None:
+    """The approval that is asked for where the rollout waits, if one is."""
+    step = state.waiting
+    if step is None or state.course is not Course.FORWARD:
+        return None
+    both = zip(strategy.gates_at(step), state.gating, strict=False)
+    for number, (gate, progress) in enumerate(both):
+        if isinstance(gate, ApprovalGate):
+            return Asked(gate, number, progress, step + 1, _digest(state, strategy, step))
+    return None
+
+
+def bound(progress: Progress, seen: str) -> Progress:
+    """The same, with what its approvals are of."""
+    return progress.model_copy(update={"memory": {_SEEN: seen}})
+
+
+def is_of_something_else(found: Asked) -> bool:
+    """Whether approvals were given to something that has changed since."""
+    return bool(found.progress.approvals) and found.progress.memory.get(_SEEN) != found.seen
+
+
+def _digest(state: RolloutState, strategy: Strategy, step: int) -> str:
+    """Of the plan (what is rolled out, and how), and of the target as it stands."""
+    seen = state.observation
+    stands = (seen.uid, seen.generation) if seen else ("", 0)
+    parts = (state.template, strategy.model_dump_json(), step, *stands)
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:12]
