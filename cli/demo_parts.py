@@ -22,7 +22,7 @@ from temporalio.service import RPCError
 from rollwright.cli import temporal
 from rollwright.cli.failure import CommandError
 from rollwright.devcluster import DevClusterError, processes
-from rollwright.devcluster.build import cache_folder
+from rollwright.devcluster.build import CONTROL_PLANE, cache_folder
 from rollwright.devcluster.cluster import DevCluster
 from rollwright.devcluster.state import ClusterSettings, StateFolder, locked
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, PHASE_ATTRIBUTE, REVISION_ATTRIBUTE, TARGET_ATTRIBUTE
@@ -79,7 +79,7 @@ class Parts:
             say(f"using the cluster of {kubeconfig}")
             return
         self.own_cluster = True
-        built = cache_folder().exists()
+        built = cache_folder(CONTROL_PLANE).exists()
         say(
             "bringing up a Kubernetes"
             + ("" if built else "; this first time it is built, which takes about 10 minutes")
@@ -129,7 +129,7 @@ class Parts:
 
     def kubectl(self) -> str:
         """The kubectl that fits the cluster."""
-        return str(cache_folder() / "kubectl") if self.own_cluster else "kubectl"
+        return str(cache_folder(CONTROL_PLANE) / "kubectl") if self.own_cluster else "kubectl"
 
     def _use(self, kubeconfig: str) -> None:
         self.kubeconfig = os.environ["KUBECONFIG"] = kubeconfig

@@ -1,8 +1,9 @@
-"""Building the control plane, once for a user and a set of pins.
+"""Building the control plane, and what is needed beside it, once for a user and a set of pins.
 
-The pins (pins/*/go.mod and go.sum) say exactly what is built; the binaries are kept in a cache folder named after them.
-A binary gets its place there only when it is complete, so an interrupted build goes on where it stopped.
-`python -m rollwright.devcluster.build` builds ahead of time, e.g. in CI, and prints the folder.
+The pins (pins/*/go.mod and go.sum) say exactly what is built; the binaries of a group of programs are kept in a cache
+folder named after the pins of that group. A binary gets its place there only when it is complete, so an interrupted
+build goes on where it stopped. `python -m rollwright.devcluster.build` builds all groups ahead of time, e.g. in CI, and
+prints their folders.
 """
 
 import asyncio
@@ -35,44 +36,68 @@ class Binary:
     package: str
     seconds: int
     """How long it takes on 2 cores with nothing built before, in this order. Measured for each pin as a whole; how the
-    time of the last four, which share most of it, falls on each of them is an estimate."""
+    time of Kubernetes' four, which share most of it, falls on each of them is an estimate."""
 
 
-BINARIES = (
-    Binary("etcd", "etcd", "go.etcd.io/etcd/server/v3", 60),
-    Binary("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 110),
-    Binary("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", 220),
-    Binary("kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", 60),
-    Binary("kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", 15),
-    Binary("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", 40),
+@dataclass(frozen=True)
+class Programs:
+    """Programs that are built together, into a folder of their own."""
+
+    name: str
+    """As it stands in a sentence: "the control plane"."""
+    binaries: tuple[Binary, ...]
+
+    @property
+    def pins(self) -> frozenset[str]:
+        """The pins that decide what is built; those of other programs don't."""
+        return frozenset(binary.pin for binary in self.binaries)
+
+
+CONTROL_PLANE = Programs(
+    "the control plane",
+    (
+        Binary("etcd", "etcd", "go.etcd.io/etcd/server/v3", 60),
+        Binary("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 110),
+        Binary("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", 220),
+        Binary("kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", 60),
+        Binary("kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", 15),
+        Binary("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", 40),
+    ),
 )
+"""What a cluster runs."""
+
+EXTRAS = Programs(
+    "the extras",
+    (Binary("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", 190),),
+)
+"""What stands beside a cluster in some tests; no cluster needs it."""
 
 
-def cache_folder() -> Path:
-    """Return the folder of the binaries for these pins on this platform; it may not exist yet."""
-    return _cache_root() / cache_key(PINS)
+def cache_folder(programs: Programs) -> Path:
+    """Return the folder of the programs for these pins on this platform; it may not exist yet."""
+    return _cache_root() / cache_key(programs, PINS)
 
 
-def cache_key(pins: Path) -> str:
+def cache_key(programs: Programs, pins: Path) -> str:
     """Return a short hash over all that decides what is built: the pins, the platform and what is built from them."""
-    packages = [(binary.name, binary.package) for binary in BINARIES]
+    packages = [(binary.name, binary.package) for binary in programs.binaries]
     digest = hashlib.sha256(f"{sysconfig.get_platform()} {packages}".encode())
     for path in sorted(pins.glob("*/go.*")):
-        digest.update(f"{path.relative_to(pins)}\0{path.read_text()}\0".encode())
+        if path.parent.name in programs.pins:
+            digest.update(f"{path.relative_to(pins)}\0{path.read_text()}\0".encode())
     return digest.hexdigest()[:16]
 
 
-async def ensure_binaries(report: Report) -> Path:
-    """Return the folder that holds the binaries; build those that are missing. Raises DevClusterError if that fails."""
-    folder = cache_folder()
-    if not _missing(folder):
+async def ensure_binaries(programs: Programs, report: Report) -> Path:
+    """Return the folder that holds the programs; build those that are missing. Raises DevClusterError if that fails."""
+    folder = cache_folder(programs)
+    if not _missing(programs, folder):
         return folder
-    async with locked(folder.with_suffix(".lock"), lambda: report("waiting for another build of the control plane")):
-        missing = _missing(folder)
-        if missing:
+    async with locked(folder.with_suffix(".lock"), lambda: report(f"waiting for another build of {programs.name}")):
+        if _missing(programs, folder):
             go = await find_or_install_go(_cache_root(), _required_go(), report)
             _prepare(folder)
-            await _build(missing, folder, go, report)
+            await _build(programs, folder, go, report)
     return folder
 
 
@@ -88,20 +113,22 @@ def _cache_root() -> Path:
     return home / "rollwright" / "devcluster"
 
 
-def _missing(folder: Path) -> list[Binary]:
-    return [binary for binary in BINARIES if not (folder / binary.name).exists()]
+def _missing(programs: Programs, folder: Path) -> list[Binary]:
+    return [binary for binary in programs.binaries if not (folder / binary.name).exists()]
 
 
-async def _build(binaries: Sequence[Binary], folder: Path, go: Path, report: Report) -> None:
+async def _build(programs: Programs, folder: Path, go: Path, report: Report) -> None:
+    binaries = _missing(programs, folder)
     started = time.monotonic()
     with TemporaryDirectory(prefix=".draft-", dir=folder) as drafts:
         for index, binary in enumerate(binaries):
             left = seconds_left(binaries[index:], binaries[:index], time.monotonic() - started, os.cpu_count() or 1)
-            report(f"building {binary.name} ({index + 1} of {len(binaries)}), about {duration(left)} left for all")
+            which = f"{binary.name} ({index + 1} of {len(binaries)})"
+            report(f"building {which}, about {duration(left)} left for {programs.name}")
             draft = Path(drafts) / binary.name
             await _build_one(binary, draft, go, report)
             draft.replace(folder / binary.name)
-    report(f"built {len(binaries)} programs in {duration(time.monotonic() - started)}")
+    report(f"built {programs.name} in {duration(time.monotonic() - started)}")
 
 
 async def _build_one(binary: Binary, draft: Path, go: Path, report: Report) -> None:
@@ -172,5 +199,10 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
+async def _build_ahead() -> None:
+    for programs in (CONTROL_PLANE, EXTRAS):
+        print(await ensure_binaries(programs, lambda line: print(line, file=sys.stderr)))
+
+
 if __name__ == "__main__":
-    print(asyncio.run(ensure_binaries(lambda line: print(line, file=sys.stderr))))
+    asyncio.run(_build_ahead())

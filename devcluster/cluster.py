@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from rollwright.devcluster import DevClusterError, processes
-from rollwright.devcluster.build import ensure_binaries
+from rollwright.devcluster.build import CONTROL_PLANE, ensure_binaries
 from rollwright.devcluster.parts import MANIFESTS, Layout, Part, command, nodes_manifest, write_credentials
 from rollwright.devcluster.state import ClusterRecord, ClusterSettings, Report, StateFolder, choose_ports
 
@@ -134,7 +134,7 @@ class DevCluster:
 
     async def _layout(self, settings: ClusterSettings, report: Report) -> Layout:
         """Return the layout of the cluster, which is made if there is none."""
-        binaries = await ensure_binaries(report)
+        binaries = await ensure_binaries(CONTROL_PLANE, report)
         record = self._state.read()
         if record is None:
             # Whatever runs here belongs to a cluster that was never completely made.
@@ -157,7 +157,7 @@ class DevCluster:
             raise DevClusterError(
                 f"there is no cluster {self.name}: bring it up with `rollwright dev up --name {self.name}`"
             )
-        return Layout(self._state, record, await ensure_binaries(_silent))
+        return Layout(self._state, record, await ensure_binaries(CONTROL_PLANE, _silent))
 
     async def _converge(self, layout: Layout, report: Report) -> None:
         """Start what doesn't run, in an order in which each finds what it needs, and apply the manifests."""
@@ -224,7 +224,7 @@ class DevCluster:
                 )
 
     async def _run_kubectl(self, *arguments: str) -> tuple[int, str, str]:
-        binaries = await ensure_binaries(_silent)
+        binaries = await ensure_binaries(CONTROL_PLANE, _silent)
         process = await asyncio.create_subprocess_exec(
             str(binaries / "kubectl"),
             f"--kubeconfig={self.kubeconfig}",
