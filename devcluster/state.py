@@ -8,6 +8,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from random import SystemRandom
 
@@ -141,14 +142,18 @@ def _try_lock(path: Path) -> int | None:
 
 
 def choose_ports() -> Ports:
-    """Choose loopback ports that nobody listens on."""
-    free: list[int] = []
-    for port in SystemRandom().sample(PORTS, len(PORTS)):
-        if _is_free(port):
-            free.append(port)
-        if len(free) == 3:
-            return Ports(api=free[0], etcd=free[1], etcd_peer=free[2])
-    raise DevClusterError(f"no three free ports between {PORTS.start} and {PORTS.stop - 1} on 127.0.0.1: free some")
+    """Choose the ports of a new cluster. Raises DevClusterError if too few are free."""
+    api, etcd, etcd_peer = free_ports(3)
+    return Ports(api=api, etcd=etcd, etcd_peer=etcd_peer)
+
+
+def free_ports(count: int) -> list[int]:
+    """Choose so many loopback ports that nobody listens on. Raises DevClusterError if there are too few."""
+    free = list(islice(filter(_is_free, SystemRandom().sample(PORTS, len(PORTS))), count))
+    if len(free) < count:
+        last = PORTS.stop - 1
+        raise DevClusterError(f"fewer than {count} free ports between {PORTS.start} and {last} on 127.0.0.1: free some")
+    return free
 
 
 def _is_free(port: int) -> bool:
