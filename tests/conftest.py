@@ -9,6 +9,9 @@ import pytest
 import pytest_asyncio
 
 from rollwright.devcluster.cluster import DevCluster
+from rollwright.devcluster.prometheus import Prometheus
+from tests.support.exporter import Exporter
+from tests.support.prometheus import query_until
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -23,3 +26,29 @@ async def devcluster() -> AsyncIterator[DevCluster]:
 def temporal_binary() -> Path:
     """The Temporal CLI of the environment the tests run in, with its development server."""
     return Path(sys.executable).with_name("temporal")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_exporter() -> AsyncIterator[Exporter]:
+    """What the shared Prometheus scrapes; tests take `exporter`."""
+    async with Exporter() as exporter:
+        yield exporter
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def prometheus(shared_exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
+    """One Prometheus for the whole run, which scrapes `exporter` every 0.2 s; a test that stops it starts it again."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    async with Prometheus(folder, [shared_exporter.target], interval_seconds=0.2, report=print) as prometheus:
+        yield prometheus
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def exporter(shared_exporter: Exporter, prometheus: Prometheus) -> AsyncIterator[Exporter]:
+    """The exporter that the shared Prometheus scrapes: it is there, and nothing of earlier tests is in a query."""
+    await query_until(prometheus, "up == 1", lambda answer: len(answer.series) == 1)
+    await query_until(prometheus, '{job="devcluster", __name__!~"up|scrape_.*"}', lambda answer: answer.series == [])
+    yield shared_exporter
+    shared_exporter.clear()
+    shared_exporter.delay_seconds = 0.0
+    await shared_exporter.come()
