@@ -11,10 +11,11 @@ from rollwright.rollout import timing
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
 from rollwright.rollout.estimate import Estimate
+from rollwright.rollout.gates.gate import Finding as Found
 from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec
 from rollwright.rollout.stages import Stage
-from rollwright.workflows.contract import Event, Intervention, Phase, RolloutStatus
+from rollwright.workflows.contract import Event, Intervention, OpenGate, Phase, RolloutStatus
 
 
 class Output(BaseModel):
@@ -133,6 +134,38 @@ class Plan(Output):
     )
 
 
+class Gate(Output):
+    """A gate that is open."""
+
+    name: str
+    kind: str
+    finding: Found
+    message: str = Field(description="What it waits for, or has found, in words.")
+    since: str = Field(description="When its present attempt began.")
+    attempt: int
+    passes: int = Field(description="Good readings so far.")
+    failures: int
+    inconclusives: int
+    approvals: tuple[str, ...] = Field(description="Who has approved.")
+
+    @classmethod
+    def of(cls, gate: OpenGate) -> Self:
+        """From the workflow's own."""
+        progress = gate.progress
+        return cls(
+            name=gate.name,
+            kind=gate.kind,
+            finding=progress.finding,
+            message=progress.message,
+            since=_iso(progress.since),
+            attempt=progress.attempt,
+            passes=progress.passes,
+            failures=progress.failures,
+            inconclusives=progress.inconclusives,
+            approvals=tuple(approval.actor for approval in progress.approvals),
+        )
+
+
 class Status(Output):
     """Where a rollout stands; counts are groups, times are ISO 8601 in UTC and empty until then."""
 
@@ -158,8 +191,10 @@ class Status(Output):
     revision: str = Field(description="Name of the kept template that is rolled out.")
     course: Course = Field(description="Whether it goes forward, back, or only stops.")
     before: str = Field(description="Name of the kept template that a rollback goes to.")
-    gate: int | None = Field(description="Number, from 1, of the gate that waits to be promoted.")
+    gate: int | None = Field(description="Number, from 1, of the gate that is open.")
     gates: int = Field(description="Gates in all.")
+    open_gates: tuple[Gate, ...] = Field(description="Those of the step that waits; none if it waits for a promotion.")
+    seen: str = Field(description="What is there to be approved, for `approve --seen`; empty if nothing is.")
     dispute: str = Field(description="What somebody else has changed of the target, in words: it asks whose holds.")
     unconfirmed: bool = Field(description="A step is being carried out: it may still take effect.")
     next: tuple[str, ...] = Field(description="Commands that go on from here, once it has ended or needs somebody.")
@@ -199,6 +234,8 @@ class Status(Output):
             before=status.before,
             gate=status.gate,
             gates=status.gates,
+            open_gates=tuple(map(Gate.of, status.open_gates)),
+            seen=status.seen,
             dispute=seen.dispute if seen else "",
             unconfirmed=status.unconfirmed,
             next=status.next,
@@ -223,7 +260,7 @@ class Listed(Output):
     target: str = Field(description="lws/NAMESPACE/NAME, or sts/...")
     phase: str = Field(description="A rollout's phase; or failed, terminated, cancelled, timed out.")
     course: Course | None = Field(default=None, description="Whether it goes forward, back, or only stops.")
-    gate: int | None = Field(default=None, description="Number, from 1, of the gate that waits to be promoted.")
+    gate: int | None = Field(default=None, description="Number, from 1, of the gate that is open.")
     gates: int = Field(default=0, description="Gates in all.")
     failed: int = Field(default=0, description="Groups that have failed.")
     dispute: str = Field(default="", description="What somebody else has changed of the target, in words.")

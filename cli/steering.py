@@ -44,7 +44,7 @@ def verb(message: Callable[..., Steering], if_ended: IfEnded = _refuse_ended) ->
         named = options.read_target(target, namespace)
         by = interventions.read_intervention(actor, reason)
         steering = message(**own).model_copy(update={"actor": by.actor, "reason": by.reason})
-        typer.echo(asyncio.run(_steer(named, steering, partial(if_ended, **own))))
+        typer.echo(asyncio.run(steer(named, steering, partial(if_ended, **own))))
 
     app = typer.Typer()
     app.command(help=inspect.getdoc(message))(_with_options_of(message, send))
@@ -60,12 +60,11 @@ def _with_options_of(message: Callable[..., Steering], send: Callable[..., None]
     return send
 
 
-async def _steer(target: Target, steering: Steering, if_ended: IfEnded) -> str:
+async def steer(target: Target, steering: Steering, if_ended: IfEnded = _refuse_ended) -> str:
+    """Send a message to the open rollout of a target; what comes of it. Raises CommandError."""
     run = await temporal.find(await temporal.connect(), target)
     try:
-        if steering.message is Message.PROMOTE:
-            # The gate that is seen waiting: sent twice, it doesn't pass the one behind it too.
-            steering = steering.model_copy(update={"gate": (await run.answer()).gate})
+        steering = await _as_seen(run, steering)
         answer = await run.steer(steering)
     except NoAnswerError as error:
         # The update may have arrived all the same: every message is safe to take twice.
@@ -76,3 +75,13 @@ async def _steer(target: Target, steering: Steering, if_ended: IfEnded) -> str:
     if not answer:
         return await if_ended(run, steering)
     return f"sent {steering.message} to {run.rollout}, by {steering.actor}\n{answer}"
+
+
+async def _as_seen(run: Run, steering: Steering) -> Steering:
+    """With the gate that is seen waiting: sent twice, it doesn't pass the one behind it too."""
+    if steering.message is Message.PROMOTE:
+        return steering.model_copy(update={"gate": (await run.answer()).gate})
+    if steering.message is Message.APPROVE and not steering.seen:
+        stands = await run.answer()
+        return steering.model_copy(update={"step": steering.step or stands.gate, "seen": stands.seen})
+    return steering

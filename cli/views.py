@@ -100,7 +100,7 @@ def facts_now(status: Status) -> list[tuple[str, str]]:
     rows = [
         ("now", now(status)),
         ("course", _course(status)),
-        ("gate", f"{status.gate} of {status.gates} waits to be promoted" if status.gate else ""),
+        *(("gate", line) for line in _gates(status)),
         *(("failed", line) for line in _failed(status.groups)),
         *(("slow", line) for line in _slow(status.slow)),
         ("dispute", one_line(status.dispute)),
@@ -112,6 +112,18 @@ def facts_now(status: Status) -> list[tuple[str, str]]:
         ("cost", cost(status.cost)),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _gates(status: Status) -> list[str]:
+    if not status.gate:
+        return []
+    if not status.open_gates:
+        return [f"{status.gate} of {status.gates} waits to be promoted"]
+    return [
+        f"{status.gate} of {status.gates}: {one_line(gate.name)} {gate.finding}"
+        + (f": {one_line(gate.message)}" if gate.message else "")
+        for gate in status.open_gates
+    ]
 
 
 def _course(status: Status) -> str:

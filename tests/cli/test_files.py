@@ -57,7 +57,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
         "rollout.yaml:8: change.images.side car: 'side car' is not possible; write lower-case letters, digits and '-', "
         "beginning and ending with a letter or a digit",
         "rollout.yaml:10: strategy.maxsurge: there is no such field (did you mean maxSurge?); allowed are "
-        "maxUnavailable, maxSurge, partition, pacing, reclaim, unreadyGrace, steps, surgeBy, surgeVolumes, "
+        "maxUnavailable, maxSurge, partition, pacing, reclaim, unreadyGrace, steps, surgeDuringGates, surgeBy, surgeVolumes, "
         "surgePatience, progressDeadline, failureGrace, maxFailedGroups, onStall",
         "rollout.yaml:11: strategy.maxUnavailable: '120%' is more than 100%; write 0% to 100%",
         "rollout.yaml:12: strategy.pacing: 'fast' is not possible; write 'ordered' or 'eager'",
