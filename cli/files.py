@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -37,7 +37,9 @@ class Document:
 
 
 def _entry(node: yaml.Node | None, key: int | str) -> tuple[yaml.Node, yaml.Node] | None:
-    """The nodes of a key and its value in a mapping."""
+    """The nodes of a key and its value in a mapping; an item of a sequence is both."""
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+        return (node.value[key], node.value[key]) if key < len(node.value) else None
     if not isinstance(node, yaml.MappingNode):
         return None
     return next(((name, value) for name, value in node.value if name.value == key), None)
@@ -98,9 +100,22 @@ def to_spec(document: Document) -> RolloutSpec:
 
 
 def _mistake(document: Document, error: dict[str, Any]) -> tuple[int, str]:
-    location = [part for part in error["loc"] if part != "[key]"]
+    location = _written(error["loc"], document.content)
     field = ".".join(map(str, location))
     return document.line(location), ": ".join(filter(None, (field, _explained(error))))
+
+
+def _written(location: Sequence[int | str], content: object) -> list[int | str]:
+    """The way to a field as it was written: pydantic also names which of several models it took on the way."""
+    way: list[int | str] = []
+    inside: Any = content
+    for number, part in enumerate(location, start=1):
+        if (isinstance(content, dict) and part in content) or (isinstance(content, list) and isinstance(part, int)):
+            content = content[part]
+        elif part == "[key]" or number < len(location) or not isinstance(content, dict):
+            continue
+        way.append(part)
+    return way
 
 
 def _explained(error: dict[str, Any]) -> str:
@@ -110,6 +125,11 @@ def _explained(error: dict[str, Any]) -> str:
             return _unknown(error["loc"])
         case "missing":
             return "is missing; it must be given"
+        case "union_tag_invalid":
+            tag, known = context["tag"], context["expected_tags"]
+            return f"there is no {context['discriminator'].strip(chr(39))} '{tag}'; write one of {known}"
+        case "union_tag_not_found":
+            return f"{context['discriminator'].strip(chr(39))} is missing; it must be given"
         case "literal_error" | "enum":
             return f"{_shown(value)} is not possible; write {context['expected']}"
         case "string_pattern_mismatch":
@@ -126,15 +146,29 @@ def _explained(error: dict[str, Any]) -> str:
 
 
 def _unknown(location: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] = RolloutSpec
+    inside: Any = RolloutSpec
     for part in location[:-1]:
-        nested = next(field.annotation for field in model.model_fields.values() if field.alias == part)
-        assert isinstance(nested, type) and issubclass(nested, BaseModel)  # noqa: S101, PT018 - pydantic went this way too
-        model = nested
-    allowed = [str(field.alias) for field in model.model_fields.values()]
+        inside = _inside(inside, part)
+    allowed = [str(field.alias) for field in inside.model_fields.values()]
     close = difflib.get_close_matches(str(location[-1]), allowed, 1)
     guess = f" (did you mean {close[0]}?)" if close else ""
     return f"there is no such field{guess}; allowed are {', '.join(allowed)}"
+
+
+def _inside(annotation: Any, part: int | str) -> Any:
+    """What is expected at a part of the way that pydantic went: a field, an item, or one of several models."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return next(field.annotation for field in annotation.model_fields.values() if field.alias == part)
+    if get_origin(annotation) is Annotated:
+        return _inside(get_args(annotation)[0], part)
+    if isinstance(part, int):
+        return get_args(annotation)[0]
+    return next(model for model in get_args(annotation) if part in (model.__name__, *_kinds(model)))
+
+
+def _kinds(model: type[BaseModel]) -> tuple[str, ...]:
+    kind = model.model_fields.get("kind")
+    return get_args(kind.annotation) if kind else ()
 
 
 def _shown(value: object) -> str:

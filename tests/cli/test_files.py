@@ -10,6 +10,7 @@ from rollwright.cli.failure import CommandError
 from rollwright.cli.files import read_document, to_spec
 from rollwright.cli.main import app
 
+KINDS = ("approval", "bake", "window")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rollout.yaml"
 
 
@@ -57,12 +58,42 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
         "rollout.yaml:8: change.images.side car: 'side car' is not possible; write lower-case letters, digits and '-', "
         "beginning and ending with a letter or a digit",
         "rollout.yaml:10: strategy.maxsurge: there is no such field (did you mean maxSurge?); allowed are "
-        "maxUnavailable, maxSurge, partition, pacing, reclaim, unreadyGrace, steps, surgeDuringGates, surgeBy, surgeVolumes, "
-        "surgePatience, progressDeadline, failureGrace, maxFailedGroups, onStall",
+        "maxUnavailable, maxSurge, partition, pacing, reclaim, unreadyGrace, steps, surgeDuringGates, surgeBy, "
+        "surgeVolumes, surgePatience, progressDeadline, failureGrace, maxFailedGroups, onStall",
         "rollout.yaml:11: strategy.maxUnavailable: '120%' is more than 100%; write 0% to 100%",
         "rollout.yaml:12: strategy.pacing: 'fast' is not possible; write 'ordered' or 'eager'",
         "rollout.yaml:13: strategy.unreadyGrace: 'soon' is no duration; write hours, minutes and seconds, as in '30s', "
         "'10m' or '1h30m'",
+    ]
+
+
+def test_mistakes_in_gates_are_told_with_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+        target: {name: llm}
+        strategy:
+          steps:
+            - until: 1
+              gates:
+                - kind: bake
+                  durration: 2h
+                - kind: aproval
+                - {}
+                - kind: window
+                  schedule: "0 22 * *"
+                  duration: 8h
+                  timezone: Mars
+        """
+    bake = "rollout.yaml:{}: strategy.steps.0.gates.0"
+    assert refusal(tmp_path, monkeypatch, text).splitlines() == [
+        f"{bake.format(6)}.duration: is missing; it must be given",
+        f"{bake.format(7)}.durration: there is no such field (did you mean duration?); allowed are name, timeout, "
+        "retries, onFailure, kind, duration",
+        "rollout.yaml:8: strategy.steps.0.gates.1: there is no kind 'aproval'; write one of "
+        + ", ".join(f"'{kind}'" for kind in KINDS),
+        "rollout.yaml:9: strategy.steps.0.gates.2: kind is missing; it must be given",
+        "rollout.yaml:11: strategy.steps.0.gates.3.schedule: '0 22 * *' has not the five fields of a cron expression; "
+        "write as in '0 22 * * MON-FRI'",
+        "rollout.yaml:13: strategy.steps.0.gates.3.timezone: 'Mars' is no time zone; write as in 'Europe/Berlin'",
     ]
 
 
