@@ -13,7 +13,7 @@ What a pod does is said by annotations on it (or on the template it is made from
 `devcluster.rollwright.io/`. A duration is written as Go does: `500ms`, `2s`, `1m30s`.
 
 - `ready-after`: how long after it is scheduled, or after it recovers, the pod becomes Ready: a duration, or a range
-  such as `2s-5s` from which one is drawn for each start. Default: 1s.
+  such as `2s-5s` from which one is drawn for each start. Default: 1s, of a pod of a Job 0s.
 - `ready-after-by-group`: a JSON object from group ordinal to the same, e.g. `{"3": "20s"}`; wins over `ready-after` for
   the groups it names. A pod's group is its label leaderworkerset.sigs.k8s.io/group-index, or, in a plain StatefulSet,
   apps.kubernetes.io/pod-index.
@@ -25,6 +25,8 @@ What a pod does is said by annotations on it (or on the template it is made from
   controller has taken its readiness back).
 - `fail-groups`: a JSON list of the group ordinals that `fail` is limited to, e.g. `[2, 3]`.
 - `crash-after`: a pod that crashes becomes Ready each time, and crashes so long after that.
+- `exit-after`, `exit-code`: a pod that a Job owns ends so long after it has become Ready, with this code: Succeeded if
+  that is 0, else Failed. Default: 1s and 0. To end one that runs, set a shorter `exit-after` on it. No other pod ends.
 - `gone-after`: how long a deleted pod takes to go, whatever its grace period. Default: 200ms.
 
 What the scheduler says is real: a pod that asks for more GPUs than are free, for a claim that doesn't exist, or that

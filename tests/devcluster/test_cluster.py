@@ -62,6 +62,20 @@ class Namespace:
         }
         await self.create({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name}, "spec": spec})
 
+    async def job(self, name: str, **annotations: str) -> None:
+        """A Job of one pod, told so; `_` in the place of `-`."""
+        told = {PREFIX + told.replace("_", "-"): how for told, how in annotations.items()}
+        pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "probe:1"}]}
+        spec = {"backoffLimit": 0, "template": {"metadata": {"annotations": told}, "spec": pod}}
+        await self.create({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec})
+
+    async def pod_of(self, job: str) -> Any:
+        """The pod of a Job, once there is one."""
+        selector = f"--selector=batch.kubernetes.io/job-name={job}"
+        await self.kubectl("wait", "--for=create", "--timeout=30s", "pod", selector)
+        (pod,) = json.loads(await self.kubectl("get", "pods", selector, "--output=json"))["items"]
+        return pod
+
     async def create(self, manifest: Mapping[str, Any]) -> None:
         path = self.cluster.kubeconfig.parent / f"{token_hex(4)}.json"
         path.write_text(json.dumps(manifest))
@@ -167,6 +181,50 @@ async def test_a_pod_that_is_told_when_to_crash_is_ready_until_then(namespace: N
     for restarts in range(2):
         await namespace.wait("condition=Ready", "pod/s-0")
         await namespace.wait(f"jsonpath={{.status.containerStatuses[0].restartCount}}={restarts + 1}", "pod/s-0")
+
+
+async def test_the_pod_of_a_job_ends_with_the_exit_code_it_is_told_and_0_if_it_is_told_none(
+    namespace: Namespace,
+) -> None:
+    await namespace.job("passes", exit_after="100ms")
+    await namespace.job("fails", exit_after="100ms", exit_code="3")
+
+    await namespace.wait("condition=Complete", "job/passes")
+    await namespace.wait("condition=Failed", "job/fails")
+
+    for job, phase, code in (("passes", "Succeeded", 0), ("fails", "Failed", 3)):
+        status = (await namespace.pod_of(job))["status"]
+        assert (status["phase"], status["containerStatuses"][0]["state"]["terminated"]["exitCode"]) == (phase, code)
+
+
+async def test_the_pod_of_a_job_runs_until_its_time_which_may_be_changed(namespace: Namespace) -> None:
+    await namespace.job("j", exit_after="1h")
+    await namespace.wait("jsonpath={.status.ready}=1", "job/j")
+    pod = await namespace.pod_of("j")
+
+    await namespace.kubectl("annotate", "--overwrite", "pod", pod["metadata"]["name"], f"{PREFIX}exit-after=0s")
+
+    assert pod["status"]["phase"] == "Running"
+    await namespace.wait("condition=Complete", "job/j")
+
+
+async def test_the_pod_of_a_job_may_fail_to_start_as_any_other(namespace: Namespace) -> None:
+    await namespace.job("j", exit_after="0s", fail="image-pull")
+
+    pod = (await namespace.pod_of("j"))["metadata"]["name"]
+
+    await namespace.wait("jsonpath={.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff", f"pod/{pod}")
+
+
+async def test_a_pod_of_no_job_does_not_end_whatever_it_is_told(namespace: Namespace) -> None:
+    await namespace.stateful_set("s", replicas=1, annotations={"ready-after": "0s", "exit-after": "0s"})
+    await namespace.wait("condition=Ready", "pod/s-0")
+
+    await namespace.job("j", exit_after="500ms")
+    await namespace.wait("condition=Complete", "job/j")
+
+    pod = await namespace.get("pod", "s-0")
+    assert (pod["status"]["phase"], condition_of(pod, "Ready")["status"]) == ("Running", "True")
 
 
 async def test_changes_of_a_pod_do_not_put_off_its_readiness(namespace: Namespace) -> None:
