@@ -29,6 +29,15 @@ What a pod does is said by annotations on it (or on the template it is made from
   that is 0, else Failed. Default: 1s and 0. To end one that runs, set a shorter `exit-after` on it. No other pod ends.
 - `gone-after`: how long a deleted pod takes to go, whatever its grace period. Default: 200ms.
 
+Pods write no logs. What is to be had as the log of one (`kubectl logs`) is a file named by a ClusterLogs object:
+
+    apiVersion: kwok.x-k8s.io/v1alpha1
+    kind: ClusterLogs
+    metadata: {name: mine}
+    spec:
+      selector: {matchNamespaces: [default], matchNames: [a-pod]} # either may be left away
+      logs: [{containers: [main], logsFile: /tmp/main.log}] # lines as in `2026-01-01T00:00:00Z stdout F hello`
+
 What the scheduler says is real: a pod that asks for more GPUs than are free, for a claim that doesn't exist, or that
 carries scheduling gates, stays without a node. Under LWS's RecreateGroupOnPodRestart a container that crashes takes its
 group along as soon as it is started again, so a crash loop shows as ever new leaders.

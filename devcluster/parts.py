@@ -81,6 +81,7 @@ def write_credentials(layout: Layout) -> None:
     kubernetes = credentials.Authority(f"{name}-kubernetes")
     (pki / "ca.crt").write_bytes(kubernetes.certificate)
     kubernetes.issue_server("kube-apiserver").write(pki, "kube-apiserver")
+    kubernetes.issue_server("kubelet").write(pki, "kubelet")
     kubernetes.issue_token_signer("service-account").write(pki, "service-account")
     clients = {
         layout.state.kubeconfig: credentials.ADMIN,
@@ -151,6 +152,9 @@ def _api_server(layout: Layout) -> list[str]:
         f"--tls-cert-file={pki / 'kube-apiserver.crt'}",
         f"--tls-private-key-file={pki / 'kube-apiserver.key'}",
         f"--client-ca-file={pki / 'ca.crt'}",
+        # The nodes' names are known to no resolver.
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--kubelet-certificate-authority={pki / 'ca.crt'}",
         "--anonymous-auth=false",
         "--authorization-mode=RBAC",
         # No service account tokens are mounted into pods that never run, and no node lifecycle controller would take
@@ -201,11 +205,19 @@ def _scheduler(layout: Layout) -> list[str]:
 
 
 def _kwok(layout: Layout) -> list[str]:
+    pki, port = layout.pki, layout.record.ports.kubelet
     return [
         str(layout.binaries / Part.KWOK),
         f"--kubeconfig={layout.kubeconfig(Part.KWOK)}",
         "--manage-all-nodes",
         "--node-lease-duration-seconds=0",
+        "--node-ip=127.0.0.1",
+        f"--node-port={port}",
+        f"--server-address=127.0.0.1:{port}",
+        f"--tls-cert-file={pki / 'kubelet.crt'}",
+        f"--tls-private-key-file={pki / 'kubelet.key'}",
+        # What else a kubelet serves can't be asked for: no rules for it are given.
+        "--enable-crds=ClusterLogs",
         *(f"--config={path}" for path in sorted(KWOK_CONFIG.glob("*.yaml"))),
     ]
 

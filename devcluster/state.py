@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from random import SystemRandom
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rollwright.devcluster import DevClusterError
 
@@ -44,6 +44,8 @@ class Ports(BaseModel):
     api: int
     etcd: int
     etcd_peer: int
+    kubelet: int
+    """One for all nodes, which are played by one process."""
 
 
 class ClusterRecord(BaseModel):
@@ -74,10 +76,19 @@ class StateFolder:
         self._lock = self.path.with_suffix(".lock")
 
     def read(self) -> ClusterRecord | None:
-        """Return what the cluster was made with; None if there is no such cluster."""
+        """Return what the cluster was made with; None if there is no such cluster.
+
+        Raises DevClusterError if another version has made it.
+        """
         if not self._record.exists():
             return None
-        return ClusterRecord.model_validate_json(self._record.read_text())
+        try:
+            return ClusterRecord.model_validate_json(self._record.read_text())
+        except ValidationError as error:
+            raise DevClusterError(
+                f"cluster {self.name} was made by another version of this program: "
+                f"remove it with `rollwright dev down --name {self.name}`"
+            ) from error
 
     def write(self, record: ClusterRecord) -> None:
         """Write down a new cluster. Done last in its making: a folder without a record never counts."""
@@ -143,8 +154,8 @@ def _try_lock(path: Path) -> int | None:
 
 def choose_ports() -> Ports:
     """Choose the ports of a new cluster. Raises DevClusterError if too few are free."""
-    api, etcd, etcd_peer = free_ports(3)
-    return Ports(api=api, etcd=etcd, etcd_peer=etcd_peer)
+    api, etcd, etcd_peer, kubelet = free_ports(4)
+    return Ports(api=api, etcd=etcd, etcd_peer=etcd_peer, kubelet=kubelet)
 
 
 def free_ports(count: int) -> list[int]:

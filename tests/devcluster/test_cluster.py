@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -19,6 +20,7 @@ from rollwright.devcluster import DevClusterError, processes
 from rollwright.devcluster.cluster import DevCluster, PartState
 from rollwright.devcluster.parts import Part
 from rollwright.devcluster.state import ClusterSettings
+from tests.devcluster.standin.namespace import until
 
 pytestmark = pytest.mark.real
 
@@ -227,6 +229,24 @@ async def test_a_pod_of_no_job_does_not_end_whatever_it_is_told(namespace: Names
     assert (pod["status"]["phase"], condition_of(pod, "Ready")["status"]) == ("Running", "True")
 
 
+async def test_the_log_of_a_pod_is_the_file_that_is_named_for_it(namespace: Namespace, tmp_path: Path) -> None:
+    log = tmp_path / "main.log"
+    log.write_text("".join(f"2026-01-01T00:00:00Z stdout F line {number}\n" for number in range(3)))
+    spec = {"selector": {"matchNamespaces": [namespace.name]}, "logs": [{"logsFile": str(log)}]}
+    kind = {"apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "ClusterLogs"}
+    await namespace.create({**kind, "metadata": {"name": namespace.name}, "spec": spec})
+    await namespace.job("j", exit_after="0s")
+    await namespace.wait("condition=Complete", "job/j")
+
+    async def told() -> str:
+        try:
+            return await namespace.kubectl("logs", "--tail=2", "job/j")
+        except DevClusterError as error:
+            return str(error)
+
+    await until(told, "line 1\nline 2\n".__eq__)  # kwok learns of the rule in a while
+
+
 async def test_changes_of_a_pod_do_not_put_off_its_readiness(namespace: Namespace) -> None:
     await namespace.stateful_set("s", replicas=1, annotations={"ready-after": "2s"})
     await namespace.wait("create", "pod/s-0")
@@ -368,6 +388,6 @@ async def test_down_leaves_nothing_after_up_was_killed_half_way() -> None:
 
     assert processes.find(cluster.kubeconfig.parent) == []
     assert not cluster.kubeconfig.parent.exists()
-    for port in (record.ports.api, record.ports.etcd, record.ports.etcd_peer):
+    for port in record.ports.model_dump().values():
         with socket.socket() as client:
             assert client.connect_ex(("127.0.0.1", port)) != 0

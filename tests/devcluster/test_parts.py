@@ -16,7 +16,7 @@ from rollwright.devcluster.state import ClusterRecord, ClusterSettings, Ports, S
 def make_layout(settings: ClusterSettings) -> Layout:
     state = StateFolder("a")
     state.create()
-    record = ClusterRecord(settings=settings, ports=Ports(api=20001, etcd=20002, etcd_peer=20003))
+    record = ClusterRecord(settings=settings, ports=Ports(api=20001, etcd=20002, etcd_peer=20003, kubelet=20004))
     layout = Layout(state=state, record=record, binaries=Path("/binaries"))
     write_credentials(layout)
     return layout

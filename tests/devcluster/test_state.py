@@ -21,11 +21,11 @@ def test_a_name_that_could_escape_the_folder_is_refused(name: str) -> None:
 
 
 def test_ports_are_free_different_and_out_of_reach_of_outgoing_connections() -> None:
-    ports = choose_ports()
+    ports = choose_ports().model_dump().values()
     first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
 
-    assert len({ports.api, ports.etcd, ports.etcd_peer}) == 3
-    assert all(port < first_outgoing for port in (ports.api, ports.etcd, ports.etcd_peer))
+    assert len(set(ports)) == len(ports)
+    assert all(port < first_outgoing for port in ports)
 
 
 def test_a_record_reads_back_as_it_was_written() -> None:
@@ -36,6 +36,15 @@ def test_a_record_reads_back_as_it_was_written() -> None:
     folder.write(record)
 
     assert record == StateFolder("a").read()
+
+
+def test_a_record_of_another_version_is_told_with_what_to_do() -> None:
+    folder = StateFolder("a")
+    folder.create()
+    (folder.path / "cluster.json").write_text('{"settings": {}, "ports": {"api": 20001}}')
+
+    with pytest.raises(DevClusterError, match=r"another version.*rollwright dev down --name a"):
+        folder.read()
 
 
 def test_a_folder_without_a_record_is_no_cluster() -> None:
