@@ -52,6 +52,7 @@ LEADER_WORKER_SETS = Kind("/apis/leaderworkerset.x-k8s.io/v1", "leaderworkersets
 STATEFUL_SETS = Kind("/apis/apps/v1", "statefulsets")
 CONTROLLER_REVISIONS = Kind("/apis/apps/v1", "controllerrevisions")
 PODS = Kind("/api/v1", "pods")
+JOBS = Kind("/apis/batch/v1", "jobs")
 
 
 class Api:
@@ -79,13 +80,33 @@ class Api:
             items += listing["items"]
         return {**listing, "items": items}
 
-    async def create(self, kind: Kind, namespace: str, body: Manifest) -> Manifest:
-        """Create an object.
+    async def log(self, namespace: str, pod: str, container: str, *, lines: int, limit_bytes: int) -> str:
+        """Read the last lines of a container's log, up to so many bytes from where they begin.
+
+        What the kubelet doesn't answer, also as there is no log yet or no more, is told apart as with anything else.
+        """
+        query = [("container", container), ("tailLines", str(lines)), ("limitBytes", str(limit_bytes))]
+        what = f"get pods/log {namespace}/{pod}"
+        self.requests["get pods/log"] += 1
+        response = await self._send("GET", f"{PODS.url(namespace, pod)}/log", what, query=query)
+        read = bytearray()
+        try:
+            while len(read) < limit_bytes and (more := await response.content.read(limit_bytes - len(read))):
+                read += more
+        except _NO_ANSWER as error:
+            raise UnreachableError(f"{what}: {_describe(error)}") from error
+        finally:
+            response.close()
+        return read.decode(errors="replace")
+
+    async def create(self, kind: Kind, namespace: str, body: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Create an object; with `dry_run` only ask what would come of it.
 
         As YAML, of which the API server itself makes the JSON: where it keeps JSON as it came (the data of a
         ControllerRevision), any later change writes it in the server's own way, and is refused if that is another.
         """
-        return await self._json("POST", kind, namespace, verb="create", body=_yaml(body))
+        query = [("dryRun", "All")] if dry_run else []
+        return await self._json("POST", kind, namespace, verb="create", query=query, body=_yaml(body))
 
     async def patch(
         self, kind: Kind, namespace: str, name: str, operations: list[Manifest], *, dry_run: bool = False
@@ -94,9 +115,17 @@ class Api:
         query = [("dryRun", "All")] if dry_run else []
         return await self._json("PATCH", kind, namespace, name, verb="patch", query=query, body=operations)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, preconditions: Manifest | None = None) -> None:
-        """Delete an object, if it still meets the preconditions (uid, resourceVersion)."""
-        body = {"preconditions": preconditions} if preconditions else {}
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, preconditions: Manifest | None = None, *, propagation: str = ""
+    ) -> None:
+        """Delete an object, if it still meets the preconditions (uid, resourceVersion).
+
+        `propagation`: what becomes of the objects it owns, a propagationPolicy; empty: what is usual of the kind.
+        """
+        body = {
+            **({"preconditions": preconditions} if preconditions else {}),
+            **({"propagationPolicy": propagation} if propagation else {}),
+        }
         await self._json("DELETE", kind, namespace, name, verb="delete", body=body)
 
     async def watch(self, kind: Kind, namespace: str, selector: str, version: str) -> AsyncIterator[Manifest]:

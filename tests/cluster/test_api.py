@@ -22,11 +22,13 @@ Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def server(answer: Answer) -> AsyncIterator[Api]:
-    """An API whose server answers every request like this, and then hangs up."""
+async def server(answer: Answer, asked: list[str] | None = None) -> AsyncIterator[Api]:
+    """An API whose server answers every request like this, and then hangs up. `asked`: gets what was asked."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        request = await reader.readuntil(b"\r\n\r\n")
+        if asked is not None:
+            asked.append(request.decode())
         await answer(writer)
         writer.close()
 
@@ -124,3 +126,41 @@ async def test_a_kind_the_cluster_does_not_have_is_missing() -> None:
     async with server(saying("404 page not found\n", status="404 Not Found")) as api:
         with pytest.raises(MissingError):
             await api.list_all(PODS, "default")
+
+
+LOG_URL = "GET /api/v1/namespaces/default/pods/a/log?container=main&tailLines=3&limitBytes=8 "
+
+
+async def test_of_a_log_no_more_is_read_than_was_asked_for() -> None:
+    """Whoever answers may not know of the limit, and may not come to an end."""
+    async with server(saying("0123456789")) as api:
+        assert await api.log("default", "a", "main", lines=3, limit_bytes=8) == "01234567"
+
+
+async def test_a_log_is_asked_for_with_its_limits() -> None:
+    asked: list[str] = []
+    async with server(saying("1\n"), asked) as api:
+        assert await api.log("default", "a", "main", lines=3, limit_bytes=8) == "1\n"
+    assert asked[0].startswith(LOG_URL)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (403, "User 'x' cannot get pods/log", ForbiddenError),
+        (404, "pods 'a' not found", MissingError),
+        (400, 'container "main" in pod "a" is waiting to start', RefusedError),
+        (500, "dial tcp 10.0.0.7:10250: connection refused", UnreachableError),
+    ],
+)
+async def test_why_there_is_no_log_is_told_apart(status: int, message: str, error: type[ClusterError]) -> None:
+    body = json.dumps({"kind": "Status", "message": message})
+    async with server(saying(body, status=f"{status} No")) as api:
+        with pytest.raises(error, match="get pods/log default/a"):
+            await api.log("default", "a", "main", lines=3, limit_bytes=8)
+
+
+async def test_a_log_that_breaks_off_is_worth_trying_again() -> None:
+    async with server(saying("012", announced="Content-Length: 8\r\n")) as api:
+        with pytest.raises(UnreachableError, match="get pods/log default/a"):
+            await api.log("default", "a", "main", lines=3, limit_bytes=16)
