@@ -66,6 +66,25 @@ def unreadiness_of(pod: Manifest, now: datetime) -> Unreadiness | None:
     return found or _without_sandbox(pod, now) or _unready(pod)
 
 
+class Exit(NamedTuple):
+    """How a container has ended."""
+
+    container: str
+    words: str
+
+
+def bad_exit_of(pod: Manifest) -> Exit | None:
+    """Of its containers that have ended with an exit code but 0 the first to do so: others are ended on its account."""
+    status = pod.get("status", {})
+    containers = [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
+    ended = [(container, container.get("state", {}).get("terminated") or {}) for container in containers]
+    bad = [(container, end) for container, end in ended if end.get("exitCode")]
+    if not bad:
+        return None
+    container, end = min(bad, key=lambda found: found[1].get("finishedAt") or "")
+    return Exit(container["name"], _told(container, end).words)
+
+
 def condition(pod: Manifest, kind: str) -> Manifest:
     """The pod's condition of this kind; empty if it has none."""
     conditions: list[Manifest] = pod.get("status", {}).get("conditions", [])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rollwright.cluster.causes import Unreadiness, unreadiness_of
+from rollwright.cluster.causes import Exit, Unreadiness, bad_exit_of, unreadiness_of
 from rollwright.rollout.observation import Cause
 from tests.cluster.objects import Json, as_watched, pod
 
@@ -364,3 +364,29 @@ def test_words_are_on_one_line_and_harmless() -> None:
     why = of(placed(waiting("ErrImagePull", "not\n\tfound \x1b[2J here")))
     assert why
     assert why.words == "ErrImagePull: not found [2J here"
+
+
+def exited(name: str, code: int, seconds: float) -> Json:
+    reason = "Error" if code else "Completed"
+    state = {"terminated": {"exitCode": code, "reason": reason, "finishedAt": at(seconds)}}
+    return container(state) | {"name": name}
+
+
+def exit_of(*containers: Json, init: list[Json] | None = None) -> Exit | None:
+    return bad_exit_of(pod(0, status=placed(*containers, init=init, phase="Failed")))
+
+
+def test_of_a_pod_that_has_failed_the_container_that_failed_first_is_named() -> None:
+    """The others are ended on its account, those that stand by its side after it, and not well either."""
+    found = exit_of(exited("probe", 3, 0), exited("other", 1, 2), init=[exited("proxy", 143, 2)])
+    assert found == Exit("probe", "probe exited with 3 (Error)")
+
+
+def test_a_container_that_initializes_may_be_the_one_that_failed() -> None:
+    found = exit_of(container({"waiting": {"reason": "PodInitializing"}}), init=[exited("fetch", 2, 0)])
+    assert found == Exit("fetch", "fetch exited with 2 (Error)")
+
+
+def test_a_pod_whose_containers_ended_well_has_no_bad_exit() -> None:
+    assert exit_of(exited("probe", 0, 0)) is None
+    assert exit_of(container({"running": {"startedAt": at(0)}})) is None
