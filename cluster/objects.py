@@ -102,6 +102,11 @@ class TargetObject(ABC):
         return {part: spec[part] for part in self.TEMPLATE_PARTS if spec.get(part) is not None}
 
     @property
+    def owner_reference(self) -> Manifest:
+        """What makes another object go with it."""
+        return {"apiVersion": self.RESOURCE.version, "kind": self.KIND, "name": self.name, "uid": self.uid}
+
+    @property
     def target(self) -> Target:
         """What people call it by."""
         return Target.model_construct(kind=self.KIND, namespace=self.namespace, name=self.name)

@@ -72,14 +72,7 @@ def controller_revision(item: TargetObject, template: Manifest, number: int, not
             "namespace": item.namespace,
             "labels": {names.TARGET_UID: item.uid},
             "annotations": dict(notes),
-            "ownerReferences": [
-                {
-                    "apiVersion": item.RESOURCE.version,
-                    "kind": item.KIND,
-                    "name": item.name,
-                    "uid": item.uid,
-                }
-            ],
+            "ownerReferences": [item.owner_reference],
         },
         "revision": number,
         "data": template,

@@ -1,9 +1,11 @@
 """A LeaderWorkerSet on a real API server, for the tests of what the product does with one."""
 
+import json
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest_asyncio
 from kubernetes.aio.config import new_client_from_config
@@ -36,6 +38,16 @@ class Real:
     watches: Watches
     namespace: Namespace
     cluster: DevCluster
+    folder: Path
+
+    async def kubectl(self, *arguments: str) -> str:
+        return await self.cluster.kubectl(f"--namespace={self.namespace.name}", *arguments)
+
+    async def apply(self, *manifests: Json) -> None:
+        """Create objects of any kind, or change them, with kubectl."""
+        path = self.folder / "manifests.json"
+        path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+        await self.kubectl("apply", f"--filename={path}")
 
     @property
     def named(self) -> Target:
@@ -80,7 +92,7 @@ class Real:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def real(devcluster: DevCluster) -> AsyncIterator[Real]:
+async def real(devcluster: DevCluster, tmp_path: Path) -> AsyncIterator[Real]:
     """A LeaderWorkerSet of three groups of one pod."""
     async with (
         await new_client_from_config(str(devcluster.kubeconfig), persist_config=False) as client,
@@ -105,8 +117,7 @@ async def real(devcluster: DevCluster) -> AsyncIterator[Real]:
             }
         )
         watches = Watches(api)
-        yield Real(
-            LiveTarget(api, watches, Target(namespace=namespace.name, name=NAME)), api, watches, namespace, devcluster
-        )
+        target = LiveTarget(api, watches, Target(namespace=namespace.name, name=NAME))
+        yield Real(target, api, watches, namespace, devcluster, tmp_path)
         await watches.close()
         await devcluster.kubectl("delete", "namespace", namespace.name, "--wait=false")

@@ -2,14 +2,25 @@
 
 import json
 from pathlib import Path
+from typing import Protocol
 
 import yaml
 
-from tests.devcluster.standin.namespace import Json
-from tests.e2e.scene import Scene
+from tests.devcluster.standin.namespace import Json, Namespace
 
 DOCUMENTED = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
 READ = ("get", "list", "watch")
+
+
+class Place(Protocol):
+    """A namespace of a test's own, and a folder for its files."""
+
+    namespace: Namespace
+    folder: Path
+
+    async def kubectl(self, *arguments: str) -> str: ...
+
+    async def apply(self, *manifests: Json) -> None: ...
 
 
 def documented_rules() -> list[Json]:
@@ -32,21 +43,21 @@ def without(resource: str, *verbs: str) -> list[Json]:
     return [*(other for other in rules if other is not rule), *([{**rule, "verbs": left}] if left else [])]
 
 
-async def grant(scene: Scene, rules: list[Json] | None = None) -> None:
-    """Apply the documented file to the namespace of a scene, with other rules if some are given."""
+async def grant(place: Place, rules: list[Json] | None = None) -> None:
+    """Apply the documented file to the namespace of a place, with other rules if some are given."""
     items = [item for item in yaml.safe_load_all(DOCUMENTED.read_text()) if item]
     for item in items:
         for placed in (item["metadata"], *item.get("subjects", ())):
-            placed["namespace"] = scene.namespace.name
+            placed["namespace"] = place.namespace.name
         if rules is not None and item["kind"] == "Role":
             item["rules"] = rules
-    await scene.apply(*items)
+    await place.apply(*items)
 
 
-async def account(scene: Scene) -> Path:
+async def account(place: Place) -> Path:
     """The kubeconfig of the account that the file makes."""
-    token = (await scene.kubectl("create", "token", "rollwright")).strip()
-    own = json.loads(await scene.kubectl("config", "view", "--raw", "--output=json"))
-    path = scene.folder / "account.kubeconfig"
+    token = (await place.kubectl("create", "token", "rollwright")).strip()
+    own = json.loads(await place.kubectl("config", "view", "--raw", "--output=json"))
+    path = place.folder / "account.kubeconfig"
     path.write_text(json.dumps({**own, "users": [{"name": own["users"][0]["name"], "user": {"token": token}}]}))
     return path
