@@ -105,7 +105,7 @@ def _mistake(document: Document, error: dict[str, Any]) -> tuple[int, str]:
     return document.line(location), ": ".join(filter(None, (field, _explained(error))))
 
 
-def _written(location: Sequence[int | str], content: object) -> list[int | str]:
+def _written(location: Sequence[int | str], content: Any) -> list[int | str]:
     """The way to a field as it was written: pydantic also names which of several models it took on the way."""
     way: list[int | str] = []
     inside: Any = content
