@@ -110,12 +110,16 @@ def _written(location: Sequence[int | str], content: Any) -> list[int | str]:
     way: list[int | str] = []
     inside: Any = content
     for number, part in enumerate(location, start=1):
-        if (isinstance(content, dict) and part in content) or (isinstance(content, list) and isinstance(part, int)):
+        if _holds(content, part):
             content = content[part]
         elif part == "[key]" or number < len(location) or not isinstance(content, dict):
             continue
         way.append(part)
     return way
+
+
+def _holds(content: Any, part: int | str) -> bool:
+    return (isinstance(content, dict) and part in content) or (isinstance(content, list) and isinstance(part, int))
 
 
 def _explained(error: dict[str, Any]) -> str:
