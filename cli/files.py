@@ -108,7 +108,6 @@ def _mistake(document: Document, error: dict[str, Any]) -> tuple[int, str]:
 def _written(location: Sequence[int | str], content: Any) -> list[int | str]:
     """The way to a field as it was written: pydantic also names which of several models it took on the way."""
     way: list[int | str] = []
-    inside: Any = content
     for number, part in enumerate(location, start=1):
         if _holds(content, part):
             content = content[part]
