@@ -45,6 +45,8 @@ class GateCheck:
                 await asyncio.wait([asking, stopping], timeout=_HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if stopping.done() and not asking.done():
                     raise ApplicationError(MOVING_ON, next_retry_delay=timedelta(milliseconds=1))
+                if self._is_worth_telling:
+                    return self._progress
             return asking.result()
         finally:
             asking.cancel()
@@ -81,8 +83,10 @@ class GateCheck:
 
     @property
     def _is_worth_telling(self) -> bool:
-        """Decided, begun anew or counted against it: at once. Another message: by and by."""
+        """The first word, decided, begun anew or counted against it: at once. Another message: by and by."""
         told, known = self._progress, self._request.progress
+        if told.asked_at and not known.asked_at:
+            return True
         if told.finding is not Finding.PENDING or told.attempt != known.attempt:
             return True
         if (told.failures, told.inconclusives) != (known.failures, known.inconclusives):

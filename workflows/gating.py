@@ -20,9 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.workflows.changing import Changing
     from rollwright.workflows.contract import Message, Steering
 
-_SHOW_FIRST_AFTER_SECONDS = 2.0
 _SHOW_AFTER_SECONDS = 300.0
-_AGAIN_SECONDS = 60.0
 _FOLLOWS = {
     OnFailure.PAUSE: Message.PAUSE,
     OnFailure.ROLLBACK: Message.ROLLBACK,
@@ -76,7 +74,7 @@ class Gating(Changing):
                 strategy=self._given.spec.strategy,
                 surge_by=state.surge_by,
                 record=state.record,
-                show_after_seconds=_SHOW_AFTER_SECONDS if progress.message else _SHOW_FIRST_AFTER_SECONDS,
+                show_after_seconds=_SHOW_AFTER_SECONDS,
             )
             self._checks[number] = calls.check_gate(self._given.task_queue, request)
             self._remember(gates_leave=self._state.gates_leave or gate.LEAVES_THINGS)
@@ -159,14 +157,14 @@ class Gating(Changing):
         return next(((gate, progress) for gate, progress in both if progress.finding is finding), None)
 
     def _pass(self) -> None:
-        state, now = self._state, workflow.time()
+        state = self._state
         step = state.waiting or 0
         told = "; ".join(
             f"{gate.title}: {progress.message}" for gate, progress in zip(self._open_gates, state.gating, strict=True)
         )
         limits = [progress.surge_limit for progress in state.gating if progress.surge_limit is not None]
         closing = [progress.open_until for progress in state.gating if progress.open_until is not None]
-        surge = {"surge_limit": min(limits), "surge_again_at": now + _AGAIN_SECONDS} if limits else {}
+        surge = {"surge_limit": min(limits), "surge_again_at": self._surge_again_at} if limits else {}
         self._remember(
             gate=step + 1, waiting=None, gating=(), closes_at=min(closing, default=0.0), closed_after=None, **surge
         )

@@ -45,10 +45,6 @@ _SHOW_AFTER_SECONDS = 60.0
 _FRUITLESS_STEPS = 3
 _FIRST_PAUSE_SECONDS = 1
 _LONGEST_PAUSE_SECONDS = 60
-_SURGE_AGAIN = 5
-"""After so many times its patience a rollout that goes on without its surge asks for it again."""
-_SURGE_AGAIN_SECONDS = 60.0
-"""And not before this, where it has no patience at all."""
 _ENDS = {
     Course.FORWARD: (Phase.COMPLETED, COMPLETED),
     Course.BACK: (Phase.ROLLED_BACK, "Rolled back"),
@@ -264,7 +260,7 @@ class RolloutWorkflow(Gating):
                     if moment == first:
                         act()
                 return
-            if waiting.done() or self._steered or self._take_in_checks():
+            if waiting.done() or self._steered or self._take_in_checks() or _is_long(workflow.info()):
                 return
             self._begin_checks(self._state.observation)
 
@@ -367,9 +363,8 @@ class RolloutWorkflow(Gating):
     def _take_in(self, sight: Sight) -> None:
         seen, state = sight.observation, self._state
         if sight.surge_limit not in (None, state.surge_limit):
-            again = max(_SURGE_AGAIN * self._given.spec.strategy.surge_patience, _SURGE_AGAIN_SECONDS)
             self._keep_surge_event(sight.surge_limit or 0)
-            self._remember(surge_limit=sight.surge_limit, surge_again_at=workflow.time() + again)
+            self._remember(surge_limit=sight.surge_limit, surge_again_at=self._surge_again_at)
         lowest = [count for count in (state.available_min, sight.available_min) if count is not None]
         asked = seen.groups_asked if seen else None
         since_then = workflow.time() - state.looked_at if state.looked_at else 0.0

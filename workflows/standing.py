@@ -24,6 +24,10 @@ with workflow.unsafe.imports_passed_through():
     )
 
 _EVENTS_KEPT = 20
+_SURGE_AGAIN = 5
+"""After so many times its patience a rollout that goes on without its surge asks for it again."""
+_SURGE_AGAIN_SECONDS = 60.0
+"""And not before this, where it has no patience at all."""
 
 
 class Standing:
@@ -118,6 +122,12 @@ class Standing:
             surge_limit=state.surge_limit,
             paused=state.paused,
         )
+
+    @property
+    def _surge_again_at(self) -> float:
+        """When to ask for more surge again where less of it found nodes now, in seconds since the epoch."""
+        patience = self._given.spec.strategy.surge_patience
+        return workflow.time() + max(_SURGE_AGAIN * patience, _SURGE_AGAIN_SECONDS)
 
     @property
     def _wanted(self) -> str:

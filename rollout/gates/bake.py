@@ -26,10 +26,10 @@ class Bake(Gate):
         if why := next(filter(None, (_harm(group, progress.memory) for group in context.new)), ""):
             return Reading(Finding.FAILED, why)
         memory = {**{str(group.ordinal): _life(group) for group in context.new}, **progress.memory}
-        stable = f"{_count(context.new)} on the new revision serve"
+        stable, long = f"{_count(context.new)} on the new revision", in_words(self.duration)
         if context.now - progress.since >= self.duration:
-            return Reading(Finding.PASSED, f"{stable} since {in_words(self.duration)}", memory=memory)
-        return Reading(Finding.PENDING, f"{stable}; for {in_words(self.duration)} in all", memory=memory)
+            return Reading(Finding.PASSED, f"{stable} served for {long}", memory=memory)
+        return Reading(Finding.PENDING, f"watching {stable} for {long}", memory=memory)
 
 
 def _life(group: GroupSeen) -> str:

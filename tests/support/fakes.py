@@ -10,6 +10,8 @@ from temporalio.exceptions import ApplicationError
 from rollwright.activities.messages import (
     ACTIVITY_OF,
     ActivityName,
+    CheckGate,
+    EndGates,
     KeepTemplate,
     Kept,
     Outcome,
@@ -22,6 +24,7 @@ from rollwright.activities.messages import (
     WaitReadiness,
 )
 from rollwright.rollout.estimate import Estimate
+from rollwright.rollout.gates.gate import Progress
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Done, Step, Wait
 from rollwright.rollout.simulator import World
@@ -72,6 +75,13 @@ class FakeCluster:
     show_after_seconds: list[float] = field(default_factory=list)
     """After how long each wait was to return for news that nothing follows from."""
 
+    generation: int = 1
+    gates: dict[str, Progress] = field(default_factory=dict)
+    """What each gate has come to, by its title; one that isn't here goes on and on."""
+    gates_asked: list[CheckGate] = field(default_factory=list)
+    gates_ended: int = 0
+    """How often it was cleaned up after gates."""
+
     def activities(self) -> list[Callable[..., object]]:
         """Everything to register with a worker."""
         others: list[Callable[..., object]] = [
@@ -80,6 +90,8 @@ class FakeCluster:
             self.restore,
             self.settle_dispute,
             self.record_outcome,
+            self.check_gate,
+            self.end_gates,
         ]
         return [*others, *(self._mutation(name) for name in ACTIVITY_OF.values())]
 
@@ -132,6 +144,19 @@ class FakeCluster:
     async def record_outcome(self, request: RecordOutcome) -> None:
         self.outcomes[request.template] = request.outcome
 
+    @activity.defn(name=ActivityName.CHECK_GATE)
+    async def check_gate(self, request: CheckGate) -> Progress:
+        """A gate that has nothing to tell comes back by a retry, so that time can be skipped."""
+        self.gates_asked.append(request)
+        found = self.gates.get(request.gate.title)
+        if found is None:
+            raise ApplicationError("nothing new", next_retry_delay=timedelta(seconds=10))
+        return found.model_copy(update={"since": request.progress.since, "approvals": request.progress.approvals})
+
+    @activity.defn(name=ActivityName.END_GATES)
+    async def end_gates(self, request: EndGates) -> None:
+        self.gates_ended += 1
+
     def observe(self, revision: str) -> Observation:
         seen = self.world.observe(revision)
         groups = tuple(
@@ -143,6 +168,7 @@ class FakeCluster:
                 "groups": groups,
                 "unheld": self.unheld,
                 "uid": self.uid,
+                "generation": self.generation,
                 "dispute": self.dispute,
                 "template": self.world.spec.revision,
             }
