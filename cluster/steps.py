@@ -208,13 +208,16 @@ async def _closed(target: LiveTarget, fence: Fence, snapshot: Snapshot) -> Snaps
 async def unblock(target: LiveTarget, step: Step, generation: int, fence: Fence) -> None:
     """Delete broken leaders below the partition; each returns on the StatefulSet's current revision.
 
-    Only those that are still broken: a retry must not hit the pods that came back.
+    Only those that are still broken: a retry must not hit the pods that came back. A group that has come to serve by
+    its workers has the leader that was read, so the watches are asked just before each deletion, one after another.
     """
     snapshot = await target.read()
     await target.write(snapshot.item, generation, fence, [])
-    broken = set(stuck_below(snapshot.observe(None, 0, now())))
-    for ordinal in broken.intersection(step.delete):
-        await target.delete_leader(snapshot.leaders[ordinal])
+    broken = stuck_below(snapshot.observe(None, 0, now()))
+    for ordinal in sorted(set(step.delete).intersection(broken)):
+        seen = await target.last_seen()
+        if seen and ordinal in stuck_below(seen.observe(None, 0, now())):
+            await target.delete_leader(snapshot.leaders[ordinal])
 
 
 async def restore(target: LiveTarget, generation: int, fence: Fence, *, complete: bool = True) -> str:

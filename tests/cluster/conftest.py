@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from kubernetes.aio.config import new_client_from_config
 
@@ -91,9 +92,15 @@ class Real:
         return {name: pod["metadata"]["uid"] for name, pod in (await self.namespace.pods()).items()}
 
 
+@pytest.fixture
+def group_size() -> int:
+    """Pods in each group; a test that needs others is parametrized with it."""
+    return 1
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def real(devcluster: DevCluster, tmp_path: Path) -> AsyncIterator[Real]:
-    """A LeaderWorkerSet of three groups of one pod."""
+async def real(devcluster: DevCluster, tmp_path: Path, group_size: int) -> AsyncIterator[Real]:
+    """A LeaderWorkerSet of three groups."""
     async with (
         await new_client_from_config(str(devcluster.kubeconfig), persist_config=False) as client,
         connect(str(devcluster.kubeconfig)) as api,
@@ -112,7 +119,7 @@ async def real(devcluster: DevCluster, tmp_path: Path) -> AsyncIterator[Real]:
                 "spec": {
                     "replicas": 3,
                     "rolloutStrategy": {"rollingUpdateConfiguration": USERS},
-                    "leaderWorkerTemplate": {"workerTemplate": pod},
+                    "leaderWorkerTemplate": {"size": group_size, "workerTemplate": pod},
                 },
             }
         )

@@ -9,7 +9,7 @@ from rollwright.cluster.record import Asked, Fence, Record
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.templates import kept_name
-from rollwright.rollout.planner import Action, Step
+from rollwright.rollout.planner import Action, Step, stuck_below
 from rollwright.rollout.spec import Change
 from tests.cluster.conftest import NAME, USERS, Real, fence
 from tests.devcluster.standin.namespace import Json, until
@@ -267,6 +267,38 @@ async def test_a_group_that_serves_again_is_not_restarted(real: Real) -> None:
     step = Step(action=Action.UNBLOCK, partition=3, groups=3, delete=(0, 1))
     await steps.unblock(real.target, step, await real.generation(), fence(2))
     assert await real.uids() == before
+
+
+@pytest.mark.parametrize("group_size", [2])
+async def test_a_group_that_comes_to_serve_by_its_workers_while_others_are_deleted_is_not_restarted(real: Real) -> None:
+    """Its leader is exactly as it was read."""
+    await prepare(real, change=SLOW)
+    await lower(real, 2, partition=1)
+    for ordinal in (1, 2):
+        await real.namespace.make_ready(f"{NAME}-{ordinal}")
+    third = await real.keep(Change(images={"model": "m:3"}))
+    freeze = Step(action=Action.PREPARE, partition=3, groups=3)
+    await steps.prepare(real.target, freeze, await real.generation(), fence(3), template_name=third)
+    await until(real.target.read, lambda snapshot: snapshot.is_settled and _stuck(snapshot) == (1, 2))
+    before = await real.uids()
+
+    class Recovering(LiveTarget):
+        async def delete_leader(self, pod: Json) -> None:
+            if pod["metadata"]["name"] == f"{NAME}-1":
+                await real.namespace.make_ready(f"{NAME}-2-1")
+                await until(self.last_seen, lambda seen: seen and _stuck(seen) == (1,))
+            await super().delete_leader(pod)
+
+    step = Step(action=Action.UNBLOCK, partition=3, groups=3, delete=(1, 2))
+    recovering = Recovering(real.api, real.watches, real.named)
+    await steps.unblock(recovering, step, await real.generation(), fence(4))
+    await until(real.uids, lambda uids: uids.get(f"{NAME}-1", "") not in ("", before[f"{NAME}-1"]))
+    served = (await real.leader(2))["metadata"]
+    assert (served["uid"], "deletionTimestamp" in served) == (before[f"{NAME}-2"], False)
+
+
+def _stuck(snapshot: Snapshot) -> tuple[int, ...]:
+    return stuck_below(snapshot.observe(None, 0, now()))
 
 
 async def test_a_second_wish_of_the_user_is_not_taken_for_the_surge(real: Real) -> None:
