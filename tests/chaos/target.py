@@ -4,13 +4,14 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from itertools import count
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, ApiException, CoreV1Api, V1DeleteOptions, V1Preconditions
 
 from rollwright.rollout.spec import Change
 from tests.chaos.plan import MOST_REPLICAS, Plan, Version
-from tests.chaos.promise import WISH
+from tests.chaos.promise import RECORD, WISH
 from tests.chaos.site import persistently
 from tests.devcluster.standin.namespace import Json, Namespace, is_terminating
 from tests.e2e.scene import NAME, USERS
@@ -56,9 +57,7 @@ class Target:
         """Ask for more or fewer groups, as a person does."""
         while True:
             lws = await self.lws()
-            asked, least = lws["spec"]["replicas"], min(MOST_REPLICAS, max(1, self.wish + by))
-            # The number that stands with the surge can't be told from no change at all.
-            wish = least if least != asked else least + 1
+            asked, wish = lws["spec"]["replicas"], _tellable(lws, min(MOST_REPLICAS, max(1, self.wish + by)))
             mark = f"{wish}/{self._wishes + 1}"
             metadata = {"resourceVersion": lws["metadata"]["resourceVersion"], "annotations": {WISH: mark}}
             try:
@@ -130,6 +129,17 @@ class Target:
                 "terminationGracePeriodSeconds": 1,
             },
         }
+
+
+def _tellable(lws: Json, least: int) -> int:
+    """The lowest number from `least` on that is seen to be a wish.
+
+    What stands is no change at all, and what the rollout has written, with the surge, is taken for its own: also where
+    somebody has asked for another number meanwhile that it hasn't come to see.
+    """
+    record = lws["metadata"]["annotations"].get(RECORD)
+    taken = {lws["spec"]["replicas"], json.loads(record)["groups"] if record else None}
+    return next(wish for wish in count(least) if wish not in taken)
 
 
 async def _make(create: Callable[[], Awaitable[object]]) -> None:
