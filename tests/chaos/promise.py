@@ -6,11 +6,11 @@ part in: a pod that somebody else deletes or that dies, and what users do to the
 after one of a newer step: the fence only grows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from rollwright.devcluster.history import GroupSet, Spec
+from rollwright.devcluster.history import GroupSet, Pod, Spec
 from rollwright.devcluster.watcher import Frame
 from rollwright.rollout.invariants import Running, Written, certain
 from tests.chaos.losses import Losses
@@ -95,8 +95,8 @@ class Judge:
         self._limits, self._own_losses, self._looked_since = limits, losses, looked_since
         self._in_flight = InFlight()
         self._before: Frame | None = None
-        self._past: list[tuple[float, dict[int, Running]]] = []
-        """What held, and from when on, under the spec that stands."""
+        self._past: list[Frame] = []
+        """What held under the spec that stands."""
         self._newest = 0.0
         self.losses = 0
         """Groups that were lost by themselves."""
@@ -123,7 +123,7 @@ class Judge:
             self._in_flight.take(spec, frame.leader_set)
             self._newest = max(self._newest, scheduled(spec))
         self._before = frame
-        self._past.append((frame.change.at, running(frame)))
+        self._past.append(frame)
 
     def _judge(self, before: Frame, spec_before: Spec, frame: Frame, spec: Spec) -> None:
         writes = self._in_flight.writes
@@ -133,7 +133,12 @@ class Judge:
         kept_before, kept = certain(running(before), writes), certain(running(frame), after)
         self.spare_min = min(self.spare_min, kept - min(limits.floor, kept_before))
         if kept < min(limits.floor, kept_before):
-            if is_write and self._is_excused(spec, after, limits.floor):
+            since = self._looked_since(scheduled(spec))
+            if is_write:
+                excused = self._write_was_fine(after, limits.floor, since)
+            else:
+                excused = self._deletion_was_fine(before, frame, since)
+            if excused:
                 self.excused += 1
             else:
                 self.broken.append(
@@ -158,15 +163,38 @@ class Judge:
         self.losses += len(before.serving - frame.serving) if lost else 0
         return lost is not None
 
-    def _is_excused(self, spec: Spec, after: list[Written], floor: int) -> bool:
-        """Whether it was fine at a moment at which it may have been decided on: groups fail and recover meanwhile."""
-        since = self._looked_since(scheduled(spec))
-        for at, groups in reversed(self._past):
-            if certain(groups, after) >= min(floor, certain(groups, after[:-1])):
-                return True
-            if at < since:
-                return False
-        return False
+    def _write_was_fine(self, after: list[Written], floor: int, since: float) -> bool:
+        """Whether it was at a moment at which it may have been decided on: groups fail and recover meanwhile."""
+        return any(
+            certain(running(frame), after) >= min(floor, certain(running(frame), after[:-1]))
+            for frame in self._held(since)
+        )
+
+    def _deletion_was_fine(self, before: Frame, frame: Frame, since: float) -> bool:
+        """Whether it is one, and all groups lost with it have come to serve since it may have been decided on."""
+        lost = before.serving - frame.serving
+        return _is_deletion(frame) and all(self._was_unavailable(before.leaders[ordinal], since) for ordinal in lost)
+
+    def _was_unavailable(self, leader: Pod, since: float) -> bool:
+        """Whether the group of this very leader was at a moment from then on."""
+        return any(
+            leader.ordinal not in frame.serving and leader.uid == frame.leaders[leader.ordinal].uid
+            for frame in self._held(since)
+            if leader.ordinal in frame.leaders
+        )
+
+    def _held(self, since: float) -> Iterator[Frame]:
+        """What held from then on, the latest first."""
+        for frame in reversed(self._past):
+            yield frame
+            if frame.change.at < since:
+                return
+
+
+def _is_deletion(frame: Frame) -> bool:
+    """Whether somebody has asked for the deletion of a leader."""
+    pod = frame.change.item
+    return isinstance(pod, Pod) and pod.is_leader and pod.terminating
 
 
 def _is_written(before: Spec, spec: Spec) -> bool:

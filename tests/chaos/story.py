@@ -35,6 +35,11 @@ class Story:
         self._spec = self._spec._replace(**fields, generation=generation, annotations=annotations)
         self._tell(Watched.TARGET, NAME, self._spec)
 
+    def act(self) -> None:
+        """A step of rollwright's leaves its fence, and the spec as it is: it deletes pods."""
+        self._spec = self._spec._replace(annotations={**self._spec.annotations, "rollwright.io/fence": self.fence})
+        self._tell(Watched.TARGET, NAME, self._spec)
+
     def hold(self) -> None:
         """Rollwright takes the target in hand: what it asks for is its own from now on."""
         self._spec = self._spec._replace(annotations={**self._spec.annotations, "rollwright.io/record": "{}"})

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 
+import pytest
+
 from tests.chaos.losses import Losses
 from tests.chaos.promise import Judge, Limits
-from tests.chaos.story import Story
+from tests.chaos.story import Story, pod
 
 
 def judged(story: Story, *, injected: Collection[str] = (), looked_seconds: float = 0.0) -> Judge:
@@ -115,6 +117,71 @@ def test_a_step_decided_on_just_before_a_group_recovered_is_excused() -> None:
 def test_a_group_that_has_recovered_for_a_while_is_not_free_to_be_taken() -> None:
     judge = judged(recovered(before_the_write=8), injected={"0 on model:1", "3 on model:1"}, looked_seconds=2)
     assert "from 3 to 2" in judge.broken[0]
+
+
+def broken_group(uid: str = "once more") -> Story:
+    """A group that nobody wants to keep, group 3, doesn't serve; nor does group 0, so that the budget is used up."""
+    story = frozen(4)
+    story.leave(0)
+    story.come(3, "model:1", uid=uid, serves=False)
+    return story
+
+
+def test_a_deletion_decided_on_just_before_a_group_recovered_is_excused() -> None:
+    story = broken_group()
+    story.act()
+    story.pod(pod(3, uid="once more"))
+    story.leave(3)
+    judge = judged(story, injected={"0 on model:1"})
+    assert (judge.broken, judge.excused) == ([], 1)
+
+
+def test_a_group_that_has_served_ever_since_its_deletion_was_decided_on_may_not_be_deleted() -> None:
+    story = broken_group()
+    story.pod(pod(3, uid="once more"))
+    story.act()
+    story.leave(3)
+    injected = {"0 on model:1"}
+    assert "from 3 to 2" in judged(story, injected=injected).broken[0]
+    assert judged(story, injected=injected, looked_seconds=2).broken == [], "decided on a moment before that"
+
+
+def test_a_group_that_has_recovered_may_not_be_deleted_by_a_step_that_was_overtaken() -> None:
+    story = broken_group()
+    story.act()
+    story.pod(pod(3, uid="once more"))
+    story.act()
+    story.leave(3)
+    assert "from 3 to 2" in judged(story, injected={"0 on model:1"}).broken[0]
+
+
+def test_a_group_that_has_come_anew_may_not_be_deleted_for_what_the_one_before_it_was() -> None:
+    story = broken_group(uid="failed")
+    story.act()
+    story.come(3, "model:1", uid="anew")
+    story.leave(3)
+    assert "from 3 to 2" in judged(story, injected={"0 on model:1", "failed"}).broken[0]
+
+
+def test_a_group_that_stops_to_serve_without_being_deleted_is_nothing_that_was_decided_on() -> None:
+    story = broken_group()
+    story.act()
+    story.pod(pod(3, uid="once more"))
+    story.pod(pod(3, uid="once more", serves=False))
+    assert "from 3 to 2" in judged(story, injected={"0 on model:1"}).broken[0]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_group_that_served_all_along_is_not_excused_with_one_that_recovered(*, at_once: bool) -> None:
+    story = broken_group()
+    story.act()
+    story.pod(pod(3, uid="once more"))
+    story.leave(3)
+    story.leave(2)
+    if at_once:
+        del story.frames[-2]
+    [found] = judged(story, injected={"0 on model:1"}).broken
+    assert f"from {3 if at_once else 2} to 1" in found
 
 
 def rolled_back_while_a_step_was_late() -> tuple[Story, str]:
