@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 _PERCENTAGE = re.compile(r"(\d{1,3})%")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -26,6 +26,8 @@ def _read_count(value: object) -> object:
 
 
 def _read_duration(value: object) -> object:
+    if isinstance(value, int | float) and value < 0:
+        raise ValueError(f"{value} is negative; write 0 or more")
     if not isinstance(value, str):
         return value
     match = _DURATION.fullmatch(value)
@@ -37,8 +39,11 @@ def _read_duration(value: object) -> object:
 Count = Annotated[int | str, BeforeValidator(_read_count, json_schema_input_type=int | str)]
 """A number of groups, or a percentage of the replicas such as "25%"."""
 
-DurationSeconds = Annotated[int, Field(ge=0), BeforeValidator(_read_duration, json_schema_input_type=int | str)]
-"""Whole seconds; also read from text such as "30s", "10m" or "1h30m"."""
+DurationSeconds = Annotated[int, BeforeValidator(_read_duration, json_schema_input_type=int | str)]
+"""Whole seconds, 0 or more; also read from text such as "30s", "10m" or "1h30m".
+
+A bound of its own here would outweigh the bounds that fields set.
+"""
 
 
 def resolve(count: int | str, replicas: int, *, round_up: bool) -> int:

@@ -30,6 +30,8 @@ def spec(**changes: Any) -> RolloutSpec:
         ({"pacing": "fast"}, "strategy.pacing", "'ordered' or 'eager'"),
         ({"unreadyGrace": "soon"}, "strategy.unreadyGrace", "'soon' is no duration"),
         ({"unreadyGrace": ""}, "strategy.unreadyGrace", "'' is no duration"),
+        ({"unreadyGrace": -5}, "strategy.unreadyGrace", "-5 is negative"),
+        ({"unreadyGrace": -5.0}, "strategy.unreadyGrace", "-5.0 is negative"),
     ],
 )
 def test_a_bad_strategy_is_refused(strategy: dict[str, Any], field: str, says: str) -> None:
