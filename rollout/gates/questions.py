@@ -1,11 +1,24 @@
 """What gates ask for that is not seen of the target anyway: plain data, which activities answer. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rollwright.rollout.models import Input, Model, Name
+
+
+def _without_credentials(url: str) -> str:
+    if "@" in re.split("[/?#]", url)[2]:
+        raise ValueError("an address with a user or a password would be seen by everybody; write a connection instead")
+    return url
+
+
+Address = Annotated[
+    str, Field(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2000), AfterValidator(_without_credentials)
+]
+"""Of a server, with a path or without."""
 
 
 class Source(Input):
@@ -14,9 +27,7 @@ class Source(Input):
     So a credential goes only where whoever runs the workers has said, and none is written into a rollout.
     """
 
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2000)] | None = Field(
-        default=None, description="Its address, where no credentials are needed."
-    )
+    url: Address | None = Field(default=None, description="Its address, where no credentials are needed.")
     connection: Name | None = Field(
         default=None, description="Name of a connection of the workers: a folder with a url and credentials."
     )
