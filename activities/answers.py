@@ -1,20 +1,26 @@
 """What answers the questions of gates: HTTP, Jobs, the nodes."""
 
+from rollwright.activities.connections import Reach
+from rollwright.activities.fetching import fetch
 from rollwright.activities.messages import CheckGate
 from rollwright.cluster.api import Api
 from rollwright.cluster.target import LiveTarget
-from rollwright.rollout.gates.questions import Answer, Question
+from rollwright.rollout.gates.questions import Answer, Fetch, Question
 from rollwright.rollout.spec import Target
 
 
 class Answers:
     """Answers for the targets of one cluster."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, reach: Reach) -> None:
         self._api = api
+        self._reach = reach
 
     async def answer(self, target: LiveTarget, request: CheckGate, question: Question) -> Answer:
         """What is found out; what can't be had is part of the answer."""
+        match question:
+            case Fetch():
+                return await fetch(question, self._reach)
         raise NotImplementedError(question.question)
 
     async def clean_up(self, target: Target, rollout: str) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from temporalio import activity
 
 from rollwright.activities.answers import Answers
+from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.activities.errors import told_apart
 from rollwright.activities.gating import GateCheck
 from rollwright.activities.messages import (
@@ -52,10 +53,10 @@ _StepFunction = Callable[[LiveTarget, Step, int, Fence], Awaitable[None]]
 class RolloutActivities:
     """Activities on the targets of one cluster."""
 
-    def __init__(self, api: Api, watches: Watches) -> None:
+    def __init__(self, api: Api, watches: Watches, reach: Reach = PLAIN_REACH) -> None:
         self._api = api
         self._watches = watches
-        self._answers = Answers(api)
+        self._answers = Answers(api, reach)
 
     def all(self) -> Sequence[Callable[..., object]]:
         """Everything to register with a worker."""

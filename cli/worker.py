@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from rollwright.activities.connections import Reach
 from rollwright.cli import options
 from rollwright.cli.failure import CommandError
 from rollwright.cli.temporal import unreachable
@@ -21,6 +24,19 @@ def worker(
     task_queue: options.TaskQueue = DEFAULT_TASK_QUEUE,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
+    connections: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            envvar="ROLLWRIGHT_CONNECTIONS",
+            exists=True,
+            file_okay=False,
+            help="A folder for each connection that gates may name, with its url and credentials.",
+        ),
+    ] = None,
+    allow_link_local: Annotated[
+        bool, typer.Option("--allow-link-local", help="Let gates ask link-local addresses, as of metadata services.")
+    ] = False,
 ) -> None:
     """Run a worker: it carries out the rollouts of one cluster until it gets SIGTERM or Ctrl-C.
 
@@ -30,12 +46,14 @@ def worker(
     Examples:
       rollwright worker
       rollwright worker --kubeconfig ~/.kube/gpu --task-queue gpu-cluster
+      rollwright worker --connections /etc/rollwright/connections
       TEMPORAL_ADDRESS=temporal.internal:7233 rollwright worker
 
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    reach = Reach(connections=connections, link_local=allow_link_local)
     try:
-        asyncio.run(run_worker(task_queue=task_queue, kubeconfig=kubeconfig, context=context))
+        asyncio.run(run_worker(task_queue=task_queue, kubeconfig=kubeconfig, context=context, reach=reach))
     except RuntimeError as error:
         raise unreachable(error) from error
     except (UnconfiguredError, OSError) as error:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.activities.messages import LONGEST_MUTATION
 from rollwright.activities.rollout import RolloutActivities
 from rollwright.cluster.api import Api, connect
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 _MOST_ACTIVITIES = 1000
 
 
-def make_worker(client: Client, api: Api, watches: Watches, task_queue: str) -> Worker:
+def make_worker(client: Client, api: Api, watches: Watches, task_queue: str, reach: Reach = PLAIN_REACH) -> Worker:
     """Everything registered. A dead workflow worker costs 10 s unless the sticky queue gives up sooner.
 
     The tests run the workflow in Temporal's sandbox, which refuses what couldn't be replayed; here it would only import
@@ -32,7 +33,7 @@ def make_worker(client: Client, api: Api, watches: Watches, task_queue: str) -> 
         client,
         task_queue=task_queue,
         workflows=[RolloutWorkflow],
-        activities=RolloutActivities(api, watches).all(),
+        activities=RolloutActivities(api, watches, reach).all(),
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=_MOST_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
@@ -48,6 +49,7 @@ async def run_worker(
     kubeconfig: str | None = None,
     context: str | None = None,
     profile: str | None = None,
+    reach: Reach = PLAIN_REACH,
 ) -> None:
     """Work until SIGTERM or SIGINT; then waits move to another worker at once and mutations are finished.
 
@@ -61,7 +63,7 @@ async def run_worker(
     async with connect(kubeconfig, context) as api:
         watches = Watches(api)
         try:
-            async with make_worker(client, api, watches, task_queue):
+            async with make_worker(client, api, watches, task_queue, reach):
                 _log.info("taking tasks from the queue %s", task_queue)
                 await stop.wait()
                 _log.info("shutting down: waits move on, steps are finished")
