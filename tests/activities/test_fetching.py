@@ -12,15 +12,19 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 
 from rollwright.activities import fetching
+from rollwright.activities.answers import Answers
 from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.activities.fetching import SIGNATURE, TIMESTAMP, fetch
+from rollwright.activities.messages import CheckGate
+from rollwright.cluster.api import Api
+from rollwright.cluster.target import LiveTarget
 from rollwright.devcluster.credentials import Authority, User
 from rollwright.rollout.gates.questions import Fetch, Fetched
 
@@ -89,6 +93,14 @@ async def asked(url: str, reach: Reach = PLAIN_REACH, **given: Any) -> Fetched:
 
 async def asked_by(reach: Reach, **given: Any) -> Fetched:
     return await fetch(Fetch(connection="prod", **given), reach)
+
+
+async def test_it_is_what_answers_the_question_of_a_gate(server: Server, tmp_path: Path) -> None:
+    answers = Answers(cast("Api", None), connection(tmp_path, url=server.url))
+    question = Fetch(connection="prod", path="/check")
+    answer = await answers.answer(cast("LiveTarget", None), cast("CheckGate", None), question)
+    assert answer == Fetched(status=200, body="fine")
+    assert server.asked[0][1] == "/check"
 
 
 @pytest.mark.parametrize("status", [200, 202, 204, 404, 500])

@@ -1,0 +1,42 @@
+"""What a worker is told of where gates may reach."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from rollwright.activities.connections import PLAIN_REACH, Reach
+from rollwright.cli import worker
+from rollwright.cli.main import app
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Reach]:
+    """What workers that are started are told."""
+    told: list[Reach] = []
+
+    async def run_worker(*, reach: Reach, **_: Any) -> None:
+        told.append(reach)
+
+    monkeypatch.setattr(worker, "run_worker", run_worker)
+    return told
+
+
+def test_without_a_word_there_are_no_connections_and_nothing_link_local(told: list[Reach]) -> None:
+    assert runner.invoke(app, ["worker"]).exit_code == 0
+    assert told == [PLAIN_REACH] == [Reach(connections=None, link_local=False)]
+
+
+def test_connections_are_given_by_flag_or_environment(told: list[Reach], tmp_path: Path) -> None:
+    by_flag = runner.invoke(app, ["worker", "--connections", str(tmp_path), "--allow-link-local"])
+    by_environment = runner.invoke(app, ["worker"], env={"ROLLWRIGHT_CONNECTIONS": str(tmp_path)})
+    assert (by_flag.exit_code, by_environment.exit_code) == (0, 0)
+    assert told == [Reach(connections=tmp_path, link_local=True), Reach(connections=tmp_path)]
+
+
+def test_a_folder_that_is_missing_is_told_at_once(told: list[Reach], tmp_path: Path) -> None:
+    assert runner.invoke(app, ["worker", "--connections", str(tmp_path / "none")]).exit_code == 2
+    assert told == []
