@@ -151,7 +151,7 @@ def _explained(error: dict[str, Any]) -> str:
 def _unknown(location: tuple[int | str, ...]) -> str:
     inside: Any = RolloutSpec
     for part in location[:-1]:
-        inside = _inside(inside, part)
+        inside = _alone(_inside(inside, part))
     allowed = [str(field.alias) for field in inside.model_fields.values()]
     close = difflib.get_close_matches(str(location[-1]), allowed, 1)
     guess = f" (did you mean {close[0]}?)" if close else ""
@@ -167,6 +167,12 @@ def _inside(annotation: Any, part: int | str) -> Any:
     if isinstance(part, int):
         return get_args(annotation)[0]
     return next(model for model in get_args(annotation) if part in (model.__name__, *_kinds(model)))
+
+
+def _alone(annotation: Any) -> Any:
+    """The one model that a field holds if anything; or what the field holds."""
+    models = [kind for kind in get_args(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return models[0] if len(models) == 1 and type(None) in get_args(annotation) else annotation
 
 
 def _kinds(model: type[BaseModel]) -> tuple[str, ...]:

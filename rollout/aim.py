@@ -6,7 +6,7 @@ from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Step, Verdict, plan, take_back
 from rollwright.rollout.quantities import resolve
-from rollwright.rollout.spec import OnStall, Pacing, Strategy, SurgeDuringGates
+from rollwright.rollout.spec import BY_PODS, OnStall, Pacing, Strategy, SurgeDuringGates
 
 
 class Course(StrEnum):
@@ -37,7 +37,8 @@ class Aim(Model):
     def effective(self) -> Strategy:
         """The strategy on this course. Back goes all the way: groups that never were updated are there already.
 
-        Whoever has set another course is not overruled by failures that follow.
+        Whoever has set another course is not overruled by failures that follow. What shows that the new version serves
+        may be new with it: the version to go back to might never count as ready, and the way back never end.
         """
         if self.course is Course.FORWARD:
             return self.strategy
@@ -45,7 +46,13 @@ class Aim(Model):
             return self.strategy.model_copy(update={"on_stall": OnStall.PAUSE})
         pacing = Pacing.EAGER if self.fast else self.strategy.pacing
         return self.strategy.model_copy(
-            update={"partition": 0, "steps": (), "pacing": pacing, "on_stall": OnStall.PAUSE}
+            update={
+                "partition": 0,
+                "steps": (),
+                "pacing": pacing,
+                "on_stall": OnStall.PAUSE,
+                "readiness": BY_PODS,
+            }
         )
 
     def plan(self, seen: Observation) -> Verdict:
@@ -62,8 +69,11 @@ class Aim(Model):
             stopping=self.course is Course.STOP,
             surge_limit=self.surge_limit,
         )
-        releases = isinstance(verdict, Step) and verdict.action is Action.LOWER_PARTITION
-        return (take_back(seen) if self.paused and releases else None) or verdict
+        if not isinstance(verdict, Step):
+            return verdict
+        releases = verdict.action is Action.LOWER_PARTITION
+        step = (take_back(seen) if self.paused and releases else None) or verdict
+        return step.model_copy(update={"readiness": strategy.readiness})
 
     def _hold(self, gate: int, seen: Observation) -> int:
         """What the gate holds back: what is released by now is in flight, and to be waited for."""

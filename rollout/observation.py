@@ -24,6 +24,8 @@ class Cause(StrEnum):
     UNREADY = "not ready"
     """It runs, and its readiness probe fails; a model that is being loaded looks like this."""
     STARTING = "starting"
+    SERVING = "not serving"
+    """Its pods are ready, and what the strategy asks for beside that doesn't show that it serves."""
 
     @property
     def heals(self) -> bool:

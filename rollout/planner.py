@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Group, Observation
-from rollwright.rollout.spec import Budget, Pacing, Reclaim, Strategy
+from rollwright.rollout.spec import BY_PODS, Budget, Pacing, Readiness, Reclaim, Strategy
 
 
 class Action(StrEnum):
@@ -38,6 +38,8 @@ class Step(Model):
     partition: int
     groups: int
     delete: tuple[int, ...] = ()
+    readiness: Readiness = BY_PODS
+    """By what groups counted as ready when it was planned: who looks again before acting goes by the same."""
 
 
 class Wait(Model):

@@ -1,9 +1,17 @@
 """What a person asks for: target, change, strategy. Bad input is refused here, before anything is touched."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    WrapSerializer,
+    model_validator,
+)
 
 from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.gates.window import Window
@@ -11,6 +19,18 @@ from rollwright.rollout.models import Input, Model, Name, ObjectName
 from rollwright.rollout.quantities import Count, DurationSeconds, resolve
 
 Image = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=1024)]
+
+_PATH = re.compile(r"/([!-.0-~][!-~]*)?")
+
+
+def _read_path(value: object) -> object:
+    if isinstance(value, str) and not _PATH.fullmatch(value):
+        raise ValueError(f"{value!r} is no path; begin it with one '/', without a host, and escape blanks and the like")
+    return value
+
+
+UrlPath = Annotated[str, Field(max_length=1024), BeforeValidator(_read_path)]
+"""What follows host and port in a URL, as it is sent."""
 
 
 class TargetKind(StrEnum):
@@ -129,6 +149,65 @@ class GatedStep(Input):
         return self
 
 
+class InEndpoints(Input):
+    """A group serves once traffic is sent to it: its leader pod is among the ready endpoints of a Service."""
+
+    service: Name = Field(description="Name of a Service in the namespace of the target, with or without a selector.")
+
+
+class AnswersHttp(Input):
+    """A group serves once its leader pod answers a GET from the worker with a status of 200 to 299."""
+
+    port: int = Field(ge=1, le=65535, description="Port of the leader pod.")
+    path: UrlPath = Field(description="Begins with '/', as in /health. Redirects are not followed.")
+    scheme: Literal["http", "https"] = "http"
+    timeout: Annotated[DurationSeconds, Field(ge=1, le=10)] = Field(
+        default=2, description="How long an answer may take, 1 s to 10 s."
+    )
+    insecure_skip_verify: bool = Field(
+        default=False,
+        description="Take any certificate. Without it, with https, it must be one for the pod's IP address, by an "
+        "authority that the worker trusts.",
+    )
+
+
+class Serves(Input):
+    """What shows that a group serves, once its pods are ready. One of its fields; none leaves it at the pods."""
+
+    endpoint: InEndpoints | None = None
+    http: AnswersHttp | None = None
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> Self:
+        if self.endpoint and self.http:
+            raise ValueError("endpoint and http are given; give one of them")
+        return self
+
+
+BY_PODS = Serves()
+"""A group serves when its pods are ready."""
+
+
+def _read_readiness(value: object) -> object:
+    if value == "pod":
+        return BY_PODS
+    if isinstance(value, str) or (isinstance(value, dict) and not any(value.values())):
+        raise ValueError(f"{value!r} is not possible; write pod, or one of endpoint and http with what belongs to it")
+    return value
+
+
+def _write_readiness(value: Serves, write: SerializerFunctionWrapHandler) -> Any:
+    return "pod" if value == BY_PODS else {name: given for name, given in write(value).items() if given is not None}
+
+
+Readiness = Annotated[
+    Serves,
+    BeforeValidator(_read_readiness, json_schema_input_type=Literal["pod"] | Serves),
+    WrapSerializer(_write_readiness, return_type=Literal["pod"] | dict[str, Any]),
+]
+"""Written as `pod` where nothing but the pods is asked."""
+
+
 class Strategy(Input):
     """How the rollout is paced. Field names and rounding are those of LWS and Kubernetes."""
 
@@ -143,6 +222,14 @@ class Strategy(Input):
     )
     unready_grace: DurationSeconds = Field(
         default=30, description="A group unready for less than this is not free to be taken down."
+    )
+    readiness: Readiness = Field(
+        default=BY_PODS,
+        json_schema_extra={"default": "pod"},
+        description="When a group on the new version counts as ready, its pods being so: pod, at once; endpoint, when "
+        "its leader is in the endpoints of a Service; http, when its leader answers a request of the worker. Groups on "
+        "an older version, and all of them on the way back, count by their pods: they may know neither Service nor "
+        "path.",
     )
     steps: tuple[GatedStep, ...] = Field(
         default=(), max_length=100, description="Stop after each of these until its gates have passed."

@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -9,8 +10,8 @@ from typer.testing import CliRunner
 from rollwright.cli.failure import CommandError
 from rollwright.cli.files import read_document, to_spec
 from rollwright.cli.main import app
+from rollwright.rollout.gates.kinds import AnyGate
 
-KINDS = ("approval", "bake", "window")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rollout.yaml"
 
 
@@ -58,8 +59,8 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
         "rollout.yaml:8: change.images.side car: 'side car' is not possible; write lower-case letters, digits and '-', "
         "beginning and ending with a letter or a digit",
         "rollout.yaml:10: strategy.maxsurge: there is no such field (did you mean maxSurge?); allowed are "
-        "maxUnavailable, maxSurge, partition, pacing, reclaim, unreadyGrace, steps, surgeDuringGates, surgeBy, "
-        "surgeVolumes, surgePatience, progressDeadline, failureGrace, maxFailedGroups, onStall",
+        "maxUnavailable, maxSurge, partition, pacing, reclaim, unreadyGrace, readiness, steps, surgeDuringGates, "
+        "surgeBy, surgeVolumes, surgePatience, progressDeadline, failureGrace, maxFailedGroups, onStall",
         "rollout.yaml:11: strategy.maxUnavailable: '120%' is more than 100%; write 0% to 100%",
         "rollout.yaml:12: strategy.pacing: 'fast' is not possible; write 'ordered' or 'eager'",
         "rollout.yaml:13: strategy.unreadyGrace: 'soon' is no duration; write hours, minutes and seconds, as in '30s', "
@@ -89,12 +90,31 @@ def test_mistakes_in_gates_are_told_with_their_places(tmp_path: Path, monkeypatc
         f"{bake.format(7)}.durration: there is no such field (did you mean duration?); allowed are name, timeout, "
         "retries, onFailure, kind, duration",
         "rollout.yaml:8: strategy.steps.0.gates.1: there is no kind 'aproval'; write one of "
-        + ", ".join(f"'{kind}'" for kind in KINDS),
+        + ", ".join(
+            f"'{get_args(kind.model_fields['kind'].annotation)[0]}'" for kind in get_args(get_args(AnyGate)[0])
+        ),
         "rollout.yaml:9: strategy.steps.0.gates.2: kind is missing; it must be given",
         "rollout.yaml:11: strategy.steps.0.gates.3.schedule: '0 22 * *' has not the five fields of a cron expression; "
         "write as in '0 22 * * MON-FRI'",
         "rollout.yaml:13: strategy.steps.0.gates.3.timezone: 'Mars' is no time zone; write as in 'Europe/Berlin'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "says"),
+    [
+        (
+            "readiness: {http: {port: 8000, pth: /}}",
+            "strategy.readiness.http.pth: there is no such field (did you mean ",
+        ),
+        ("readiness: {https: {port: 8000}}", "strategy.readiness.https: there is no such field (did you mean http?); "),
+        ("steps: [{untill: 1}]", "strategy.steps.0.untill: there is no such field (did you mean until?); "),
+    ],
+)
+def test_an_unknown_field_is_named_however_deep_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, says: str
+) -> None:
+    assert says in refusal(tmp_path, monkeypatch, f"target: {{name: llm}}\nstrategy: {{{strategy}}}")
 
 
 def test_a_missing_field_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

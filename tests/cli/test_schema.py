@@ -24,6 +24,12 @@ def test_the_rollout_file_has_a_schema_with_the_words_of_the_file() -> None:
     assert rollout["additionalProperties"] is False
 
 
+def test_what_may_be_a_word_or_a_mapping_is_so_in_the_schema_and_by_default_the_word() -> None:
+    readiness = schema()["$defs"]["Strategy"]["properties"]["readiness"]
+    assert readiness["default"] == "pod"
+    assert {"const": "pod", "type": "string"} in readiness["anyOf"]
+
+
 @pytest.mark.parametrize(
     ("of", "fields"),
     [

@@ -5,7 +5,7 @@ import pytest
 from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step
-from rollwright.rollout.spec import GatedStep, OnStall, Pacing, Strategy
+from rollwright.rollout.spec import BY_PODS, GatedStep, InEndpoints, OnStall, Pacing, Serves, Strategy
 
 GATED = Strategy(max_unavailable=1, steps=(GatedStep(until=1), GatedStep(until="50%")), on_stall=OnStall.ROLLBACK)
 
@@ -113,3 +113,19 @@ def test_the_surge_that_finds_no_nodes_is_not_asked_for() -> None:
     for limit, groups in ((None, 6), (1, 5), (0, 4)):
         step = Aim(strategy=strategy, surge_limit=limit).plan(fresh)
         assert step == Step(action=Action.PREPARE, partition=4, groups=groups)
+
+
+IN_SERVICE = Serves(endpoint=InEndpoints(service="llm"))
+
+
+@pytest.mark.parametrize(
+    ("course", "readiness"), [(Course.FORWARD, IN_SERVICE), (Course.STOP, IN_SERVICE), (Course.BACK, BY_PODS)]
+)
+def test_a_step_says_by_what_groups_counted_as_ready_and_on_the_way_back_that_is_their_pods(
+    course: Course, readiness: Serves
+) -> None:
+    """What shows that the new version serves may be new with it."""
+    aim = Aim(strategy=Strategy(max_unavailable=1, max_surge=1, readiness=IN_SERVICE), course=course)
+    step = aim.plan(seen("UUUU", partition=0, on_target=False))
+    assert isinstance(step, Step)
+    assert (step.readiness, aim.effective.readiness) == (readiness, readiness)

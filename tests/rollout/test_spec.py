@@ -6,9 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from rollwright.rollout.quantities import resolve
-from rollwright.rollout.spec import RolloutSpec, Strategy
+from rollwright.rollout.spec import BY_PODS, AnswersHttp, InEndpoints, RolloutSpec, Serves, Strategy
 
 GOOD: dict[str, Any] = {"apiVersion": "rollwright/v1", "kind": "Rollout", "target": {"name": "llm"}}
+
+PROBE: dict[str, Any] = {"port": 8000, "path": "/health"}
 
 
 def spec(**changes: Any) -> RolloutSpec:
@@ -32,6 +34,21 @@ def spec(**changes: Any) -> RolloutSpec:
         ({"unreadyGrace": ""}, "strategy.unreadyGrace", "'' is no duration"),
         ({"unreadyGrace": -5}, "strategy.unreadyGrace", "-5 is negative"),
         ({"unreadyGrace": -5.0}, "strategy.unreadyGrace", "-5.0 is negative"),
+        ({"readiness": "soon"}, "strategy.readiness", "'soon' is not possible; write pod, or one of endpoint and http"),
+        ({"readiness": {}}, "strategy.readiness", "write pod, or one of endpoint and http"),
+        ({"readiness": {"http": None}}, "strategy.readiness", "write pod, or one of endpoint and http"),
+        ({"readiness": {"endpoint": {"service": "llm"}, "http": PROBE}}, "strategy.readiness", "give one of them"),
+        ({"readiness": {"endpoint": {"service": "Llm"}}}, "strategy.readiness.endpoint.service", "match pattern"),
+        ({"readiness": {"http": {"port": 8000}}}, "strategy.readiness.http.path", "required"),
+        ({"readiness": {"http": PROBE | {"port": 0}}}, "strategy.readiness.http.port", "greater than or equal to 1"),
+        ({"readiness": {"http": PROBE | {"port": 65536}}}, "strategy.readiness.http.port", "less than or equal to 65"),
+        ({"readiness": {"http": PROBE | {"path": "health"}}}, "strategy.readiness.http.path", "begin it with one '/'"),
+        ({"readiness": {"http": PROBE | {"path": "//host/"}}}, "strategy.readiness.http.path", "without a host"),
+        ({"readiness": {"http": PROBE | {"path": "/a b"}}}, "strategy.readiness.http.path", "'/a b' is no path"),
+        ({"readiness": {"http": PROBE | {"path": "/a\r\nb"}}}, "strategy.readiness.http.path", "is no path"),
+        ({"readiness": {"http": PROBE | {"scheme": "ftp"}}}, "strategy.readiness.http.scheme", "'http' or 'https'"),
+        ({"readiness": {"http": PROBE | {"timeout": "0s"}}}, "strategy.readiness.http.timeout", "equal to 1"),
+        ({"readiness": {"http": PROBE | {"timeout": "11s"}}}, "strategy.readiness.http.timeout", "equal to 10"),
     ],
 )
 def test_a_bad_strategy_is_refused(strategy: dict[str, Any], field: str, says: str) -> None:
@@ -65,6 +82,35 @@ def test_a_bad_target_or_change_is_refused(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("10m", 600), ("1h30m", 5400), (45, 45), ("2h", 7200)])
 def test_durations_are_read_as_people_write_them(text: object, seconds: int) -> None:
     assert Strategy.model_validate({"unreadyGrace": text}).unready_grace == seconds
+
+
+@pytest.mark.parametrize(
+    ("written", "readiness"),
+    [
+        pytest.param({}, BY_PODS, id="of a version that knew nothing else"),
+        pytest.param({"readiness": "pod"}, BY_PODS, id="pod"),
+        pytest.param(
+            {"readiness": {"endpoint": {"service": "llm"}}}, Serves(endpoint=InEndpoints(service="llm")), id="endpoint"
+        ),
+        pytest.param(
+            {"readiness": {"http": PROBE}},
+            Serves(http=AnswersHttp(port=8000, path="/health", scheme="http", timeout=2, insecure_skip_verify=False)),
+            id="http",
+        ),
+        pytest.param(
+            {"readiness": {"http": PROBE | {"scheme": "https", "timeout": "5s", "insecureSkipVerify": True}}},
+            Serves(http=AnswersHttp(port=8000, path="/health", scheme="https", timeout=5, insecure_skip_verify=True)),
+            id="https",
+        ),
+    ],
+)
+def test_readiness_is_read_and_written_as_people_write_it(written: dict[str, Any], readiness: Serves) -> None:
+    strategy = Strategy.model_validate(written)
+    assert strategy.readiness == readiness
+    again = strategy.model_dump(mode="json", by_alias=True)
+    assert (again["readiness"] == "pod") is (readiness == BY_PODS)
+    assert again["readiness"].keys() == written["readiness"].keys() if readiness != BY_PODS else True
+    assert Strategy.model_validate(again) == strategy
 
 
 def test_percentages_round_as_in_kubernetes() -> None:
