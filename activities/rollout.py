@@ -32,15 +32,17 @@ from rollwright.activities.waiting import Waiter
 from rollwright.cluster import startups, steps
 from rollwright.cluster.api import Api
 from rollwright.cluster.errors import ClusterError, ConflictError, SupersededError
+from rollwright.cluster.probing import Prober
 from rollwright.cluster.record import Fence
 from rollwright.cluster.scalers import choose_surge_by
+from rollwright.cluster.serving import Witness, check_rights, witness_of
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.templates import digest_of_kept
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.gates.gate import Progress
 from rollwright.rollout.planner import Step
-from rollwright.rollout.spec import Target
+from rollwright.rollout.spec import Serves, Target
 
 _log = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 0.5
@@ -53,9 +55,10 @@ _StepFunction = Callable[[LiveTarget, Step, int, Fence], Awaitable[None]]
 class RolloutActivities:
     """Activities on the targets of one cluster."""
 
-    def __init__(self, api: Api, watches: Watches, reach: Reach = PLAIN_REACH) -> None:
+    def __init__(self, api: Api, watches: Watches, prober: Prober, reach: Reach = PLAIN_REACH) -> None:
         self._api = api
         self._watches = watches
+        self._prober = prober
         self._answers = Answers(api, reach)
 
     def all(self) -> Sequence[Callable[..., object]]:
@@ -87,7 +90,9 @@ class RolloutActivities:
     async def wait_readiness(self, request: WaitReadiness) -> Sight:
         """Wait until the planner would act, or there is something to show."""
         with told_apart():
-            return await Waiter(self._target(request.target, record=request.record), request).wait()
+            witness = self._witness(request.aim.effective.readiness, request.target, request.template)
+            target = self._target(request.target, record=request.record, witness=witness)
+            return await Waiter(target, request).wait()
 
     @activity.defn(name=ActivityName.FREEZE)
     async def freeze(self, request: TakeStep) -> Outcome:
@@ -155,7 +160,8 @@ class RolloutActivities:
     async def check_gate(self, request: CheckGate) -> Progress:
         """Ask a gate until it is decided, or there is something to show of it."""
         with told_apart():
-            target = self._target(request.target, record=request.record)
+            witness = self._witness(request.strategy.readiness, request.target, request.template)
+            target = self._target(request.target, record=request.record, witness=witness)
             return await GateCheck(target, request, self._answers.answer).check()
 
     @activity.defn(name=ActivityName.END_GATES)
@@ -168,6 +174,7 @@ class RolloutActivities:
         target = self._target(request.target)
         item = await target.read_object()
         item.check(request.strategy)
+        await check_rights(self._api, item, request.strategy.readiness)
         surge_by = await choose_surge_by(self._api, item, request.strategy)
         names = await target.ledger.keep(
             item, request.change, request.restarted_at, _fence(), actor=request.actor, reason=request.reason
@@ -196,7 +203,8 @@ class RolloutActivities:
         )
 
     async def _carry_out(self, request: TakeStep, step: _StepFunction) -> Outcome:
-        target = self._target(request.target, request.uid, request.record)
+        witness = self._witness(request.step.readiness, request.target, request.template)
+        target = self._target(request.target, request.uid, request.record, witness)
         with told_apart():
             try:
                 await _heartbeating(step(target, request.step, request.generation, _fence()))
@@ -205,8 +213,15 @@ class RolloutActivities:
                 return Outcome.OUTDATED
         return Outcome.DONE
 
-    def _target(self, target: Target, uid: str = "", record: str = "") -> LiveTarget:
-        return LiveTarget(self._api, self._watches, target, uid=uid, record=record)
+    def _target(self, target: Target, uid: str = "", record: str = "", witness: Witness | None = None) -> LiveTarget:
+        return LiveTarget(self._api, self._watches, target, uid=uid, record=record, witness=witness)
+
+    def _witness(self, readiness: Serves, target: Target, template: str) -> Witness | None:
+        """`template`: the kept one whose groups are asked; empty: of the one that stands."""
+        digest = digest_of_kept(template) if template else None
+        return witness_of(
+            readiness, self._api, self._watches, self._prober, namespace=target.namespace, target_digest=digest
+        )
 
 
 async def _glimpse(target: LiveTarget) -> Snapshot | None:

@@ -53,6 +53,7 @@ STATEFUL_SETS = Kind("/apis/apps/v1", "statefulsets")
 CONTROLLER_REVISIONS = Kind("/apis/apps/v1", "controllerrevisions")
 PODS = Kind("/api/v1", "pods")
 JOBS = Kind("/apis/batch/v1", "jobs")
+ENDPOINT_SLICES = Kind("/apis/discovery.k8s.io/v1", "endpointslices")
 
 
 class Api:

@@ -12,6 +12,9 @@ POD_NAME = "statefulset.kubernetes.io/pod-name"
 CONTROLLER_REVISION = "controller-revision-hash"
 """The same, with the StatefulSet's own revision."""
 
+SERVICE_NAME = "kubernetes.io/service-name"
+"""On every EndpointSlice of a Service: which one it is of."""
+
 RECORD = "rollwright.io/record"
 """On the target: what the user had set, and what we ask for while the rollout lasts."""
 FENCE = "rollwright.io/fence"

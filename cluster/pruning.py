@@ -6,7 +6,7 @@ Pure. Whoever reads something else of a pod adds it here; the tests read pods th
 from collections.abc import Collection
 
 from rollwright.cluster import names
-from rollwright.cluster.api import PODS, STATEFUL_SETS, Kind, Manifest
+from rollwright.cluster.api import ENDPOINT_SLICES, PODS, STATEFUL_SETS, Kind, Manifest
 from rollwright.cluster.objects import controller_of
 
 _METADATA = (
@@ -21,6 +21,7 @@ _STATUS = ("phase", "reason", "message", "podIP")
 _CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
 _CONTAINERS = ("containerStatuses", "initContainerStatuses")
 _CONTAINER = ("name", "ready", "started", "state", "lastState", "restartCount")
+_ENDPOINT = ("conditions", "targetRef")
 _TEMPLATES = ("template", "volumeClaimTemplates")
 
 
@@ -28,6 +29,8 @@ def pruned(kind: Kind, item: Manifest) -> Manifest:
     """The object without what nobody reads. What a target itself is, is kept whole."""
     if kind == PODS:
         return _pod(item)
+    if kind == ENDPOINT_SLICES:
+        return _slice(item)
     kept = {**item, "metadata": {name: value for name, value in item["metadata"].items() if name != "managedFields"}}
     if kind == STATEFUL_SETS and controller_of(item):  # LWS's: no target itself, and there is one for each group
         kept["spec"] = {name: value for name, value in item["spec"].items() if name not in _TEMPLATES}
@@ -44,6 +47,12 @@ def _pod(pod: Manifest) -> Manifest:
     kept["conditions"] = [_only(_CONDITION, condition) for condition in status.get("conditions", ())]
     kept |= {name: [_only(_CONTAINER, one) for one in status[name]] for name in _CONTAINERS if name in status}
     return {"metadata": metadata, "spec": _only(_SPEC, pod.get("spec", {})), "status": kept}
+
+
+def _slice(item: Manifest) -> Manifest:
+    metadata = _only(_METADATA, item["metadata"])
+    metadata["labels"] = _only((names.SERVICE_NAME,), item["metadata"].get("labels", {}))
+    return {"metadata": metadata, "endpoints": [_only(_ENDPOINT, one) for one in item.get("endpoints") or ()]}
 
 
 def _only(wanted: Collection[str], found: Manifest) -> Manifest:

@@ -6,7 +6,7 @@ from rollwright.cluster.api import Api, Kind, Manifest
 from rollwright.cluster.errors import ForbiddenError, RefusedError
 from rollwright.cluster.objects import TargetObject
 from rollwright.cluster.record import Record
-from rollwright.rollout.spec import Budget, Pacing, Strategy, SurgeBy
+from rollwright.rollout.spec import BY_PODS, Budget, Pacing, Strategy, SurgeBy
 
 HORIZONTAL_POD_AUTOSCALERS = Kind("/apis/autoscaling/v2", "horizontalpodautoscalers")
 _log = logging.getLogger(__name__)
@@ -63,6 +63,11 @@ def _by_max_surge(item: TargetObject, strategy: Strategy, budget: Budget, *, bec
         raise RefusedError(
             f"{item}: {because}LWS's own maxSurge carries the surge, and LWS waits for groups that have failed; "
             "give maxFailedGroups 0, or maxSurge 0, or, where no autoscaler is, surgeBy replicas"
+        )
+    if strategy.readiness != BY_PODS and budget.surge > 0:
+        raise RefusedError(
+            f"{item}: {because}LWS's own maxSurge carries the surge, and LWS gives it back as soon as pods are ready; "
+            "give readiness pod, or maxSurge 0, or, where no autoscaler is, surgeBy replicas"
         )
     return SurgeBy.MAX_SURGE
 

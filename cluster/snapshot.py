@@ -1,7 +1,7 @@
 """A target and what belongs to it, as read; and what the planner makes of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -21,6 +21,9 @@ from rollwright.rollout.ordeals import Start
 from rollwright.rollout.spec import SurgeBy
 from rollwright.rollout.startups import StartUps
 
+WhyNot = Callable[[Manifest], str]
+"""Why the group of a leader pod doesn't serve although its pods are ready, on one line; empty if it does."""
+
 
 @dataclass(frozen=True)
 class Snapshot(ABC):
@@ -34,6 +37,8 @@ class Snapshot(ABC):
     """What belongs to it, by kind."""
     last_record: str = ""
     """The text of the record as it was last read, which counts where somebody has removed or spoilt it."""
+    why_not: WhyNot | None = None
+    """Who serves; None if that is told by the pods alone."""
 
     OBJECT: ClassVar[type[TargetObject]]
     PARTS: ClassVar[tuple[Kind, ...]]
@@ -198,7 +203,7 @@ class Snapshot(ABC):
         written: int = self.item.replicas
         record, settled = self.record, self.is_settled
         edited = record.edited(self.item) if record else None
-        stands = target_digest in (None, digest(self.item.template))
+        stands = self._stands(target_digest)
         on_target = stands and self.is_in_hand
         revision = self.target_revision if stands else None
         partition = self.reflected_partition if settled else self.item.settings.partition
@@ -223,6 +228,23 @@ class Snapshot(ABC):
             widened=record is not None and self._is_widened(record, groups),
             starts_in_turn=self.starts_in_turn,
         )
+
+    def to_be_asked(self, target_digest: str | None, now: datetime) -> list[Manifest]:
+        """Leaders of the groups on the target revision whose pods are ready: whether they serve may have to be asked.
+
+        Without a `target_digest` the template that stands is the target's.
+        """
+        if not self._stands(target_digest) or not is_observed(self.item.manifest):
+            return []
+        return [
+            leader
+            for ordinal, leader in self.leaders.items()
+            if self.revision_of(leader) == self.target_revision
+            and self.unreadiness(leader, self._pods_by_group[ordinal], now) is None
+        ]
+
+    def _stands(self, target_digest: str | None) -> bool:
+        return target_digest in (None, digest(self.item.template))
 
     @property
     def _groups_at_most(self) -> int:
@@ -310,10 +332,13 @@ class Snapshot(ABC):
                 unscheduled=True,
             )
         pods = self._pods_by_group[ordinal]
-        unready = self.unreadiness(leader, pods, now)
+        updated = self.revision_of(leader) == revision
+        # An old version may have neither the Service nor the path that the new one is asked for. If all of it counted
+        # as unavailable, nothing would keep it from being taken down at once.
+        unready = self.unreadiness(leader, pods, now) or (self._not_serving(leader) if updated else None)
         return Group(
             ordinal=ordinal,
-            updated=self.revision_of(leader) == revision,
+            updated=updated,
             ready=unready is None,
             terminating=is_terminating(leader),
             reason=unready.words if unready else "",
@@ -322,6 +347,11 @@ class Snapshot(ABC):
             unscheduled=not self.is_placed(leader, pods),
             misplaced=label(leader, names.CONTROLLER_REVISION) != self._current_revision,
         )
+
+    def _not_serving(self, leader: Manifest) -> Unreadiness | None:
+        """Not said of any group until the controller has seen the template: what is updated isn't known before."""
+        words = self.why_not(leader) if self.why_not and is_observed(self.item.manifest) else ""
+        return Unreadiness(Cause.SERVING, words) if words else None
 
     @cached_property
     def _pods_by_group(self) -> dict[int, list[Manifest]]:

@@ -13,6 +13,7 @@ from rollwright.cluster.kinds import SNAPSHOTS
 from rollwright.cluster.ledger import Ledger
 from rollwright.cluster.objects import TargetObject
 from rollwright.cluster.record import Fence, Record, record_text
+from rollwright.cluster.serving import Witness
 from rollwright.cluster.snapshot import Snapshot
 from rollwright.cluster.watching import SharedWatch, Watches
 from rollwright.rollout.spec import Target
@@ -21,16 +22,27 @@ from rollwright.rollout.spec import Target
 class LiveTarget:
     """One target in one cluster. Every method raises a ClusterError for what goes wrong."""
 
-    def __init__(self, api: Api, watches: Watches, target: Target, *, uid: str = "", record: str = "") -> None:
+    def __init__(
+        self,
+        api: Api,
+        watches: Watches,
+        target: Target,
+        *,
+        uid: str = "",
+        record: str = "",
+        witness: Witness | None = None,
+    ) -> None:
         """`uid`: of the very object to write to; one made anew under its name is another. Empty: whichever is there.
 
         `record`: the text of the record as last read, which counts where somebody has removed or spoilt it.
+        `witness`: who knows which groups serve; None if their pods do.
         """
         self._api = api
         self._uid = uid
         self._record = record
         self._watches = watches
         self._target = target
+        self._witness = witness
         self._snapshot = SNAPSHOTS[target.kind]
         self.ledger = Ledger(api, target, self._snapshot.OBJECT)
 
@@ -43,6 +55,10 @@ class LiveTarget:
         Where the watch might hide that groups have gone (see `doubt`), or hasn't told anything for a while, the pods
         are listed.
         """
+        snapshot = await self._read()
+        return replace(snapshot, why_not=await self._witness.read(snapshot)) if self._witness else snapshot
+
+    async def _read(self) -> Snapshot:
         item = await self.read_object()
         sets, pods = await self._watch(STATEFUL_SETS), await self._watch(PODS)
         doubts, leader_set = sets.doubts(item.name), await self._leader_set(item)
@@ -57,7 +73,10 @@ class LiveTarget:
         return snapshot
 
     async def read_anew(self) -> Snapshot:
-        """Read everything, in the order that makes it trustworthy: the target first, the pods last. Needs no watch."""
+        """Read everything, in the order that makes it trustworthy: the target first, the pods last. Needs no watch.
+
+        Who serves is told by the pods alone.
+        """
         return await self._list_parts(await self.read_object())
 
     async def _list_parts(self, item: TargetObject) -> Snapshot:
@@ -104,16 +123,22 @@ class LiveTarget:
         if not found:
             return None
         item = kind(found[0])
-        return self._snapshot(item, await self._watched(), self._last_record(item))
+        snapshot = self._snapshot(item, await self._watched(), self._last_record(item))
+        return replace(snapshot, why_not=await self._witness.last_seen(snapshot)) if self._witness else snapshot
 
     @asynccontextmanager
     async def changes(self, *, of_pods: bool = True) -> AsyncIterator[asyncio.Event]:
-        """An event that is set whenever something of the target changes; there are by far the most changes of pods."""
+        """An event that is set whenever something of the target changes; there are by far the most changes of pods.
+
+        Who serves is among what follows from the pods.
+        """
         changed, kinds = asyncio.Event(), (self._snapshot.OBJECT.RESOURCE, *self._snapshot.PARTS)
         with ExitStack() as stack:
             for kind in (kind for kind in kinds if of_pods or kind != PODS):
                 watch = await self._watch(kind)
                 stack.enter_context(watch.waking(self._target.name, changed))
+            if of_pods and self._witness:
+                stack.enter_context(await self._witness.waking(changed))
             yield changed
 
     def record_of(self, item: TargetObject) -> Record | None:

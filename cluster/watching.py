@@ -17,7 +17,7 @@ from itertools import count
 from typing import TypeVar
 
 from rollwright.cluster import names
-from rollwright.cluster.api import LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Kind, Manifest
+from rollwright.cluster.api import ENDPOINT_SLICES, LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Kind, Manifest
 from rollwright.cluster.doubt import may_hide_groups_gone, pacing_of
 from rollwright.cluster.errors import ClusterError, UnreachableError
 from rollwright.cluster.objects import controller_of
@@ -31,7 +31,7 @@ _LIVELY_SECONDS = 2.0
 
 
 class SharedWatch:
-    """A copy, kept up to date, of the objects of one kind in one namespace that may belong to a target."""
+    """A copy, kept up to date, of the objects of one kind in one namespace that may belong to a target or a Service."""
 
     def __init__(self, api: Api, kind: Kind, namespace: str) -> None:
         self._api = api
@@ -53,7 +53,7 @@ class SharedWatch:
             raise self._error
 
     def owned_by(self, owner: str) -> list[Manifest]:
-        """The objects that belong to the target of this name, or are it. Not to be changed."""
+        """The objects that belong to the target, or the Service, of this name, or are it. Not to be changed."""
         return [self._objects[name] for name in self._by_owner.get(owner, ())]
 
     def doubts(self, name: str) -> int:
@@ -171,8 +171,13 @@ class SharedWatch:
             self._doubts[item["metadata"]["name"]] = next(self._numbers)
 
     def _owner(self, item: Manifest) -> str:
-        """The name of the target that an object belongs to, or is: by LWS's label, or the StatefulSet of a pod."""
+        """The name of what an object belongs to, or is.
+
+        The target, by LWS's label or the StatefulSet of a pod; of an EndpointSlice the Service.
+        """
         metadata: Manifest = item["metadata"]
+        if self._kind == ENDPOINT_SLICES:
+            return str(metadata["labels"][names.SERVICE_NAME])
         if self._kind == LEADER_WORKER_SETS:
             return str(metadata["name"])
         owner = (controller_of(item) if self._kind == PODS else None) or metadata
@@ -180,8 +185,8 @@ class SharedWatch:
 
     @property
     def _selector(self) -> str:
-        """All groups are pods of StatefulSets."""
-        return names.POD_NAME if self._kind == PODS else ""
+        """All groups are pods of StatefulSets; slices that are of no Service are nobody's."""
+        return {PODS: names.POD_NAME, ENDPOINT_SLICES: names.SERVICE_NAME}.get(self._kind, "")
 
     def _wake(self, item: Manifest) -> None:
         for event in self._waiting.get(self._owner(item), ()):

@@ -12,6 +12,7 @@ from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.activities.messages import LONGEST_MUTATION
 from rollwright.activities.rollout import RolloutActivities
 from rollwright.cluster.api import Api, connect
+from rollwright.cluster.probing import Prober
 from rollwright.cluster.watching import Watches
 from rollwright.worker import temporal
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
@@ -23,7 +24,9 @@ _log = logging.getLogger(__name__)
 _MOST_ACTIVITIES = 1000
 
 
-def make_worker(client: Client, api: Api, watches: Watches, task_queue: str, reach: Reach = PLAIN_REACH) -> Worker:
+def make_worker(
+    client: Client, api: Api, watches: Watches, prober: Prober, task_queue: str, reach: Reach = PLAIN_REACH
+) -> Worker:
     """Everything registered. A dead workflow worker costs 10 s unless the sticky queue gives up sooner.
 
     The tests run the workflow in Temporal's sandbox, which refuses what couldn't be replayed; here it would only import
@@ -33,7 +36,7 @@ def make_worker(client: Client, api: Api, watches: Watches, task_queue: str, rea
         client,
         task_queue=task_queue,
         workflows=[RolloutWorkflow],
-        activities=RolloutActivities(api, watches, reach).all(),
+        activities=RolloutActivities(api, watches, prober, reach).all(),
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=_MOST_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
@@ -61,11 +64,12 @@ async def run_worker(
         loop.add_signal_handler(number, stop.set)
     client = await temporal.connect(profile)
     async with connect(kubeconfig, context) as api:
-        watches = Watches(api)
+        watches, prober = Watches(api), Prober()
         try:
-            async with make_worker(client, api, watches, task_queue, reach):
+            async with make_worker(client, api, watches, prober, task_queue, reach):
                 _log.info("taking tasks from the queue %s", task_queue)
                 await stop.wait()
                 _log.info("shutting down: waits move on, steps are finished")
         finally:
+            await prober.close()
             await watches.close()

@@ -13,6 +13,7 @@ import sys
 from typing import TextIO
 
 from rollwright.cluster.api import connect
+from rollwright.cluster.probing import Prober
 from rollwright.cluster.watching import Watches
 from rollwright.worker import temporal
 from rollwright.worker.run import make_worker
@@ -24,10 +25,11 @@ async def _work(task_queue: str, kubeconfig: str, answers: TextIO) -> None:
     asked = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(asked), sys.stdin)
     async with connect(kubeconfig) as api:
-        watches = Watches(api)
-        async with make_worker(client, api, watches, task_queue):
+        watches, prober = Watches(api), Prober()
+        async with make_worker(client, api, watches, prober, task_queue):
             while await asked.readline():
                 print(json.dumps(api.requests), file=answers, flush=True)
+        await prober.close()
         await watches.close()
 
 

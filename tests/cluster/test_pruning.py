@@ -3,7 +3,7 @@
 import json
 
 from rollwright.cluster import names
-from rollwright.cluster.api import LEADER_WORKER_SETS, PODS, STATEFUL_SETS
+from rollwright.cluster.api import ENDPOINT_SLICES, LEADER_WORKER_SETS, PODS, STATEFUL_SETS
 from rollwright.cluster.pruning import pruned
 from tests.cluster.objects import Json, as_watched, lws
 
@@ -85,6 +85,21 @@ def test_of_lws_s_own_stateful_sets_the_template_goes() -> None:
     spec = {"replicas": 4, "updateStrategy": {"rollingUpdate": {"partition": 2}}, "template": {"spec": {}}}
     item: Json = {"metadata": {"name": "llm", "ownerReferences": [CONTROLLER]}, "spec": spec, "status": {}}
     assert pruned(STATEFUL_SETS, item)["spec"] == {name: spec[name] for name in ("replicas", "updateStrategy")}
+
+
+def test_of_an_endpoint_slice_it_is_kept_which_pods_are_ready_in_it_and_whose_it_is() -> None:
+    endpoint = {"conditions": {"ready": True}, "targetRef": {"kind": "Pod", "name": "llm-0", "uid": "u-0"}}
+    item: Json = {
+        "addressType": "IPv4",
+        "metadata": {"name": "llm-x", "labels": {names.SERVICE_NAME: "llm", "app": "llm"}, "managedFields": []},
+        "endpoints": [{**endpoint, "addresses": ["10.0.0.1"], "nodeName": "gpu-03", "zone": "a"}],
+        "ports": [{"port": 8000}],
+    }
+    assert pruned(ENDPOINT_SLICES, item) == {
+        "metadata": {"name": "llm-x", "labels": {names.SERVICE_NAME: "llm"}},
+        "endpoints": [endpoint],
+    }
+    assert pruned(ENDPOINT_SLICES, {**item, "endpoints": None})["endpoints"] == []
 
 
 def test_a_target_is_kept_whole_but_for_who_manages_which_field() -> None:

@@ -7,7 +7,7 @@ import pytest
 from rollwright.cluster.api import Api, Kind, Manifest
 from rollwright.cluster.errors import ForbiddenError, RefusedError
 from rollwright.cluster.scalers import HORIZONTAL_POD_AUTOSCALERS, choose_surge_by
-from rollwright.rollout.spec import Pacing, Strategy, SurgeBy
+from rollwright.rollout.spec import InEndpoints, Pacing, Serves, Strategy, SurgeBy
 from tests.cluster.conftest import NAME, Real
 from tests.devcluster.standin.namespace import Json
 
@@ -79,6 +79,15 @@ async def test_failures_that_lws_would_wait_for_can_not_be_tolerated(real: Real)
     with pytest.raises(RefusedError, match=r"by-load writes its replicas.*give maxFailedGroups 0"):
         await choose(real, tolerant)
     assert await choose(real, tolerant.model_copy(update={"max_surge": 0, "max_unavailable": 1})) is SurgeBy.REPLICAS
+
+
+async def test_a_surge_that_lws_would_give_back_before_groups_serve_is_refused(real: Real) -> None:
+    """It goes by the pods alone."""
+    await add_autoscaler(real, OURS)
+    serving = Strategy(max_surge=1, readiness=Serves(endpoint=InEndpoints(service="llm")))
+    with pytest.raises(RefusedError, match=r"by-load writes its replicas.*give readiness pod"):
+        await choose(real, serving)
+    assert await choose(real, serving.model_copy(update={"max_surge": 0})) is SurgeBy.REPLICAS
 
 
 class Blind(Api):

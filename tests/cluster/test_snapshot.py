@@ -1,5 +1,6 @@
 """What the objects of a target say together: whether they agree yet, what is released, how each group stands."""
 
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -193,6 +194,58 @@ def test_groups_that_are_to_serve_on_the_target_revision_and_do_not_yet_are_foll
         Start(ordinal=5, leader="", cause=Cause.STARTING, placed=False),
         Start(ordinal=4, leader="", cause=Cause.STARTING),
     ]
+
+
+ALIKE = [
+    pod(0),
+    pod(1, ready=False),
+    pod(2, revision="new"),
+    pod(3, revision="new"),
+    pod(4, revision="new", ready=False),
+]
+
+
+def serving(target: LeaderWorkerSet, *serves: str) -> LeaderWorkerSetSnapshot:
+    """The groups above, of which these serve."""
+    read = snapshot(target, leader_set(5, partition=2), *ALIKE)
+    return dataclasses.replace(
+        read, why_not=lambda leader: "" if (name := leader["metadata"]["name"]) in serves else f"{name}: http 503"
+    )
+
+
+def test_an_updated_group_is_ready_only_once_it_serves_and_an_old_one_counts_by_its_pods() -> None:
+    """If what runs an old version counted as unavailable, nothing would keep all of it from being taken down."""
+    seen = serving(lws(5, partition=2), "llm-2").observe(None, 30, NOON)
+    assert [group.ready for group in seen.groups] == [True, False, True, False, False]
+    assert (seen.groups[3].cause, seen.groups[3].reason) == (Cause.SERVING, "llm-3: http 503")
+    assert seen.groups[4].cause is Cause.STARTING, "what its pods say comes first"
+    assert not any(group.blip for group in seen.groups)
+
+
+def test_a_group_that_does_not_serve_is_followed_as_one_that_is_being_started() -> None:
+    read = serving(lws(5, partition=2), "llm-2")
+    starts = read.starts(read.observe(None, 30, NOON))
+    assert Start(ordinal=3, leader="u-llm-3-new", cause=Cause.SERVING) in starts
+
+
+@pytest.mark.parametrize(
+    ("target", "target_digest"),
+    [
+        pytest.param(lws(5, partition=2), "another", id="its template isn't in place"),
+        pytest.param(lws(5, partition=2, generation=2, observed=1), None, id="its controller hasn't seen it"),
+    ],
+)
+def test_while_it_is_not_known_what_is_updated_all_groups_count_by_their_pods(
+    target: LeaderWorkerSet, target_digest: str | None
+) -> None:
+    read = serving(target)
+    assert read.observe(target_digest, 30, NOON).available == 3
+    assert read.to_be_asked(target_digest, NOON) == []
+
+
+def test_only_updated_groups_whose_pods_are_ready_are_asked() -> None:
+    asked = serving(lws(5, partition=2)).to_be_asked(None, NOON)
+    assert [leader["metadata"]["name"] for leader in asked] == ["llm-2", "llm-3"]
 
 
 def surging(

@@ -1,12 +1,17 @@
 """The steps on a real API server, with the controllers at work: what each writes and deletes, also when run twice."""
 
+import asyncio
+from contextlib import AbstractContextManager, nullcontext
+from typing import ClassVar
+
 import pytest
 
 from rollwright.cluster import names, patches, steps
 from rollwright.cluster.errors import ConflictError, NotYetError, SupersededError
 from rollwright.cluster.objects import Settings, TargetObject
 from rollwright.cluster.record import Asked, Fence, Record
-from rollwright.cluster.snapshot import Snapshot, now
+from rollwright.cluster.serving import Witness
+from rollwright.cluster.snapshot import Snapshot, WhyNot, now
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.templates import kept_name
 from rollwright.rollout.planner import Action, Step, stuck_below
@@ -354,6 +359,38 @@ async def test_an_object_made_anew_under_the_same_name_is_not_written_to(real: R
     with pytest.raises(ConflictError, match="made anew"):
         await planned_on.write(lws, lws.generation, fence(1), patches.scale(1))
     assert (await real.spec())["replicas"] == 3
+
+
+async def test_nothing_is_taken_down_on_the_strength_of_groups_that_do_not_serve(real: Real) -> None:
+    """Two surge groups whose pods are ready, of which one serves, and one that stops to once it was planned."""
+
+    class Told(Witness):
+        serving: ClassVar[set[str]] = set()
+
+        async def last_seen(self, snapshot: Snapshot) -> WhyNot:
+            return lambda leader: "" if (name := leader["metadata"]["name"]) in self.serving else f"{name}: http 503"
+
+        read = last_seen
+
+        async def waking(self, changed: asyncio.Event) -> AbstractContextManager[None]:
+            return nullcontext()
+
+    await prepare(real, groups=5)
+    witness = Told()
+    target = LiveTarget(real.api, real.watches, real.named, witness=witness)
+    step = Step(action=Action.LOWER_PARTITION, partition=1, groups=5)
+    before = await real.uids()
+    witness.serving.add(f"{NAME}-4")
+    with pytest.raises(ConflictError, match="unready since"):
+        await steps.lower_partition(target, step, await real.generation(), fence(2), floor=3)
+    with pytest.raises(ConflictError, match="unready since"):
+        await steps.scale(
+            target, step.model_copy(update={"partition": 3, "groups": 4}), await real.generation(), fence(3), floor=4
+        )
+    assert await real.uids() == before
+    witness.serving.add(f"{NAME}-3")
+    await steps.lower_partition(target, step, await real.generation(), fence(4), floor=3)
+    assert (await real.settings())["partition"] == 1
 
 
 async def test_a_lower_partition_set_by_somebody_else_is_not_let_loose(real: Real) -> None:

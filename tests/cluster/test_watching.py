@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollwright.cluster import names
-from rollwright.cluster.api import PODS, Api
+from rollwright.cluster.api import ENDPOINT_SLICES, PODS, Api
 from rollwright.cluster.errors import ClusterError, ForbiddenError, UnreachableError
 from rollwright.cluster.watching import SharedWatch, Watches
 
@@ -93,6 +93,20 @@ async def test_a_change_of_another_owner_wakes_nobody() -> None:
             script.events.put_nowait({"type": "ADDED", "object": pod("b-0", "b", 11)})
             await until_woken(watch, "b", {"b-0": "11"})
             assert not changed.is_set()
+
+
+async def test_endpoint_slices_belong_to_their_service() -> None:
+    def slice_of(service: str, name: str, version: int) -> Json:
+        labels = {names.SERVICE_NAME: service}
+        return {"metadata": {"name": name, "labels": labels, "resourceVersion": str(version)}, "endpoints": []}
+
+    script = Script()
+    script.lists.put_nowait([slice_of("llm", "llm-x", 1), slice_of("web", "web-x", 2)])
+    async with watching(script) as watches:
+        watch = await watches.of(ENDPOINT_SLICES, "default")
+        assert told(watch, "llm") == {"llm-x": "1"}
+        script.events.put_nowait({"type": "ADDED", "object": slice_of("llm", "llm-y", 11)})
+        await until_woken(watch, "llm", {"llm-x": "1", "llm-y": "11"})
 
 
 async def test_a_stream_that_ends_is_taken_up_where_it_ended() -> None:
