@@ -19,6 +19,7 @@ CONTROLLERS = (
     "clusterrole-aggregation-controller",
     "deployment-controller",
     "disruption-controller",
+    "endpointslice-controller",
     "garbage-collector-controller",
     "horizontal-pod-autoscaler-controller",
     "job-controller",
