@@ -25,7 +25,7 @@ _MOST_ACTIVITIES = 1000
 
 
 def make_worker(
-    client: Client, api: Api, watches: Watches, prober: Prober, task_queue: str, reach: Reach = PLAIN_REACH
+    client: Client, api: Api, watches: Watches, prober: Prober, task_queue: str, *, reach: Reach = PLAIN_REACH
 ) -> Worker:
     """Everything registered. A dead workflow worker costs 10 s unless the sticky queue gives up sooner.
 
@@ -66,7 +66,7 @@ async def run_worker(
     async with connect(kubeconfig, context) as api:
         watches, prober = Watches(api), Prober()
         try:
-            async with make_worker(client, api, watches, prober, task_queue, reach):
+            async with make_worker(client, api, watches, prober, task_queue, reach=reach):
                 _log.info("taking tasks from the queue %s", task_queue)
                 await stop.wait()
                 _log.info("shutting down: waits move on, steps are finished")
