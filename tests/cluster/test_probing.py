@@ -1,14 +1,17 @@
 """What counts as an answer of a group that serves, and where the worker is never led to: with a real HTTP server."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from rollwright.cluster import probing
 from rollwright.cluster.probing import Prober, refusal
+from rollwright.devcluster.credentials import Authority
 from rollwright.rollout.spec import AnswersHttp
 from tests.cluster.objects import Json, pod
 from tests.devcluster.standin.namespace import until
@@ -42,12 +45,12 @@ class Server:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Server]:
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """One that listens on loopback."""
     server = Server()
     runner = web.ServerRunner(web.Server(server.answer), shutdown_timeout=0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     _, server.port = runner.addresses[0][:2]
     try:
@@ -116,6 +119,18 @@ async def test_one_that_speaks_no_tls_does_not_serve_by_https() -> None:
     async with serving() as server, asking() as prober:
         says = await heard(prober, server.probe(scheme="https", insecureSkipVerify=True))
         assert says.startswith(f"llm-3: no answer from :{server.port}/health (")
+
+
+async def test_a_certificate_counts_unless_it_is_said_that_any_will_do(tmp_path: Path) -> None:
+    Authority("nobody-knows").issue_server("llm").write(tmp_path, "llm")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tmp_path / "llm.crt", tmp_path / "llm.key")
+    async with serving(tls) as server, asking() as prober:
+        where = f":{server.port}/health"
+        says = f"llm-3: the certificate at {where} is none for its address that the worker trusts"
+        assert await heard(prober, server.probe(scheme="https")) == says
+        assert server.asked == []
+        assert await heard(prober, server.probe(scheme="https", insecureSkipVerify=True)) == ""
 
 
 async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

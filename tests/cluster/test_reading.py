@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -43,7 +44,7 @@ class Server(Api):
     def __init__(self) -> None:
         self._version = 1
         self._there: dict[tuple[Kind, str], Json] = {}
-        self._events: dict[Kind, asyncio.Queue[Json]] = {STATEFUL_SETS: asyncio.Queue(), PODS: asyncio.Queue()}
+        self._events: defaultdict[Kind, asyncio.Queue[Json]] = defaultdict(asyncio.Queue)
         self._untold: list[tuple[Kind, Json]] = []
         self.lists: list[str] = []
 
