@@ -29,7 +29,7 @@ class Witness(ABC):
 
     @abstractmethod
     async def waking(self, changed: asyncio.Event) -> AbstractContextManager[None]:
-        """Set the event while there is something new, if that is told; else whoever waits looks now and then."""
+        """Set the event at every change, if changes are told; else whoever waits has to look now and then."""
 
 
 class EndpointsWitness(Witness):

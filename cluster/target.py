@@ -130,7 +130,7 @@ class LiveTarget:
     async def changes(self, *, of_pods: bool = True) -> AsyncIterator[asyncio.Event]:
         """An event that is set whenever something of the target changes; there are by far the most changes of pods.
 
-        Who serves is among what follows from the pods.
+        Without those, nobody who waits for groups to serve is woken, either.
         """
         changed, kinds = asyncio.Event(), (self._snapshot.OBJECT.RESOURCE, *self._snapshot.PARTS)
         with ExitStack() as stack:

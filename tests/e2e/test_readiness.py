@@ -75,6 +75,17 @@ async def test_the_way_back_does_not_wait_for_the_old_version_to_be_in_the_servi
     assert_left_alone(await scene.lws(), replicas=3)
 
 
+async def test_a_right_to_watch_endpoints_that_is_missing_is_named_until_it_is_granted(scene: Scene) -> None:
+    await create(scene)
+    await grant(scene, without("endpointslices", "watch"))
+    async with scene.rollout(IN_SERVICE, kubeconfig=await account(scene)) as rollout:
+        await rollout.until_phase(Phase.STALLED, f"watch endpointslices in {scene.namespace.name}: not permitted")
+        await grant(scene)
+        await until_not_serving(rollout, 2, f"service {SERVICE} has no endpoints")
+        await rollout.send(Message.ROLLBACK)
+        assert (await rollout.result()).phase is Phase.ROLLED_BACK
+
+
 async def test_without_the_right_to_see_endpoints_it_is_refused_before_anything_is_touched(scene: Scene) -> None:
     await create(scene)
     await grant(scene, without("endpointslices"))
