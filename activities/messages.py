@@ -36,6 +36,7 @@ class ActivityName(StrEnum):
     RECORD_OUTCOME = "record_outcome"
     CHECK_GATE = "check_gate"
     END_GATES = "end_gates"
+    TELL = "tell"
 
 
 ACTIVITY_OF = {
@@ -215,3 +216,44 @@ class EndGates(Model):
     """Clean up what the gates of a rollout have left behind."""
 
     target: Target
+
+
+class News(StrEnum):
+    """What people are told of a rollout, as they write it in the file that says whom to tell."""
+
+    STARTED = "started"
+    GATED = "gated"
+    STALLED = "stalled"
+    PAUSED = "paused"
+    REFUSED = "refused"
+    ROLLED_BACK = "rolled back"
+    ABORTED = "aborted"
+    COMPLETED = "completed"
+    DELETED = "target deleted"
+
+
+class Tell(Model):
+    """Tell people, and the target's own Events, where a rollout stands."""
+
+    target: Target
+    rollout: str
+    """The workflow id."""
+    uid: str = ""
+    """Of the target, as far as it is known."""
+    news: News
+    line: str
+    """It in one line."""
+    next: tuple[str, ...] = ()
+    """Commands that go on from here."""
+    revision: str = ""
+    """Name of the kept template."""
+    actor: str = ""
+    """Who has brought it about."""
+    reason: str = ""
+    """Why they have."""
+    request_id: str = ""
+    done: int | None = None
+    """Groups on the revision and ready; None while nothing has been seen."""
+    replicas: int | None = None
+    at: str
+    """ISO 8601, UTC."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from temporalio import activity
 
+from rollwright.activities import happenings
 from rollwright.activities.answers import Answers
 from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.activities.errors import told_apart
@@ -32,6 +33,7 @@ from rollwright.activities.waiting import Waiter
 from rollwright.cluster import startups, steps
 from rollwright.cluster.api import Api
 from rollwright.cluster.errors import ClusterError, ConflictError, SupersededError
+from rollwright.cluster.events import Events, Happening
 from rollwright.cluster.probing import Prober
 from rollwright.cluster.record import Fence
 from rollwright.cluster.scalers import choose_surge_by
@@ -55,10 +57,13 @@ _StepFunction = Callable[[LiveTarget, Step, int, Fence], Awaitable[None]]
 class RolloutActivities:
     """Activities on the targets of one cluster."""
 
-    def __init__(self, api: Api, watches: Watches, prober: Prober, reach: Reach = PLAIN_REACH) -> None:
+    def __init__(
+        self, api: Api, watches: Watches, prober: Prober, events: Events, *, reach: Reach = PLAIN_REACH
+    ) -> None:
         self._api = api
         self._watches = watches
         self._prober = prober
+        self._events = events
         self._answers = Answers(api, reach)
 
     def all(self) -> Sequence[Callable[..., object]]:
@@ -138,17 +143,23 @@ class RolloutActivities:
         """End a freeze; return the name of the template that stands if theirs holds."""
         target = self._target(request.target, request.uid, request.record)
         with told_apart():
-            return await _heartbeating(steps.settle(target, _fence(), theirs=request.side is Side.THEIRS))
+            theirs = await _heartbeating(steps.settle(target, _fence(), theirs=request.side is Side.THEIRS))
+        self._report(request.target, request.uid, happenings.of_dispute(request))
+        return theirs
 
     @activity.defn(name=ActivityName.RESTORE)
     async def restore(self, request: Restore) -> str:
         """Put the user's own settings back, or hold what is held; return what could not be put back as it was."""
         target = self._target(request.target, request.uid, request.record)
+        note = ""
         with told_apart():
             if request.held:
                 await _heartbeating(steps.hold_back(target, request.generation, _fence()))
-                return ""
-            return await _heartbeating(steps.restore(target, request.generation, _fence(), complete=request.complete))
+            else:
+                restoring = steps.restore(target, request.generation, _fence(), complete=request.complete)
+                note = await _heartbeating(restoring)
+        self._report(request.target, request.uid, happenings.of_restore(request, note))
+        return note
 
     @activity.defn(name=ActivityName.RECORD_OUTCOME)
     async def record_outcome(self, request: RecordOutcome) -> None:
@@ -211,7 +222,12 @@ class RolloutActivities:
             except (ConflictError, SupersededError) as outdated:
                 _log.info("%s", outdated)
                 return Outcome.OUTDATED
+        self._report(request.target, request.uid, happenings.of_step(request))
         return Outcome.DONE
+
+    def _report(self, target: Target, uid: str, happening: Happening) -> None:
+        """By and by: no step waits for its Event."""
+        self._events.report(target, uid, happening, attempted())
 
     def _target(self, target: Target, uid: str = "", record: str = "", witness: Witness | None = None) -> LiveTarget:
         return LiveTarget(self._api, self._watches, target, uid=uid, record=record, witness=witness)
@@ -229,6 +245,12 @@ async def _glimpse(target: LiveTarget) -> Snapshot | None:
     with suppress(ClusterError, TimeoutError):
         return await asyncio.wait_for(target.last_seen(), _PATIENCE_SECONDS)
     return None
+
+
+def attempted() -> str:
+    """Which activity it is: the same over attempts."""
+    info = activity.info()
+    return f"{info.workflow_run_id}/{info.activity_id}"
 
 
 def _fence() -> Fence:

@@ -54,6 +54,7 @@ CONTROLLER_REVISIONS = Kind("/apis/apps/v1", "controllerrevisions")
 PODS = Kind("/api/v1", "pods")
 JOBS = Kind("/apis/batch/v1", "jobs")
 ENDPOINT_SLICES = Kind("/apis/discovery.k8s.io/v1", "endpointslices")
+EVENTS = Kind("/api/v1", "events")
 
 
 class Api:

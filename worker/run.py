@@ -12,6 +12,7 @@ from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.activities.messages import LONGEST_MUTATION
 from rollwright.activities.rollout import RolloutActivities
 from rollwright.cluster.api import Api, connect
+from rollwright.cluster.events import Events
 from rollwright.cluster.probing import Prober
 from rollwright.cluster.watching import Watches
 from rollwright.worker import temporal
@@ -36,7 +37,7 @@ def make_worker(
         client,
         task_queue=task_queue,
         workflows=[RolloutWorkflow],
-        activities=RolloutActivities(api, watches, prober, reach).all(),
+        activities=RolloutActivities(api, watches, prober, Events(api), reach=reach).all(),
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=_MOST_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),

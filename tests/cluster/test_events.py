@@ -1,0 +1,54 @@
+"""Events on a target: shown by `kubectl describe`, and never in anybody's way."""
+
+import asyncio
+import logging
+import time
+from unittest.mock import patch
+
+import pytest
+
+from rollwright.cluster.events import Events, Happening
+from rollwright.rollout.spec import Target
+from tests.cluster.conftest import NAME, Real
+from tests.cluster.test_api import saying, server
+
+LOWERED = Happening("LoweredPartition", "Partition is 2")
+STALLED = Happening("RolloutStalled", "é" * 1000, is_warning=True)
+FORBIDDEN = saying('{"message": "events is forbidden"}', status="403 Forbidden")
+TARGET = Target(name="llm")
+
+
+@pytest.mark.real
+async def test_kubectl_describe_shows_an_event_once_however_often_it_is_made(real: Real) -> None:
+    events = Events(real.api)
+    uid = (await real.namespace.set(NAME))["metadata"]["uid"]
+    for _ in range(2):
+        await events.make(real.named, uid, LOWERED, "run/1")
+    await events.make(real.named, "", STALLED, "run/2")  # asks which object it is
+    described = await real.cluster.kubectl("describe", f"lws/{NAME}", f"--namespace={real.namespace.name}")
+    (lowered,) = [line.split() for line in described.splitlines() if "LoweredPartition" in line]
+    assert (lowered[0], lowered[3:]) == ("Normal", ["rollwright", "Partition", "is", "2"])
+    (stalled,) = [line.split() for line in described.splitlines() if "RolloutStalled" in line]
+    assert (stalled[0], stalled[-1]) == ("Warning", "é" * 512)  # 1,024 bytes
+
+
+async def test_a_missing_right_is_logged_once_and_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with server(FORBIDDEN) as api:
+        events = Events(api)
+        with caplog.at_level(logging.WARNING):
+            for number in range(3):
+                await events.make(TARGET, "uid", LOWERED, str(number))
+    (told,) = caplog.messages
+    assert "grant this verb on this resource" in told
+
+
+async def test_an_api_server_that_is_slow_is_not_waited_for() -> None:
+    async def hang(_: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with server(hang) as api:
+        events, began = Events(api), time.monotonic()
+        events.report(TARGET, "uid", LOWERED, "reported")
+        assert time.monotonic() - began < 0.1
+        with patch("rollwright.cluster.events._PATIENCE_SECONDS", 0.2):
+            await asyncio.wait_for(events.make(TARGET, "uid", LOWERED, "made"), 2)
