@@ -24,6 +24,7 @@ from rollwright.activities.messages import (
     SettleDispute,
     Sight,
     TakeStep,
+    Tell,
     WaitReadiness,
 )
 from rollwright.rollout.gates.gate import Progress
@@ -39,6 +40,10 @@ _WAIT_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10), maximum_attempts=30
 )
 _MUTATION_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
+# News are of interest for minutes; who runs the receivers knows why they are away.
+_NEWS_AGE = timedelta(minutes=3)
+_LONGEST_TELL = timedelta(seconds=20)
+_TELL_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=5.0, maximum_attempts=4)
 
 
 async def keep_template(queue: str, request: KeepTemplate) -> Kept:
@@ -80,6 +85,21 @@ def wait_readiness(queue: str, request: WaitReadiness, summary: str) -> workflow
         schedule_to_start_timeout=_NO_POLLER,
         heartbeat_timeout=_SILENCE,
         retry_policy=_WAIT_RETRY,
+        cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
+    )
+
+
+def tell(queue: str, request: Tell) -> workflow.ActivityHandle[None]:
+    """Begin to tell people something; nothing follows from how that ends."""
+    return workflow.start_activity(
+        str(ActivityName.TELL),
+        request,
+        result_type=type(None),
+        task_queue=queue,
+        summary=request.news,
+        start_to_close_timeout=_LONGEST_TELL,
+        schedule_to_close_timeout=_NEWS_AGE,
+        retry_policy=_TELL_RETRY,
         cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
     )
 

@@ -250,6 +250,10 @@ class RolloutState(Model):
     """When the observation was taken in, in seconds since the epoch."""
     started_at: str = ""
     events: tuple[Event, ...] = ()
+    told: tuple[str, ...] = ()
+    """What people were told since it last went on, the first being that it has started."""
+    told_in_vain: bool = False
+    """Whether somebody could not be told something."""
 
 
 class RolloutInput(Model):

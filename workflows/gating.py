@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.observation import Observation
     from rollwright.workflows import approving, calls, describing, steering
     from rollwright.workflows.changing import Changing
-    from rollwright.workflows.contract import Message, Steering
+    from rollwright.workflows.contract import Message, RolloutInput, Steering
 
 _SHOW_AFTER_SECONDS = 300.0
 _FOLLOWS = {
@@ -31,8 +31,8 @@ _FOLLOWS = {
 class Gating(Changing):
     """A rollout that opens gates and goes by what they find."""
 
-    def __init__(self, *given: object) -> None:
-        super().__init__(*given)  # type: ignore[arg-type] # whatever the classes above take
+    def __init__(self, given: RolloutInput) -> None:
+        super().__init__(given)
         self._checks: dict[int, workflow.ActivityHandle[Progress]] = {}
         """The checks that run, by the number of their gate in the step."""
 

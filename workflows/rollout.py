@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
         RolloutStatus,
         Steering,
     )
-    from rollwright.workflows.gating import Gating
+    from rollwright.workflows.telling import Telling
 
 _EVENTS_A_RUN = 1000
 _BYTES_A_RUN = 4_000_000
@@ -59,7 +59,7 @@ class _Interrupted(Exception):  # noqa: N818 - not an error: somebody steers
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
-class RolloutWorkflow(Gating):
+class RolloutWorkflow(Telling):
     """One rollout of one target, for as long as it takes."""
 
     @workflow.init
@@ -76,7 +76,7 @@ class RolloutWorkflow(Gating):
 
         A request to cancel the workflow is an abort, taken like one: what is under way is never let go of half done.
         """
-        rolling = asyncio.ensure_future(self._roll_out())
+        rolling = asyncio.ensure_future(self._telling(self._roll_out()))
         while True:
             try:
                 return await asyncio.shield(rolling)
@@ -102,7 +102,7 @@ class RolloutWorkflow(Gating):
 
     async def _begin_anew_if_long(self) -> None:
         to_be_answered = self._pending is not None and self._failures == 0
-        if _is_long(workflow.info()) and not to_be_answered:
+        if _is_long(workflow.info()) and not to_be_answered and not self._tells:
             self._begins_anew = True
             await workflow.wait_condition(workflow.all_handlers_finished)
             self._let_checks_go()

@@ -13,6 +13,7 @@ from rollwright.activities.rollout import RolloutActivities
 from rollwright.activities.waiting import Waiter
 from rollwright.cluster import names, probing, steps
 from rollwright.cluster.api import ENDPOINT_SLICES, PODS, STATEFUL_SETS, Kind
+from rollwright.cluster.events import Events
 from rollwright.cluster.probing import Prober
 from rollwright.cluster.serving import witness_of
 from rollwright.cluster.target import LiveTarget
@@ -60,7 +61,7 @@ class Site:
         for ordinal, revision in enumerate(("old", "old", "new")):
             self.server.put(PODS, pod(ordinal, revision))
         self.watches = Watches(self.server)
-        self.activities = RolloutActivities(self.server, self.watches, prober)
+        self.activities = RolloutActivities(self.server, self.watches, prober, Events(self.server))
         witness = witness_of(readiness, self.server, self.watches, prober, namespace="default", target_digest=None)
         self._target = LiveTarget(self.server, self.watches, WEB, witness=witness)
         self._request = WaitReadiness(

@@ -1,6 +1,6 @@
 """Activities that act on a simulated world instead of a cluster, for tests of the workflow alone."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -21,6 +21,7 @@ from rollwright.activities.messages import (
     Side,
     Sight,
     TakeStep,
+    Tell,
     WaitReadiness,
 )
 from rollwright.rollout.estimate import Estimate
@@ -74,6 +75,10 @@ class FakeCluster:
     """What each wait was given to know of start-ups, and of its end."""
     show_after_seconds: list[float] = field(default_factory=list)
     """After how long each wait was to return for news that nothing follows from."""
+    told: list[Tell] = field(default_factory=list)
+    """What people were told."""
+    telling: Callable[[Tell], Awaitable[None]] | None = None
+    """How they are told, if that isn't done at once."""
 
     generation: int = 1
     gates: dict[str, Progress] = field(default_factory=dict)
@@ -92,6 +97,7 @@ class FakeCluster:
             self.record_outcome,
             self.check_gate,
             self.end_gates,
+            self.tell,
         ]
         return [*others, *(self._mutation(name) for name in ACTIVITY_OF.values())]
 
@@ -156,6 +162,12 @@ class FakeCluster:
     @activity.defn(name=ActivityName.END_GATES)
     async def end_gates(self, request: EndGates) -> None:
         self.gates_ended += 1
+
+    @activity.defn(name=ActivityName.TELL)
+    async def tell(self, request: Tell) -> None:
+        if self.telling:
+            await self.telling(request)
+        self.told.append(request)
 
     def observe(self, revision: str) -> Observation:
         seen = self.world.observe(revision)
