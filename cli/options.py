@@ -1,6 +1,7 @@
 """Words and flags that several verbs share, so that they are spelled and read alike."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,6 +44,15 @@ Kubeconfig = Annotated[
 ]
 Context = Annotated[
     str | None, typer.Option("--context", metavar="NAME", help="Of the kubeconfig; its current one without it.")
+]
+Notify = Annotated[
+    Path | None,
+    typer.Option(
+        "--notify",
+        metavar="PATH",
+        envvar="ROLLWRIGHT_NOTIFY",
+        help="Whom to tell what becomes of rollouts, as YAML; nobody without it.",
+    ),
 ]
 Check = Annotated[
     bool, typer.Option("--check/--no-check", help="Have the cluster check the change first, by a dry run.")

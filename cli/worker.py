@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from rollwright.activities.connections import Reach
+from rollwright.activities.recipients import NotifyFileError
 from rollwright.cli import options
-from rollwright.cli.failure import CommandError
+from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.temporal import unreachable
 from rollwright.cluster.errors import UnconfiguredError
 from rollwright.worker.run import run_worker
@@ -37,6 +38,7 @@ def worker(
     allow_link_local: Annotated[
         bool, typer.Option("--allow-link-local", help="Let gates ask link-local addresses, as of metadata services.")
     ] = False,
+    notify: options.Notify = None,
 ) -> None:
     """Run a worker: it carries out the rollouts of one cluster until it gets SIGTERM or Ctrl-C.
 
@@ -47,13 +49,19 @@ def worker(
       rollwright worker
       rollwright worker --kubeconfig ~/.kube/gpu --task-queue gpu-cluster
       rollwright worker --connections /etc/rollwright/connections
+      rollwright worker --notify /etc/rollwright/notify.yaml
       TEMPORAL_ADDRESS=temporal.internal:7233 rollwright worker
 
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     reach = Reach(connections=connections, link_local=allow_link_local)
     try:
-        asyncio.run(run_worker(task_queue=task_queue, kubeconfig=kubeconfig, context=context, reach=reach))
+        asyncio.run(
+            run_worker(task_queue=task_queue, kubeconfig=kubeconfig, context=context, notify=notify, reach=reach)
+        )
+    except NotifyFileError as error:
+        todo = "docs/notifications.md shows what may be written."
+        raise CommandError(str(error), todo=todo, code=ExitCode.BAD_INPUT) from None
     except RuntimeError as error:
         raise unreachable(error) from error
     except (UnconfiguredError, OSError) as error:

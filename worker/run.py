@@ -4,13 +4,16 @@ import asyncio
 import logging
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.activities.messages import LONGEST_MUTATION
+from rollwright.activities.recipients import Recipients
 from rollwright.activities.rollout import RolloutActivities
+from rollwright.activities.telling import TellingActivities
 from rollwright.cluster.api import Api, connect
 from rollwright.cluster.events import Events
 from rollwright.cluster.probing import Prober
@@ -26,18 +29,29 @@ _MOST_ACTIVITIES = 1000
 
 
 def make_worker(
-    client: Client, api: Api, watches: Watches, prober: Prober, task_queue: str, *, reach: Reach = PLAIN_REACH
+    client: Client,
+    api: Api,
+    watches: Watches,
+    prober: Prober,
+    task_queue: str,
+    *,
+    reach: Reach = PLAIN_REACH,
+    recipients: Recipients | None = None,
 ) -> Worker:
     """Everything registered. A dead workflow worker costs 10 s unless the sticky queue gives up sooner.
 
     The tests run the workflow in Temporal's sandbox, which refuses what couldn't be replayed; here it would only import
     the workflow's module anew for every rollout, and stand between it and Python, for more than half of its CPU time.
     """
+    events = Events(api)
     return Worker(
         client,
         task_queue=task_queue,
         workflows=[RolloutWorkflow],
-        activities=RolloutActivities(api, watches, prober, Events(api), reach=reach).all(),
+        activities=[
+            *RolloutActivities(api, watches, prober, events, reach=reach).all(),
+            *TellingActivities(events, recipients).all(),
+        ],
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=_MOST_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
@@ -54,11 +68,14 @@ async def run_worker(
     context: str | None = None,
     profile: str | None = None,
     reach: Reach = PLAIN_REACH,
+    notify: Path | None = None,
 ) -> None:
     """Work until SIGTERM or SIGINT; then waits move to another worker at once and mutations are finished.
 
-    Raises what `temporal.connect` and `cluster.api.connect` raise.
+    `notify`: the file that says whom to tell. Raises NotifyFileError if that can't be used, and what
+    `temporal.connect` and `cluster.api.connect` raise.
     """
+    recipients = Recipients(notify) if notify else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,7 +84,7 @@ async def run_worker(
     async with connect(kubeconfig, context) as api:
         watches, prober = Watches(api), Prober()
         try:
-            async with make_worker(client, api, watches, prober, task_queue, reach=reach):
+            async with make_worker(client, api, watches, prober, task_queue, reach=reach, recipients=recipients):
                 _log.info("taking tasks from the queue %s", task_queue)
                 await stop.wait()
                 _log.info("shutting down: waits move on, steps are finished")

@@ -1,4 +1,4 @@
-"""What a worker is told of where gates may reach."""
+"""`rollwright worker`: how far its gates may reach, and what it refuses before it takes anything in hand."""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from rollwright.cli import worker
 from rollwright.cli.main import app
 
 runner = CliRunner()
+SECRET = "s3cr3tT0ken"
 
 
 @pytest.fixture
@@ -40,3 +41,26 @@ def test_connections_are_given_by_flag_or_environment(told: list[Reach], tmp_pat
 def test_a_folder_that_is_missing_is_told_at_once(told: list[Reach], tmp_path: Path) -> None:
     assert runner.invoke(app, ["worker", "--connections", str(tmp_path / "none")]).exit_code == 2
     assert told == []
+
+
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_a_notify_file_that_can_not_be_used_is_refused_at_once_without_what_is_in_it(
+    tmp_path: Path, *, by_environment: bool
+) -> None:
+    path = tmp_path / "notify.yaml"
+    path.write_text(f"notify:\n  - url: slack://{SECRET}\n")
+    given = [] if by_environment else ["--notify", str(path)]
+    env = {"TEMPORAL_ADDRESS": "127.0.0.1:1", **({"ROLLWRIGHT_NOTIFY": str(path)} if by_environment else {})}
+    shown = CliRunner().invoke(app, ["worker", *given], env=env)
+    assert shown.exit_code == 2
+    assert shown.stdout == ""
+    assert shown.stderr.splitlines() == [
+        f"error: {path}: notify 1: url: apprise knows no such service, or something of the address is missing",
+        "docs/notifications.md shows what may be written.",
+    ]
+
+
+def test_a_notify_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(app, ["worker", "--notify", str(tmp_path / "none.yaml")])
+    assert shown.exit_code == 2
+    assert f"error: {tmp_path}/none.yaml can't be read: No such file or directory" in shown.stderr

@@ -1,0 +1,121 @@
+"""One message to one recipient: words through apprise, or JSON to a callback. What goes wrong names no address."""
+
+import asyncio
+import hmac
+import json
+import socket
+from functools import partial
+
+import aiohttp
+from pydantic import SecretStr
+
+from rollwright.activities.messages import News, Tell
+from rollwright.activities.recipients import Recipient, is_link_local, service
+
+SIGNATURE_HEADER = "X-Rollwright-Signature"
+_PATIENCE_SECONDS = 10.0
+_STATES = {
+    News.COMPLETED: "success",
+    News.REFUSED: "failure",
+    News.ROLLED_BACK: "failure",
+    News.ABORTED: "failure",
+    News.DELETED: "failure",
+}
+"""As of a commit status; what hasn't ended is pending."""
+_SEVERITIES = {"success": "success", "failure": "failure", "pending": "info"}
+
+
+async def send(recipient: Recipient, told: Tell, delivery: str) -> str:
+    """Tell them; why it has failed, in words, or nothing. `delivery`: the same however often this is sent."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            if recipient.callback:
+                return await _post(recipient, recipient.callback, told, delivery)
+            return await _notify(recipient.url, told) if recipient.url else ""
+    except Exception as error:  # noqa: BLE001 - whatever it is, its words may hold the address
+        why = "takes too long" if isinstance(error, TimeoutError) else "does not answer"
+        return f"{'callback' if recipient.callback else 'a service'} ({why})"
+
+
+def title(told: Tell) -> str:
+    """The subject of a message."""
+    return f"{told.target}: {told.news}"
+
+
+def text(told: Tell) -> str:
+    """What a message says, in plain text."""
+    lines = [told.line]
+    if told.next:
+        lines += ["", "To go on:", *(f"  {command}" for command in told.next)]
+    by = " ".join(filter(None, (f"by {told.actor}" if told.actor else "", f"({told.reason})" if told.reason else "")))
+    about = ", ".join(filter(None, (f"revision {told.revision}" if told.revision else "", by, told.request_id)))
+    return "\n".join([*lines, *(["", about] if about else [])])
+
+
+def body(told: Tell, delivery: str) -> bytes:
+    """What a callback is sent."""
+    target = told.target
+    content = {
+        "id": delivery,
+        "state": _STATES.get(told.news, "pending"),
+        "event": told.news,
+        "target": {"kind": target.kind, "namespace": target.namespace, "name": target.name},
+        "rollout": told.rollout,
+        "line": told.line,
+        "next": told.next,
+        "revision": told.revision,
+        "actor": told.actor,
+        "reason": told.reason,
+        "requestId": told.request_id,
+        "done": told.done,
+        "replicas": told.replicas,
+        "at": told.at,
+    }
+    return json.dumps(content, ensure_ascii=False).encode()
+
+
+def signature(key: bytes, content: bytes) -> str:
+    """What the receiver of a body compares."""
+    return f"sha256={hmac.new(key, content, 'sha256').hexdigest()}"
+
+
+async def _notify(url: SecretStr, told: Tell) -> str:
+    from apprise import Apprise, NotifyFormat, NotifyType  # noqa: PLC0415 - see `recipients.service`
+
+    made = service(url)
+    if made is None:
+        return "a service (is not available any more)"
+    severity = "warning" if told.news is News.STALLED else _SEVERITIES[_STATES.get(told.news, "pending")]
+    taken = await Apprise([made]).async_notify(
+        body=text(told),
+        title=title(told),
+        notify_type=NotifyType(severity),
+        body_format=NotifyFormat.TEXT,
+        timeout=_PATIENCE_SECONDS,
+    )
+    return "" if taken else f"{made.service_name} (has not taken it)"
+
+
+async def _post(recipient: Recipient, url: SecretStr, told: Tell, delivery: str) -> str:
+    content = body(told, delivery)
+    headers = {"Content-Type": "application/json", "User-Agent": "rollwright"}
+    try:
+        key = recipient.key()
+    except ValueError as error:
+        return f"callback ({error})"
+    if key:
+        headers[SIGNATURE_HEADER] = signature(key, content)
+    connector = aiohttp.TCPConnector(socket_factory=partial(_socket, allow_link_local=recipient.allow_link_local))
+    async with (
+        aiohttp.ClientSession(connector=connector, trust_env=False) as session,
+        session.post(url.get_secret_value(), data=content, headers=headers, allow_redirects=False) as answer,
+    ):
+        return "" if 200 <= answer.status <= 299 else f"callback (answers {answer.status})"
+
+
+def _socket(address: aiohttp.AddrInfoType, *, allow_link_local: bool) -> socket.socket:
+    """Where a connection begins, whatever name has led to the address. Raises OSError for one that isn't allowed."""
+    family, kind, protocol, _, (host, *_) = address
+    if not allow_link_local and is_link_local(str(host)):
+        raise OSError("the address is link-local")
+    return socket.socket(family, kind, protocol)
