@@ -29,9 +29,8 @@ def of_step(request: TakeStep) -> Happening:
             frozen = f"Template {request.template} is in place, frozen at partition {step.partition}"
             return Happening("PreparedTemplate", f"{frozen}; {step.groups} groups")
         case Action.LOWER_PARTITION:
-            return Happening(
-                "LoweredPartition", f"Partition is {step.partition}: from that ordinal on groups are updated"
-            )
+            released = f"Partition is {step.partition}: from that ordinal on groups are updated"
+            return Happening("LoweredPartition", f"{released}; {step.groups} groups")
         case Action.SCALE_SURGE:
             return Happening("ScaledSurge", f"Groups are {step.groups}, with the surge")
         case Action.RECLAIM_REPLICAS:
@@ -59,5 +58,8 @@ def of_news(request: Tell) -> Happening | None:
     """What people are told; None where there is nothing left to say it of."""
     if request.news not in _REASONS:
         return None
-    parts = [request.line, *([f"next: {'; '.join(request.next)}"] if request.next else ())]
+    parts = [
+        request.line[:1].upper() + request.line[1:],
+        *([f"next: {'; '.join(request.next)}"] if request.next else ()),
+    ]
     return Happening(_REASONS[request.news], ". ".join(parts), is_warning=request.news in _WARNINGS)

@@ -13,7 +13,7 @@ import yaml
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from rollwright.activities.messages import News, Tell
-from rollwright.rollout.spec import Input
+from rollwright.rollout.models import Input
 
 if TYPE_CHECKING:
     from apprise import NotifyBase

@@ -33,7 +33,7 @@ from rollwright.activities.waiting import Waiter
 from rollwright.cluster import startups, steps
 from rollwright.cluster.api import Api
 from rollwright.cluster.errors import ClusterError, ConflictError, SupersededError
-from rollwright.cluster.events import Events, Happening
+from rollwright.cluster.events import Events, Happening, Origin
 from rollwright.cluster.probing import Prober
 from rollwright.cluster.record import Fence
 from rollwright.cluster.scalers import choose_surge_by
@@ -227,7 +227,7 @@ class RolloutActivities:
 
     def _report(self, target: Target, uid: str, happening: Happening) -> None:
         """By and by: no step waits for its Event."""
-        self._events.report(target, uid, happening, attempted())
+        self._events.report(target, uid, happening, origin())
 
     def _target(self, target: Target, uid: str = "", record: str = "", witness: Witness | None = None) -> LiveTarget:
         return LiveTarget(self._api, self._watches, target, uid=uid, record=record, witness=witness)
@@ -247,10 +247,10 @@ async def _glimpse(target: LiveTarget) -> Snapshot | None:
     return None
 
 
-def attempted() -> str:
+def origin() -> Origin:
     """Which activity it is: the same over attempts."""
     info = activity.info()
-    return f"{info.workflow_run_id}/{info.activity_id}"
+    return Origin(info.scheduled_time, f"{info.workflow_run_id}/{info.activity_id}")
 
 
 def _fence() -> Fence:

@@ -10,9 +10,9 @@ from temporalio.exceptions import ApplicationError
 from rollwright.activities import happenings, sending
 from rollwright.activities.messages import ActivityName, Tell
 from rollwright.activities.recipients import Recipient, Recipients
-from rollwright.activities.rollout import attempted
+from rollwright.activities.rollout import origin
 from rollwright.cluster.events import Events
-from rollwright.rollout.spec import Model
+from rollwright.rollout.models import Model
 
 
 class Told(Model):
@@ -48,7 +48,7 @@ class TellingActivities:
 
     async def _make_event(self, request: Tell) -> None:
         if happening := happenings.of_news(request):
-            await self._events.make(request.target, request.uid, happening, attempted())
+            await self._events.make(request.target, request.uid, happening, origin())
 
 
 class _Telling:
@@ -69,7 +69,7 @@ class _Telling:
         return [failure for failure in await asyncio.gather(*missing) if failure]
 
     async def _send(self, place: int, recipient: Recipient) -> str:
-        failure = await sending.send(recipient, self._request, attempted())
+        failure = await sending.send(recipient, self._request, origin().key)
         if not failure:
             self._told.add(place)
             activity.heartbeat(Told(places=tuple(sorted(self._told)), of=len(self._known)))

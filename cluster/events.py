@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 import socket
+from datetime import datetime
 from typing import NamedTuple
 
 from rollwright.cluster.api import EVENTS, Api, Manifest
@@ -31,6 +32,14 @@ class Happening(NamedTuple):
     is_warning: bool = False
 
 
+class Origin(NamedTuple):
+    """What it comes of: made again for the same one, it stays one Event."""
+
+    scheduled: datetime
+    """Events of one and the same second are shown in this order."""
+    key: str
+
+
 class Events:
     """Events that one worker makes; what keeps it from making them is logged once for each kind of refusal."""
 
@@ -39,20 +48,20 @@ class Events:
         self._underway: set[asyncio.Task[None]] = set()
         self._logged: set[str] = set()
 
-    def report(self, target: Target, uid: str, happening: Happening, key: str) -> None:
+    def report(self, target: Target, uid: str, happening: Happening, origin: Origin) -> None:
         """Make an Event by and by; nobody waits for it. Arguments as those of `make`."""
-        task = asyncio.create_task(self.make(target, uid, happening, key))
+        task = asyncio.create_task(self.make(target, uid, happening, origin))
         self._underway.add(task)
         task.add_done_callback(self._underway.discard)
 
-    async def make(self, target: Target, uid: str, happening: Happening, key: str) -> None:
+    async def make(self, target: Target, uid: str, happening: Happening, origin: Origin) -> None:
         """Make an Event, within two seconds or not at all.
 
-        `uid`: of the very object, or empty to ask which it is; `key`: what is made again under it stays one Event.
+        `uid`: of the very object, or empty to ask which it is.
         """
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                event = _event(target, uid or await self._uid(target), happening, key)
+                event = _event(target, uid or await self._uid(target), happening, origin)
                 await self._api.create(EVENTS, target.namespace, event)
         except ConflictError:
             return  # an earlier attempt has made it
@@ -71,13 +80,14 @@ class Events:
             _log.warning("Events are left out, and this isn't said again: %s", str(error) or "it takes too long")
 
 
-def _event(target: Target, uid: str, happening: Happening, key: str) -> Manifest:
+def _event(target: Target, uid: str, happening: Happening, origin: Origin) -> Manifest:
     kind, at = SNAPSHOTS[target.kind].OBJECT, now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    digest = hashlib.sha256(f"{key} {happening.reason}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{origin.key} {happening.reason}".encode()).hexdigest()[:8]
+    moment = f"{int(origin.scheduled.timestamp() * 1_000_000):x}"
     return {
         "apiVersion": EVENTS.version,
         "kind": "Event",
-        "metadata": {"name": f"{target.name}.{digest}", "namespace": target.namespace},
+        "metadata": {"name": f"{target.name}.{moment}{digest}", "namespace": target.namespace},
         "involvedObject": {
             "apiVersion": kind.RESOURCE.version,
             "kind": str(target.kind),

@@ -31,7 +31,7 @@ from rollwright.activities import sending
 from rollwright.activities.messages import ActivityName, News, Tell
 from rollwright.activities.recipients import Recipient, Recipients
 from rollwright.activities.telling import TellingActivities
-from rollwright.cluster.events import Events, Happening
+from rollwright.cluster.events import Events, Happening, Origin
 from rollwright.rollout.spec import Target
 from tests.support.receiver import receiver
 
@@ -179,8 +179,8 @@ class PlayedEvents:
 
     made: list[tuple[str, str]] = field(default_factory=list)
 
-    async def make(self, target: Target, uid: str, happening: Happening, key: str) -> None:
-        self.made.append((happening.reason, key))
+    async def make(self, target: Target, uid: str, happening: Happening, origin: Origin) -> None:
+        self.made.append((happening.reason, origin.key))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -3,32 +3,35 @@
 import asyncio
 import logging
 import time
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
 
-from rollwright.cluster.events import Events, Happening
+from rollwright.cluster.events import Events, Happening, Origin
 from rollwright.rollout.spec import Target
-from tests.cluster.conftest import NAME, Real
+from tests.cluster.conftest import BEGIN, NAME, Real
 from tests.cluster.test_api import saying, server
 
 LOWERED = Happening("LoweredPartition", "Partition is 2")
 STALLED = Happening("RolloutStalled", "é" * 1000, is_warning=True)
 FORBIDDEN = saying('{"message": "events is forbidden"}', status="403 Forbidden")
 TARGET = Target(name="llm")
+FIRST, SECOND = Origin(BEGIN, "run/1"), Origin(BEGIN + timedelta(milliseconds=1), "run/2")
 
 
 @pytest.mark.real
 async def test_kubectl_describe_shows_an_event_once_however_often_it_is_made(real: Real) -> None:
     events = Events(real.api)
     uid = (await real.namespace.set(NAME))["metadata"]["uid"]
+    await events.make(real.named, "", STALLED, SECOND)  # asks which object it is
     for _ in range(2):
-        await events.make(real.named, uid, LOWERED, "run/1")
-    await events.make(real.named, "", STALLED, "run/2")  # asks which object it is
+        await events.make(real.named, uid, LOWERED, FIRST)
     described = await real.cluster.kubectl("describe", f"lws/{NAME}", f"--namespace={real.namespace.name}")
     (lowered,) = [line.split() for line in described.splitlines() if "LoweredPartition" in line]
     assert (lowered[0], lowered[3:]) == ("Normal", ["rollwright", "Partition", "is", "2"])
     (stalled,) = [line.split() for line in described.splitlines() if "RolloutStalled" in line]
+    assert described.index("LoweredPartition") < described.index("RolloutStalled")
     assert (stalled[0], stalled[-1]) == ("Warning", "é" * 512)  # 1,024 bytes
 
 
@@ -37,7 +40,7 @@ async def test_a_missing_right_is_logged_once_and_raises_nothing(caplog: pytest.
         events = Events(api)
         with caplog.at_level(logging.WARNING):
             for number in range(3):
-                await events.make(TARGET, "uid", LOWERED, str(number))
+                await events.make(TARGET, "uid", LOWERED, Origin(BEGIN, str(number)))
     (told,) = caplog.messages
     assert "grant this verb on this resource" in told
 
@@ -48,7 +51,7 @@ async def test_an_api_server_that_is_slow_is_not_waited_for() -> None:
 
     async with server(hang) as api:
         events, began = Events(api), time.monotonic()
-        events.report(TARGET, "uid", LOWERED, "reported")
+        events.report(TARGET, "uid", LOWERED, FIRST)
         assert time.monotonic() - began < 0.1
         with patch("rollwright.cluster.events._PATIENCE_SECONDS", 0.2):
-            await asyncio.wait_for(events.make(TARGET, "uid", LOWERED, "made"), 2)
+            await asyncio.wait_for(events.make(TARGET, "uid", LOWERED, SECOND), 2)
