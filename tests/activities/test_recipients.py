@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rollwright.activities.messages import News, Tell
-from rollwright.activities.recipients import NotifyFileError, Recipients, is_link_local, read
+from rollwright.activities.recipients import NotifyFileError, Recipient, Recipients, is_link_local, read
 from rollwright.rollout.spec import Target, TargetKind
 
 SECRET = "s3cr3tT0ken"
@@ -135,3 +135,27 @@ def test_a_file_that_changes_is_read_anew_and_a_bad_one_counts_as_it_was(
 )
 def test_which_addresses_are_link_local(address: str, *, is_one: bool) -> None:
     assert is_link_local(address) is is_one
+
+
+def test_the_documentation_names_every_event_and_every_field() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
+    assert [news for news in News if f"\n| {news} | " not in documented] == []
+    fields = [str(field.alias) for field in Recipient.model_fields.values()]
+    assert [field for field in fields if f"\n| `{field}` | " not in documented] == []
+
+
+def test_the_documented_file_can_be_used(tmp_path: Path) -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
+    file = documented.partition("```yaml\n")[2].partition("```")[0]
+    key = tmp_path / "hmac-key"
+    key.write_text("a key")
+    addresses = {
+        "slack://...": "slack://TokenA000/TokenB000/TokenC0000000000000000000/#rollouts",
+        "mailto://...": "mailto://user:pass@example.com",
+        "/etc/rollwright/hmac-key": str(key),
+    }
+    for shown, real in addresses.items():
+        file = file.replace(shown, f'"{real}"')
+    path = tmp_path / "notify.yaml"
+    path.write_text(file)
+    assert [recipient.wants(told(News.GATED, namespace="other")) for recipient in read(path)] == [True, False, True]
