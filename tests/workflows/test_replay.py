@@ -31,4 +31,5 @@ def test_there_are_histories_to_replay() -> None:
         "aborted",
         "gated",
         "eager",
+        "told",
     }
