@@ -32,7 +32,8 @@ def documented_rules() -> list[Json]:
 
 def reading(rules: list[Json]) -> list[Json]:
     """What of it writes nothing."""
-    return [{**rule, "verbs": [verb for verb in rule["verbs"] if verb in READ]} for rule in rules]
+    read = ({**rule, "verbs": [verb for verb in rule["verbs"] if verb in READ]} for rule in rules)
+    return [rule for rule in read if rule["verbs"]]
 
 
 def without(resource: str, *verbs: str) -> list[Json]:
