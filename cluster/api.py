@@ -32,7 +32,7 @@ _BROKE_OFF = (*_NO_ANSWER, ValueError)  # half an answer is no JSON
 
 
 class Kind(NamedTuple):
-    """A namespaced kind of object, by where the API server serves it."""
+    """A kind of object, by where the API server serves it; one without namespaces has none given."""
 
     path: str
     plural: str
@@ -55,6 +55,7 @@ PODS = Kind("/api/v1", "pods")
 JOBS = Kind("/apis/batch/v1", "jobs")
 ENDPOINT_SLICES = Kind("/apis/discovery.k8s.io/v1", "endpointslices")
 EVENTS = Kind("/api/v1", "events")
+NODES = Kind("/api/v1", "nodes")
 
 
 class Api:
@@ -74,13 +75,23 @@ class Api:
 
         Page by page, each a request: read at once, thousands of pods would keep everything else from being done.
         """
-        query = [("limit", str(_PAGE)), *([("labelSelector", selector)] if selector else [])]
-        listing = await self._json("GET", kind, namespace, verb="list", query=query)
-        items = listing["items"]
-        while more := listing["metadata"].get("continue"):
-            listing = await self._json("GET", kind, namespace, verb="list", query=[*query, ("continue", more)])
+        listing: Manifest = {}
+        items: list[Manifest] = []
+        async for listing in self.pages(kind, namespace, selector):
             items += listing["items"]
         return {**listing, "items": items}
+
+    async def pages(
+        self, kind: Kind, namespace: str, selector: str = "", *, fields: str = ""
+    ) -> AsyncIterator[Manifest]:
+        """The same page by page, for whoever needn't keep it all. `fields`: a field selector."""
+        selectors = [("labelSelector", selector), ("fieldSelector", fields)]
+        query = [("limit", str(_PAGE)), *(given for given in selectors if given[1])]
+        listing = await self._json("GET", kind, namespace, verb="list", query=query)
+        yield listing
+        while more := listing["metadata"].get("continue"):
+            listing = await self._json("GET", kind, namespace, verb="list", query=[*query, ("continue", more)])
+            yield listing
 
     async def log(self, namespace: str, pod: str, container: str, *, lines: int, limit_bytes: int) -> str:
         """Read the last lines of a container's log, up to so many bytes from where they begin.
