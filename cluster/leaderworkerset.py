@@ -60,6 +60,11 @@ class LeaderWorkerSet(TargetObject):
         """Any can be rolled out."""
 
     @property
+    def exclusive_topology(self) -> str | None:
+        """By its annotation."""
+        return self.annotations.get(names.EXCLUSIVE_TOPOLOGY)
+
+    @property
     def _configuration(self) -> Manifest:
         strategy = self.manifest["spec"].get("rolloutStrategy") or {}
         configuration: Manifest = strategy.get("rollingUpdateConfiguration") or {}

@@ -60,6 +60,11 @@ class TargetObject(ABC):
         """Raise RefusedError if this very object can't be rolled out so, with what to change."""
 
     @property
+    def exclusive_topology(self) -> str | None:
+        """The label of nodes that makes domains of which each group has one to itself; None if they share."""
+        return None
+
+    @property
     def name(self) -> str:
         """Its name."""
         name: str = self.manifest["metadata"]["name"]
