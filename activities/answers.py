@@ -4,8 +4,9 @@ from rollwright.activities.connections import Reach
 from rollwright.activities.fetching import fetch
 from rollwright.activities.messages import CheckGate
 from rollwright.cluster.api import Api
+from rollwright.cluster.capacity import count_places
 from rollwright.cluster.target import LiveTarget
-from rollwright.rollout.gates.questions import Answer, Fetch, Question
+from rollwright.rollout.gates.questions import Answer, CountPlaces, Fetch, Question
 from rollwright.rollout.spec import Target
 
 
@@ -21,7 +22,10 @@ class Answers:
         match question:
             case Fetch():
                 return await fetch(question, self._reach)
-        raise NotImplementedError(question.question)
+            case CountPlaces():
+                return await count_places(self._api, target, request.template, question)
+            case _:
+                raise NotImplementedError(question.question)
 
     async def clean_up(self, target: Target, rollout: str) -> None:
         """Remove what the gates of this rollout have made in the cluster."""

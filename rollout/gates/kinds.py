@@ -6,8 +6,9 @@ from pydantic import Field
 
 from rollwright.rollout.gates.approval import ApprovalGate
 from rollwright.rollout.gates.bake import Bake
+from rollwright.rollout.gates.capacity import Capacity
 from rollwright.rollout.gates.prometheus import PrometheusGate
 from rollwright.rollout.gates.webhook import WebhookGate
 from rollwright.rollout.gates.window import Window
 
-AnyGate = Annotated[ApprovalGate | Bake | PrometheusGate | WebhookGate | Window, Field(discriminator="kind")]
+AnyGate = Annotated[ApprovalGate | Bake | Capacity | PrometheusGate | WebhookGate | Window, Field(discriminator="kind")]
