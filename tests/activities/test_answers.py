@@ -3,6 +3,7 @@
 from kubernetes.aio.client import ApiClient, Configuration
 
 from rollwright.activities.answers import Answers
+from rollwright.activities.connections import PLAIN_REACH
 from rollwright.activities.messages import CheckGate
 from rollwright.cluster.api import PODS, STATEFUL_SETS, Api
 from rollwright.cluster.leaderworkerset import LeaderWorkerSetSnapshot
@@ -38,7 +39,7 @@ class Seen(LiveTarget):
 async def test_places_are_counted_for_the_kept_template_and_an_api_server_that_is_away_is_part_of_the_answer() -> None:
     async with ApiClient(Configuration(host="http://127.0.0.1:9")) as client:
         api = Api(client)
-        answer = await Answers(api).answer(Seen(api, Watches(api), TARGET), REQUEST, CountPlaces(most=1))
+        answer = await Answers(api, PLAIN_REACH).answer(Seen(api, Watches(api), TARGET), REQUEST, CountPlaces(most=1))
     assert isinstance(answer, Places)
     assert answer.error.startswith("get controllerrevisions default/llm-rw-u-abc:")
     assert answer.error.endswith("is the API server up?")
