@@ -4,26 +4,18 @@ Nothing comes from the environment (no proxy, no .netrc), and no redirect is fol
 """
 
 import asyncio
-import hashlib
-import hmac
-import ipaddress
 import json
 import os
-import socket
-import time
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
 from rollwright.activities.connections import Connection, ConnectionFilesError, Reach, read_connection
+from rollwright.activities.guarding import LinkLocalError, signed, sockets
 from rollwright.rollout.gates.questions import Fetch, Fetched
 
-SIGNATURE = "X-Rollwright-Signature"
-TIMESTAMP = "X-Rollwright-Timestamp"
 _MOST_BYTES = 1_000_000
 _CHUNK_BYTES = 65_536
-_LINK_LOCAL = tuple(ipaddress.ip_network(text) for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128"))
-"""The last one is where AWS serves the credentials of a machine over IPv6."""
 _NO_LIMIT = aiohttp.ClientTimeout()
 """There is one around all of it."""
 
@@ -52,7 +44,7 @@ async def _ask(question: Fetch, connection: Connection, reach: Reach) -> Fetched
     headers |= _credentials(connection, body)
     connector = aiohttp.TCPConnector(
         ssl=connection.tls or True,
-        socket_factory=_make_socket if reach.link_local else _make_guarded_socket,
+        socket_factory=sockets(link_local=reach.link_local),
         force_close=True,
     )
     async with (
@@ -79,15 +71,12 @@ def _body(question: Fetch) -> tuple[bytes | None, dict[str, str]]:
 
 
 def _credentials(connection: Connection, body: bytes | None) -> dict[str, str]:
-    """The token, and a signature over the time and the body, so that nobody can send the same again later."""
+    """The token, and a signature."""
     headers = {}
     if connection.token:
         headers["Authorization"] = f"Bearer {connection.token}"
     if connection.hmac_key:
-        timestamp = f"{time.time():.0f}"
-        signed = timestamp.encode() + b"." + (body or b"")
-        headers[TIMESTAMP] = timestamp
-        headers[SIGNATURE] = f"sha256={hmac.new(connection.hmac_key, signed, hashlib.sha256).hexdigest()}"
+        headers |= signed(connection.hmac_key, body or b"")
     return headers
 
 
@@ -107,28 +96,6 @@ async def _beginning(response: aiohttp.ClientResponse) -> str:
     return body[:_MOST_BYTES].decode(errors="replace")
 
 
-class _LinkLocalError(OSError):
-    """The address is one that is not asked."""
-
-
-def _make_socket(info: aiohttp.AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, _ = info
-    return socket.socket(family, kind, protocol)
-
-
-def _make_guarded_socket(info: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket for just the address that is connected to: however it was written, and whatever name led there."""
-    if _is_link_local(str(info[4][0])):
-        raise _LinkLocalError
-    return _make_socket(info)
-
-
-def _is_link_local(address: str) -> bool:
-    read = ipaddress.ip_address(address.partition("%")[0])
-    mapped = read.ipv4_mapped if isinstance(read, ipaddress.IPv6Address) else None
-    return any((mapped or read) in network for network in _LINK_LOCAL)
-
-
 def _in_words(error: Exception) -> str:
     """Without anything of the request: it may hold credentials, in the query of an address say."""
     match error:
@@ -138,7 +105,7 @@ def _in_words(error: Exception) -> str:
             return "TLS could not be agreed on with the server"
         case aiohttp.ClientConnectorDNSError():
             return "the server's name is not known"
-        case aiohttp.ClientConnectorError(os_error=_LinkLocalError()):
+        case aiohttp.ClientConnectorError(os_error=LinkLocalError()):
             return "the server has a link-local address, which is asked only by workers with --allow-link-local"
         case aiohttp.ClientConnectorError(os_error=os_error) if os_error.errno:
             return f"the server can't be reached: {os.strerror(os_error.errno).lower()}"

@@ -1,6 +1,5 @@
 """Whom to tell: a file on the worker. Its addresses are secrets, so nothing that is said of it holds what is in it."""
 
-import ipaddress
 import logging
 import warnings
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from rollwright.activities.guarding import is_link_local
 from rollwright.activities.messages import News, Tell
 from rollwright.rollout.models import Input
 
@@ -130,13 +130,6 @@ def service(url: SecretStr) -> "NotifyBase | None":
         return Apprise.instantiate(url.get_secret_value(), asset=asset)
     except Exception:  # noqa: BLE001 - what it says of an address that it can't read may hold it
         return None
-
-
-def is_link_local(address: str) -> bool:
-    """Whether a numeric address is one of the link, where clouds keep what only the machine itself may read."""
-    found = ipaddress.ip_address(address)
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_link_local
 
 
 def _check_address(url: str, *, allow_link_local: bool) -> None:

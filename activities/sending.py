@@ -1,18 +1,15 @@
 """One message to one recipient: words through apprise, or JSON to a callback. What goes wrong names no address."""
 
 import asyncio
-import hmac
 import json
-import socket
-from functools import partial
 
 import aiohttp
 from pydantic import SecretStr
 
+from rollwright.activities.guarding import signed, sockets
 from rollwright.activities.messages import News, Tell
-from rollwright.activities.recipients import Recipient, is_link_local, service
+from rollwright.activities.recipients import Recipient, service
 
-SIGNATURE_HEADER = "X-Rollwright-Signature"
 _PATIENCE_SECONDS = 10.0
 _STATES = {
     News.COMPLETED: "success",
@@ -74,11 +71,6 @@ def body(told: Tell, delivery: str) -> bytes:
     return json.dumps(content, ensure_ascii=False).encode()
 
 
-def signature(key: bytes, content: bytes) -> str:
-    """What the receiver of a body compares."""
-    return f"sha256={hmac.new(key, content, 'sha256').hexdigest()}"
-
-
 async def _notify(url: SecretStr, told: Tell) -> str:
     from apprise import Apprise, NotifyFormat, NotifyType  # noqa: PLC0415 - see `recipients.service`
 
@@ -104,18 +96,10 @@ async def _post(recipient: Recipient, url: SecretStr, told: Tell, delivery: str)
     except ValueError as error:
         return f"callback ({error})"
     if key:
-        headers[SIGNATURE_HEADER] = signature(key, content)
-    connector = aiohttp.TCPConnector(socket_factory=partial(_socket, allow_link_local=recipient.allow_link_local))
+        headers |= signed(key, content)
+    connector = aiohttp.TCPConnector(socket_factory=sockets(link_local=recipient.allow_link_local))
     async with (
         aiohttp.ClientSession(connector=connector, trust_env=False) as session,
         session.post(url.get_secret_value(), data=content, headers=headers, allow_redirects=False) as answer,
     ):
         return "" if 200 <= answer.status <= 299 else f"callback (answers {answer.status})"
-
-
-def _socket(address: aiohttp.AddrInfoType, *, allow_link_local: bool) -> socket.socket:
-    """Where a connection begins, whatever name has led to the address. Raises OSError for one that isn't allowed."""
-    family, kind, protocol, _, (host, *_) = address
-    if not allow_link_local and is_link_local(str(host)):
-        raise OSError("the address is link-local")
-    return socket.socket(family, kind, protocol)

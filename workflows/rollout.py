@@ -101,13 +101,17 @@ class RolloutWorkflow(Telling):
         return self.status()
 
     async def _begin_anew_if_long(self) -> None:
-        to_be_answered = self._pending is not None and self._failures == 0
-        if _is_long(workflow.info()) and not to_be_answered and not self._tells:
+        if self._is_to_begin_anew:
             self._begins_anew = True
             await workflow.wait_condition(workflow.all_handlers_finished)
             self._let_checks_go()
             state = self._state.model_copy(update={"phase": self._phase})
             workflow.continue_as_new(self._given.model_copy(update={"state": state}))
+
+    @property
+    def _is_to_begin_anew(self) -> bool:
+        to_be_answered = self._pending is not None and self._failures == 0
+        return _is_long(workflow.info()) and not to_be_answered and not self._tells
 
     async def _go_on(self) -> None:
         """One turn of the loop."""
@@ -260,7 +264,7 @@ class RolloutWorkflow(Telling):
                     if moment == first:
                         act()
                 return
-            if waiting.done() or self._steered or self._take_in_checks() or _is_long(workflow.info()):
+            if waiting.done() or self._steered or self._take_in_checks() or self._is_to_begin_anew:
                 return
             self._begin_checks(self._state.observation)
 

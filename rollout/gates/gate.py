@@ -176,7 +176,7 @@ class Gate(Input):
 
     @property
     def inconclusive_tolerated(self) -> int:
-        """Inconclusive readings in all."""
+        """Inconclusive readings one after another."""
         return 0
 
     @property
@@ -202,7 +202,7 @@ def follow(gate: Gate, progress: Progress, reading: Reading, now: float) -> Prog
     found = reading.finding
     passes = progress.passes + (found is Finding.PASSED)
     failures = progress.failures + (found is Finding.FAILED)
-    inconclusives = progress.inconclusives + (found is Finding.INCONCLUSIVE)
+    inconclusives = progress.inconclusives + 1 if found is Finding.INCONCLUSIVE else 0
     decided = Finding.PENDING
     if failures > gate.failures_tolerated:
         decided = Finding.FAILED

@@ -60,7 +60,9 @@ class PrometheusGate(Source, Gate):
         default=5, ge=1, le=1000, alias="count", description="Readings, good or bad, until it has passed."
     )
     failure_limit: int = Field(default=0, ge=0, description="Bad readings to go on with.")
-    inconclusive_limit: int = Field(default=4, ge=0, description="Readings to go on with that could not be told.")
+    inconclusive_limit: int = Field(
+        default=4, ge=0, description="Readings in a row to go on with that could not be told."
+    )
     delay: DurationSeconds = Field(default=0, description="How long to wait before the first reading.")
     max_age: DurationSeconds | None = Field(
         default=None,

@@ -26,7 +26,7 @@ class WebhookGate(Source, Gate):
     kind: Literal["http"] = "http"
     path: Path | None = Field(default=None, description="Behind the url; letters, digits and -_.~ between slashes.")
     interval: DurationSeconds = Field(default=30, ge=1, description="From one request to the next.")
-    inconclusive_limit: int = Field(default=4, ge=0, description="Requests without an answer to go on with.")
+    inconclusive_limit: int = Field(default=4, ge=0, description="Requests in a row without an answer to go on with.")
     request_timeout: DurationSeconds = Field(default=10, ge=1, le=300, description="How long an answer may take.")
 
     @property

@@ -18,10 +18,11 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from rollwright.activities import fetching
+from rollwright.activities import guarding
 from rollwright.activities.answers import Answers
 from rollwright.activities.connections import PLAIN_REACH, Reach
-from rollwright.activities.fetching import SIGNATURE, TIMESTAMP, fetch
+from rollwright.activities.fetching import fetch
+from rollwright.activities.guarding import SIGNATURE, TIMESTAMP
 from rollwright.activities.messages import CheckGate
 from rollwright.cluster.api import Api
 from rollwright.cluster.target import LiveTarget
@@ -261,7 +262,7 @@ def nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: object) -> socket.socket:
         raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
 
-    monkeypatch.setattr(fetching, "_make_socket", refuse)
+    monkeypatch.setattr(guarding, "_open", refuse)
 
 
 @pytest.mark.usefixtures("nothing_leaves")
@@ -293,7 +294,7 @@ async def test_a_worker_that_allows_it_asks_link_local_addresses(
     monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
     """Loopback stands for them here: nothing may be sent to those."""
-    monkeypatch.setattr(fetching, "_LINK_LOCAL", (ipaddress.ip_network("127.0.0.0/8"),))
+    monkeypatch.setattr(guarding, "_LINK_LOCAL", (ipaddress.ip_network("127.0.0.0/8"),))
     assert (await asked(server.url)).error == LINK_LOCAL
     assert (await asked(server.url, Reach(link_local=True))).status == 200
 
@@ -326,7 +327,7 @@ async def test_a_name_that_leads_to_a_link_local_address_is_not_asked(monkeypatc
 async def test_of_several_addresses_of_a_name_the_link_local_one_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
-    monkeypatch.setattr(fetching, "_LINK_LOCAL", (ipaddress.ip_network("127.0.0.2/32"),))
+    monkeypatch.setattr(guarding, "_LINK_LOCAL", (ipaddress.ip_network("127.0.0.2/32"),))
     resolve_to(monkeypatch, ["127.0.0.2", "127.0.0.1"])
     assert (await asked(f"http://both.test:{server.port}/")).status == 200
 
@@ -334,7 +335,7 @@ async def test_of_several_addresses_of_a_name_the_link_local_one_is_passed_over(
 async def test_a_name_is_looked_up_once_and_what_it_led_to_then_is_asked(
     monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
-    monkeypatch.setattr(fetching, "_LINK_LOCAL", (ipaddress.ip_network("127.0.0.2/32"),))
+    monkeypatch.setattr(guarding, "_LINK_LOCAL", (ipaddress.ip_network("127.0.0.2/32"),))
     looked_up = resolve_to(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
     url = f"http://rebound.test:{server.port}/"
     assert (await asked(url)).status == 200

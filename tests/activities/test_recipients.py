@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from rollwright.activities.guarding import is_link_local
 from rollwright.activities.messages import News, Tell
-from rollwright.activities.recipients import NotifyFileError, Recipient, Recipients, is_link_local, read
+from rollwright.activities.recipients import NotifyFileError, Recipient, Recipients, read
 from rollwright.rollout.spec import Target, TargetKind
 
 SECRET = "s3cr3tT0ken"

@@ -73,8 +73,10 @@ async def test_a_callback_is_sent_signed_json(tmp_path: Path) -> None:
         recipient = _callback(receiving.port, hmac_key_file=key)
         assert await sending.send(recipient, GATED, "run/1") == ""
     (received,) = receiving.received
-    expected = hmac.new(b"a key", received.body, hashlib.sha256).hexdigest()
+    timestamp = received.headers["X-Rollwright-Timestamp"]
+    expected = hmac.new(b"a key", timestamp.encode() + b"." + received.body, hashlib.sha256).hexdigest()
     assert received.headers["X-Rollwright-Signature"] == f"sha256={expected}"
+    assert abs(time.time() - int(timestamp)) < 60
     assert json.loads(received.body) == {
         "id": "run/1",
         "state": "pending",
