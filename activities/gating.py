@@ -112,11 +112,7 @@ class GateCheck:
             rollout=str(activity.info().workflow_id),
             revision=request.template,
             step=request.step,
-            newly=tuple(
-                group.ordinal
-                for group in groups
-                if group.updated and request.newly_from <= group.ordinal < request.newly_below
-            ),
+            newly=tuple(group.ordinal for group in groups if request.newly_from <= group.ordinal < request.newly_below),
             groups=groups,
             surge=seen.budget(request.strategy).surge,
             now=moment.timestamp(),

@@ -68,7 +68,7 @@ class Context(Model):
     step: int
     """Of the strategy, from 1."""
     newly: tuple[int, ...] = ()
-    """Ordinals that this step has updated; the earlier steps' are not among them."""
+    """Ordinals that this step updates; the earlier steps' are not among them. One that starts anew just now is."""
     groups: tuple[GroupSeen, ...] = ()
     surge: int = 0
     """Groups that the strategy may ask for above the replicas."""
@@ -100,6 +100,8 @@ class Reading(NamedTuple):
     """The most surge to go on with, where that is known."""
     open_until: float | None = None
     """When what it has passed is over, in seconds since the epoch: then it is asked anew."""
+    final: bool = False
+    """Of a failed one: another attempt would come to the same."""
 
 
 class Approval(Model):
@@ -223,6 +225,8 @@ def follow(gate: Gate, progress: Progress, reading: Reading, now: float) -> Prog
             "open_until": reading.open_until,
         }
     )
+    if reading.final:
+        return after
     return _retried(gate, after if decided is not Finding.PENDING else in_time(gate, after, now), now)
 
 
