@@ -5,35 +5,23 @@ They go with the target, and by themselves some time after their end, should nob
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 from rollwright.cluster import names
 from rollwright.cluster.api import JOBS, PODS, Api, Manifest
 from rollwright.cluster.causes import bad_exit_of, condition, unreadiness_of
 from rollwright.cluster.errors import ClusterError, ConflictError, MissingError, NotYetError, RefusedError
-from rollwright.cluster.jobtemplates import Backstop, JobRun, job
+from rollwright.cluster.jobtemplates import Backstop, job
 from rollwright.cluster.objects import TargetObject, controller_of, is_terminating, label
 from rollwright.cluster.snapshot import now
+from rollwright.rollout.gates.job import job_name
+from rollwright.rollout.gates.questions import JobRun, JobSeen, JobState
 
 _LOG_LINES = 20
 _LOG_BYTES = 4096
 _LOG_BYTES_READ = 4 * _LOG_BYTES
-_NAME_LENGTH = 52
-"""A pod of an indexed Job is named JOB-INDEX-xxxxx, and JOB-INDEX must still fit a label of 63."""
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-
-
-class JobState(StrEnum):
-    """How far a Job is."""
-
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-
-
 _OUTCOMES = {
     "Complete": JobState.SUCCEEDED,
     "Failed": JobState.FAILED,
@@ -44,26 +32,14 @@ _OUTCOMES = {
 _PHASES = {JobState.SUCCEEDED: "Succeeded", JobState.FAILED: "Failed"}
 
 
-class JobSeen(NamedTuple):
-    """A Job as it was seen."""
-
-    name: str
-    state: JobState
-    why: str
-    """In words, on one line: what it waits for, or how it ended; then also why there is no log, if there is none."""
-    log: str
-    """The last lines, at most 20 and 4 KB, of its last pod once it has ended; else empty."""
-
-
-def job_name(target_name: str, key: str) -> str:
-    """A name for a Job of a target: a DNS label, the same for the same key."""
-    digest = hashlib.sha256(key.encode()).hexdigest()[:10]
-    return f"{target_name[: _NAME_LENGTH - len(digest) - 1].rstrip('-')}-{digest}"
+def gate_of(rollout: str) -> str:
+    """What stands for the gates of a rollout in a label, where its workflow id is too long, and has slashes."""
+    return hashlib.sha256(rollout.encode()).hexdigest()[:16]
 
 
 async def check(api: Api, item: TargetObject, template: Manifest) -> None:
     """Ask the API server whether it would take such a Job. Raises the ClusterError that comes of it."""
-    run = JobRun(job_name(item.name, "dry run"), {})
+    run = JobRun(name=job_name(item.name, "dry run"))
     asked = job(item, template, run, gate="check", backstop=Backstop(deadline_seconds=1, kept_seconds=1))
     await api.create(JOBS, item.namespace, asked, dry_run=True)
 
@@ -73,9 +49,9 @@ async def run(
 ) -> list[JobSeen]:
     """Make the Jobs that don't exist yet, and tell how far each is, in the order of `runs`.
 
-    `template`: the spec of a Job, or a whole one. `gate`: which gate of the target, as a value for a label; a Job of
-    the same name that exists is taken as it is, if it is of this gate. One that was cleaned up is made again: ask for
-    those only whose end isn't known.
+    `template`: the spec of a Job, or a whole one. `gate`: whose they are, as a value for a label (see `gate_of`); a Job
+    of the same name that exists is taken as it is, if it is of the same. One that was cleaned up is made again: ask
+    for those only whose end isn't known.
 
     Raises RefusedError for a template that can't be used, before anything is made, and for a Job of somebody else's
     that has the name of one; NotYetError while the one that has it goes.
@@ -94,13 +70,11 @@ async def run(
     return list(await asyncio.gather(*(_look(api, one, _pods_of(one, pods)) for one in jobs)))
 
 
-async def clean_up(api: Api, namespace: str, done: Collection[str]) -> None:
-    """Delete the Jobs of these names, and with each its pods, if they are of a gate. One that is gone is fine."""
-    listing = await api.list_all(JOBS, namespace, names.GATE)
+async def clean_up(api: Api, namespace: str, gate: str) -> None:
+    """Delete the Jobs that carry this value in the label, and with each its pods. One that is gone is fine."""
+    listing = await api.list_all(JOBS, namespace, f"{names.GATE}={gate}")
     for found in listing["items"]:
         metadata = found["metadata"]
-        if metadata["name"] not in done:
-            continue
         try:
             # Unless told otherwise, the API server would leave its pods to themselves.
             as_read = {"uid": metadata["uid"]}
@@ -140,18 +114,18 @@ async def _look(api: Api, found: Manifest, pods: list[Manifest]) -> JobSeen:
     name: str = found["metadata"]["name"]
     outcome = next((one for one in map(partial(condition, found), _OUTCOMES) if one.get("status") == "True"), None)
     if outcome is None:
-        return JobSeen(name, JobState.RUNNING, _waits_for(found, pods), "")
+        return JobSeen(name=name, state=JobState.RUNNING, why=_waits_for(found, pods))
     state = _OUTCOMES[outcome["type"]]
     if not pods:
-        return JobSeen(name, state, _line(_told(outcome), "no log: none of its pods is left"), "")
+        return JobSeen(name=name, state=state, why=_line(_told(outcome), "no log: none of its pods is left"))
     last = max(pods, key=lambda pod: (pod["status"].get("phase") == _PHASES[state], _age_key(pod)))
     bad = bad_exit_of(last) if state is JobState.FAILED else None
-    why = (_told(outcome), bad.words if bad else "")
+    why = (bad.words if bad else "", _told(outcome))
     try:
         log = await _log(api, last, bad.container if bad else _main_container(last))
     except ClusterError as error:
-        return JobSeen(name, state, _line(*why, f"no log: {error}"), "")
-    return JobSeen(name, state, _line(*why), log)
+        return JobSeen(name=name, state=state, why=_line(*why, f"no log: {error}"))
+    return JobSeen(name=name, state=state, why=_line(*why), log=log)
 
 
 async def _log(api: Api, pod: Manifest, container: str) -> str:

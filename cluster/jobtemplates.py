@@ -11,17 +11,8 @@ from rollwright.cluster import names
 from rollwright.cluster.api import JOBS, Manifest
 from rollwright.cluster.errors import RefusedError
 from rollwright.cluster.objects import TargetObject
-
-_OF_A_WHOLE_JOB = {"apiVersion", "kind", "metadata", "spec"}
-"""None of these is a field of the spec of a Job."""
-
-
-class JobRun(NamedTuple):
-    """One Job to run."""
-
-    name: str
-    environment: Mapping[str, str]
-    """For all its containers; wins over what the template has under the same name."""
+from rollwright.rollout.gates.job import is_whole_job
+from rollwright.rollout.gates.questions import JobRun
 
 
 class Backstop(NamedTuple):
@@ -38,7 +29,7 @@ def job(item: TargetObject, template: Manifest, run: JobRun, *, gate: str, backs
 
     Raises RefusedError for a template that says what is ours to say, or that can't be added to.
     """
-    whole = copy.deepcopy(template if template.keys() & _OF_A_WHOLE_JOB else {**_KIND, "spec": template})
+    whole = copy.deepcopy(template if is_whole_job(template) else {**_KIND, "spec": template})
     if found := {name: whole.get(name) for name in _KIND if whole.get(name) != _KIND[name]}:
         wrong = ", ".join(f"{name} {value}" for name, value in found.items())
         raise _refused(f"it has {wrong}; give the spec of a Job, or a whole Job of {JOBS.version}")

@@ -47,7 +47,7 @@ class Capacity(Gate):
     )
     interval: DurationSeconds = Field(default=30, ge=1, description="From one count to the next.")
     inconclusive_limit: int = Field(
-        default=4, ge=0, le=1000, description="How many counts may fail before the gate is inconclusive."
+        default=4, ge=0, le=1000, description="How many counts in a row may fail before the gate is inconclusive."
     )
 
     @property

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -71,27 +72,39 @@ class JobRun(Model):
 
     name: str
     environment: Mapping[str, str] = Field(default={})
+    """For all its containers; wins over what the template has under the same name."""
 
 
 class RunJobs(Model):
     """Have these Jobs running, each once, made of a template."""
 
     question: Literal["run jobs"] = "run jobs"
+    rollout: str
+    """The workflow id: all Jobs of a rollout are cleaned up together."""
     template: Mapping[str, Any]
-    """The spec of a Job."""
+    """The spec of a Job, or a whole one."""
     runs: tuple[JobRun, ...]
     deadline_seconds: int
     """After which a Job that nobody looks after ends by itself."""
+
+
+class JobState(StrEnum):
+    """How far a Job is."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
 
 
 class JobSeen(Model):
     """How a Job stands."""
 
     name: str
-    state: Literal["running", "succeeded", "failed"]
+    state: JobState
     why: str = ""
+    """In words, on one line: what it waits for, or how it ended; then also why there is no log, if there is none."""
     log: str = ""
-    """The end of its log, once it has ended."""
+    """The last lines, at most 20 and 4 KB, of its last pod once it has ended; else empty."""
 
 
 class JobsSeen(Model):
@@ -101,6 +114,8 @@ class JobsSeen(Model):
     jobs: tuple[JobSeen, ...] = ()
     error: str = ""
     """Why they can't be told, if so."""
+    refused: str = ""
+    """Why there can be no such Jobs, whenever they are asked for; empty if there can."""
 
 
 class CountPlaces(Model):

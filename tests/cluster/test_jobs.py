@@ -9,16 +9,20 @@ import pytest
 from rollwright.cluster import jobs
 from rollwright.cluster.api import Api, connect
 from rollwright.cluster.errors import ForbiddenError, NotYetError, RefusedError
-from rollwright.cluster.jobs import JobSeen, JobState, job_name
-from rollwright.cluster.jobtemplates import Backstop, JobRun
+from rollwright.cluster.jobtemplates import Backstop
+from rollwright.rollout.gates.job import job_name
+from rollwright.rollout.gates.questions import JobRun, JobSeen, JobState
 from tests.cluster.conftest import NAME, Real
 from tests.devcluster.standin.namespace import Json, until
 from tests.e2e.rights import account, grant, without
 
 pytestmark = pytest.mark.real
 
-GATE = "r1-0"
-FIRST, SECOND = (JobRun(job_name(NAME, group), {"GROUP": group}) for group in ("llm-3", "llm-2"))
+GATE = jobs.gate_of("rollout/lws/default/llm")
+OTHER_GATE = jobs.gate_of("rollout/sts/default/llm")
+FIRST, SECOND, THIRD = (
+    JobRun(name=job_name(NAME, group), environment={"GROUP": group}) for group in ("llm-3", "llm-2", "llm-1")
+)
 LONG = Backstop(deadline_seconds=600, kept_seconds=600)
 
 
@@ -94,7 +98,7 @@ async def test_a_job_that_fails_tells_the_exit_code(real: Real) -> None:
 
     assert seen.state is JobState.FAILED
     assert seen.why.startswith(
-        "BackoffLimitExceeded: Job has reached the specified backoff limit; probe exited with 3 (Error)"
+        "probe exited with 3 (Error); BackoffLimitExceeded: Job has reached the specified backoff limit"
     )
 
 
@@ -156,12 +160,13 @@ async def test_its_containers_are_told_what_it_runs_for(real: Real) -> None:
         assert container["env"] == [{"name": "GROUP", "value": group}, {"name": "OWN", "value": "1"}]
 
 
-async def test_clean_up_takes_the_named_jobs_with_their_pods_and_may_be_repeated(real: Real) -> None:
-    await run(real, RUNS, FIRST, SECOND)
-    await until(partial(pods_of_jobs, real), lambda pods: len(pods) == 2)
+async def test_clean_up_takes_all_jobs_of_a_gate_with_their_pods_and_may_be_repeated(real: Real) -> None:
+    await run(real, RUNS, FIRST, THIRD)
+    await run(real, RUNS, SECOND, gate=OTHER_GATE)
+    await until(partial(pods_of_jobs, real), lambda pods: len(pods) == 3)
 
     for _ in range(2):
-        await jobs.clean_up(real.api, real.namespace.name, [FIRST.name, "never-made"])
+        await jobs.clean_up(real.api, real.namespace.name, GATE)
 
     assert set(await found(real)) == {SECOND.name}
     (left,) = await until(partial(pods_of_jobs, real), lambda pods: len(pods) == 1)
@@ -173,7 +178,7 @@ async def test_a_job_of_somebody_else_is_left_alone(real: Real) -> None:
 
     with pytest.raises(RefusedError, match=f"there is a Job {FIRST.name} in namespace .* this gate hasn't made"):
         await run(real, PASSES)
-    await jobs.clean_up(real.api, real.namespace.name, [FIRST.name])
+    await jobs.clean_up(real.api, real.namespace.name, GATE)
 
     assert await uid(real, FIRST.name) == theirs
 
@@ -182,12 +187,12 @@ async def test_a_job_of_another_gate_is_not_taken_for_this_ones(real: Real) -> N
     await run(real, RUNS)
 
     with pytest.raises(RefusedError, match="this gate hasn't made"):
-        await run(real, RUNS, gate="r1-1")
+        await run(real, RUNS, gate=OTHER_GATE)
 
 
 async def test_a_job_that_is_being_deleted_is_waited_for(real: Real) -> None:
     await run(real, {"metadata": {"finalizers": ["example.com/hold"]}, **whole(RUNS)})
-    await jobs.clean_up(real.api, real.namespace.name, [FIRST.name])
+    await jobs.clean_up(real.api, real.namespace.name, GATE)
 
     with pytest.raises(NotYetError, match="is being deleted"):
         await run(real, RUNS)
@@ -237,7 +242,7 @@ async def test_the_documented_rights_are_enough(real: Real) -> None:
         await foreign(real, SECOND.name)
         with pytest.raises(RefusedError):
             await run(real, PASSES, SECOND, api=api)
-        await jobs.clean_up(api, real.namespace.name, [FIRST.name])
+        await jobs.clean_up(api, real.namespace.name, GATE)
 
     assert seen.log == "hello"
     assert set(await found(real)) == {SECOND.name}
@@ -249,7 +254,7 @@ async def test_without_the_right_to_run_jobs_that_is_told(real: Real) -> None:
         with pytest.raises(ForbiddenError, match=r"jobs .*: not permitted"):
             await run(real, PASSES, api=api)
         with pytest.raises(ForbiddenError, match=r"jobs .*: not permitted"):
-            await jobs.clean_up(api, real.namespace.name, [FIRST.name])
+            await jobs.clean_up(api, real.namespace.name, GATE)
 
 
 async def test_without_the_right_to_read_logs_a_job_decides_all_the_same(real: Real) -> None:

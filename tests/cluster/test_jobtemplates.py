@@ -6,8 +6,9 @@ import re
 import pytest
 
 from rollwright.cluster.errors import RefusedError
-from rollwright.cluster.jobs import job_name
-from rollwright.cluster.jobtemplates import Backstop, JobRun, job
+from rollwright.cluster.jobtemplates import Backstop, job
+from rollwright.rollout.gates.job import job_name
+from rollwright.rollout.gates.questions import JobRun
 from tests.cluster.objects import Json, lws
 
 SPEC: Json = {
@@ -25,7 +26,7 @@ SPEC: Json = {
         },
     }
 }
-RUN = JobRun("llm-1", {"GROUP": "llm-3"})
+RUN = JobRun(name="llm-1", environment={"GROUP": "llm-3"})
 
 
 def made(template: Json, run: JobRun = RUN) -> Json:
