@@ -1,12 +1,14 @@
 """What answers the questions of gates: HTTP, Jobs, the nodes."""
 
+from rollwright.activities import jobgates
 from rollwright.activities.connections import Reach
 from rollwright.activities.fetching import fetch
 from rollwright.activities.messages import CheckGate
+from rollwright.cluster import jobs
 from rollwright.cluster.api import Api
 from rollwright.cluster.capacity import count_places
 from rollwright.cluster.target import LiveTarget
-from rollwright.rollout.gates.questions import Answer, CountPlaces, Fetch, Question
+from rollwright.rollout.gates.questions import Answer, CountPlaces, Fetch, Question, RunJobs
 from rollwright.rollout.spec import Target
 
 
@@ -24,8 +26,9 @@ class Answers:
                 return await fetch(question, self._reach)
             case CountPlaces():
                 return await count_places(self._api, target, request.template, question)
-            case _:
-                raise NotImplementedError(question.question)
+            case RunJobs():
+                return await jobgates.run(self._api, target, question)
 
     async def clean_up(self, target: Target, rollout: str) -> None:
-        """Remove what the gates of this rollout have made in the cluster."""
+        """Remove what the gates of this rollout have made in the cluster. Raises ClusterError."""
+        await jobs.clean_up(self._api, target.namespace, jobs.gate_of(rollout))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from temporalio import activity
 
-from rollwright.activities import happenings
+from rollwright.activities import happenings, jobgates
 from rollwright.activities.answers import Answers
 from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.activities.errors import told_apart
@@ -186,6 +186,7 @@ class RolloutActivities:
         item = await target.read_object()
         item.check(request.strategy)
         await check_rights(self._api, item, request.strategy.readiness)
+        await jobgates.check_templates(self._api, item, request.strategy)
         surge_by = await choose_surge_by(self._api, item, request.strategy)
         names = await target.ledger.keep(
             item, request.change, request.restarted_at, _fence(), actor=request.actor, reason=request.reason
