@@ -102,7 +102,7 @@ class JobGate(Gate):
         message = f"{succeeded} of {len(wishes)} Jobs have succeeded" if wishes else "no group is updated by this step"
         if succeeded == len(wishes):
             return Reading(Finding.PASSED, message, memory=memory)
-        waits = [f"{wish.who} has no address yet" for wish in wishes if not wish.is_ready and wish.key not in memory]
+        waits = [f"waits for the address of {wish.lacks}" for wish in wishes if wish.lacks and wish.key not in memory]
         waits += [_how(wish, job) for wish, job in told if job.state is JobState.RUNNING and job.why]
         return Reading(Finding.PENDING, "; ".join([message, *waits[:1]]), memory=memory)
 
@@ -112,7 +112,7 @@ class JobGate(Gate):
         begun = [wish for wish in wishes if known.get(wish.key) in (JobState.RUNNING, JobState.FAILED)]
         if any(known[wish.key] == JobState.FAILED for wish in begun):
             return begun
-        return [*begun, *(wish for wish in wishes if wish.is_ready and wish.key not in known)][: self.parallel]
+        return [*begun, *(wish for wish in wishes if not wish.lacks and wish.key not in known)][: self.parallel]
 
     def _wishes(self, context: Context, progress: Progress) -> "list[_Wish]":
         """All Jobs of this attempt, whether they run by now or not."""
@@ -134,7 +134,8 @@ class JobGate(Gate):
         }
         # No title has a line break, so no two keys are the same.
         run = JobRun(name=job_name(context.name, "\n".join((*attempt, key))), environment={**usual, **environment})
-        return _Wish(key, who, run, all(group.updated and group.address for group in groups))
+        lacking = (f"group {group.ordinal}" for group in groups if not (group.updated and group.address))
+        return _Wish(key, who, run, next(lacking, ""))
 
 
 class _Wish(NamedTuple):
@@ -144,8 +145,8 @@ class _Wish(NamedTuple):
     """What it is remembered by."""
     who: str
     run: JobRun
-    is_ready: bool
-    """Whether there is what it is to run against."""
+    lacks: str
+    """A group that it is to run against, and that is not up; empty if all are."""
 
 
 def job_name(target_name: str, key: str) -> str:

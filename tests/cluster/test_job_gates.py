@@ -1,21 +1,24 @@
 """Jobs of gates as the activities run them: on a real API server, with pods that are played."""
 
 import json
+import time
 from functools import partial
 from typing import Any
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 from rollwright.activities.answers import Answers
 from rollwright.activities.connections import PLAIN_REACH
+from rollwright.activities.gating import GateCheck
 from rollwright.activities.jobgates import check_templates
 from rollwright.activities.messages import CheckGate
 from rollwright.cluster.api import connect
 from rollwright.cluster.errors import ForbiddenError, RefusedError
-from rollwright.rollout.gates.gate import Progress
+from rollwright.rollout.gates.gate import Finding, Progress
 from rollwright.rollout.gates.job import JobGate, job_name
 from rollwright.rollout.gates.questions import JobRun, JobsSeen, JobState, RunJobs
-from rollwright.rollout.spec import GatedStep, Strategy
+from rollwright.rollout.spec import Change, GatedStep, Strategy
 from tests.cluster.conftest import NAME, Real
 from tests.devcluster.standin.namespace import Json, until
 from tests.e2e.rights import account, grant, without
@@ -43,18 +46,23 @@ def asked(rollout: str = ROLLOUT, /, **given: Any) -> RunJobs:
     return RunJobs.model_validate(usual | given)
 
 
-async def answer(real: Real, question: RunJobs, answers: Answers | None = None) -> JobsSeen:
-    request = CheckGate(
+def check(real: Real, revision: str = "") -> CheckGate:
+    """Of a gate after a step that updates group 2, and is shown at once."""
+    return CheckGate(
         target=real.named,
-        template="",
+        template=revision,
         gate=JobGate(template=template()),
-        progress=Progress(since=0),
+        progress=Progress(since=time.time()),
         step=1,
-        newly_from=0,
+        newly_from=2,
         newly_below=3,
         strategy=Strategy(),
+        show_after_seconds=0,
     )
-    found = await (answers or Answers(real.api, PLAIN_REACH)).answer(real.target, request, question)
+
+
+async def answer(real: Real, question: RunJobs, answers: Answers | None = None) -> JobsSeen:
+    found = await (answers or Answers(real.api, PLAIN_REACH)).answer(real.target, check(real), question)
     assert isinstance(found, JobsSeen)
     return found
 
@@ -76,6 +84,20 @@ async def test_jobs_are_run_and_told_in_the_order_they_are_asked_for(real: Real)
     )
     assert [job.name for job in seen.jobs] == [run.name for run in asked().runs]
     assert (seen.error, seen.refused) == ("", "")
+
+
+async def test_a_group_that_is_not_seen_on_the_new_revision_is_waited_for(real: Real) -> None:
+    await real.is_ready(3)
+    revision = await real.keep(Change(images={"model": "m:2"}))
+    gate = GateCheck(real.target, check(real, revision), Answers(real.api, PLAIN_REACH).answer)
+
+    waits = await ActivityEnvironment().run(gate.check)
+
+    assert (waits.finding, waits.message) == (
+        Finding.PENDING,
+        "0 of 1 Jobs have succeeded; waits for the address of group 2",
+    )
+    assert await jobs_of(real) == {}
 
 
 async def test_a_job_ends_and_goes_by_itself_if_nobody_looks_after_it(real: Real) -> None:

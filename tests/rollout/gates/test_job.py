@@ -161,10 +161,10 @@ def test_the_job_of_a_group_that_is_not_there_yet_waits_for_it(seen: GroupSeen) 
     waits = reading(gate(), "succeeded", seen=now)
     assert (waits.finding, waits.message) == (
         Finding.PENDING,
-        "1 of 2 Jobs have succeeded; group 3 has no address yet",
+        "1 of 2 Jobs have succeeded; waits for the address of group 3",
     )
     assert runs(gate(per="step"), now) == ()
-    assert reading(gate(per="step"), seen=now).message == "0 of 1 Jobs have succeeded; step 2 has no address yet"
+    assert reading(gate(per="step"), seen=now).message == "0 of 1 Jobs have succeeded; waits for the address of group 3"
 
 
 def test_a_job_that_runs_is_looked_at_also_while_its_group_starts_anew() -> None:
@@ -207,16 +207,17 @@ def test_of_several_that_fail_the_first_is_told_and_how_many() -> None:
 
 
 def test_before_another_attempt_those_that_run_still_end_and_no_further_ones_begin() -> None:
-    subject, now = gate(retries=1, parallel=2), context(newly=(2, 3, 4))
-    first = follow(subject, START, reading(subject, failed("no"), "running", seen=now), NOW)
+    subject, now = gate(retries=1, parallel=3), context(newly=(2, 3, 4, 5))
+    first = follow(subject, START, reading(subject, failed("no"), "running", "succeeded", seen=now), NOW)
     assert (first.finding, first.attempt, first.message) == (Finding.PENDING, 1, "group 2: no")
     assert groups_of(runs(subject, now, first)) == ["2", "3"]
 
     again = follow(subject, first, reading(subject, failed("no"), "succeeded", seen=now, progress=first), NOW + 3)
     assert (again.finding, again.attempt, again.memory) == (Finding.PENDING, 2, {})
-    assert groups_of(runs(subject, now, again)) == ["2", "3"]
+    assert groups_of(runs(subject, now, again)) == ["2", "3", "4"]
 
-    last = follow(subject, again, reading(subject, failed("no"), "running", seen=now, progress=again), NOW + 6)
+    ends = (failed("no"), "running", "running")
+    last = follow(subject, again, reading(subject, *ends, seen=now, progress=again), NOW + 6)
     assert last.finding is Finding.FAILED
 
 
