@@ -50,16 +50,19 @@ async def run(
     """Make the Jobs that don't exist yet, and tell how far each is, in the order of `runs`.
 
     `template`: the spec of a Job, or a whole one. `gate`: whose they are, as a value for a label (see `gate_of`); a Job
-    of the same name that exists is taken as it is, if it is of the same. One that was cleaned up is made again: ask
-    for those only whose end isn't known.
+    of the same name that exists is taken as it is, if it is of the same.
 
-    Raises RefusedError for a template that can't be used, before anything is made, and for a Job of somebody else's
-    that has the name of one; NotYetError while the one that has it goes.
+    Raises RefusedError for a template that can't be used and MissingError for a Job that was begun and has gone, before
+    anything is made; RefusedError also for a Job of somebody else's that has the name of one, NotYetError while the
+    one that has it goes.
     """
     wanted = {run.name: job(item, template, run, gate=gate, backstop=backstop) for run in runs}
     selector = f"{names.GATE}={gate},{names.TARGET_UID}={item.uid}"
     listing = await api.list_all(JOBS, item.namespace, selector)
     found = {one["metadata"]["name"]: one for one in listing["items"]}
+    if gone := next((run.name for run in runs if run.begun and run.name not in found), ""):
+        # Also where the rollout has gone on and cleaned up, and this is done by a worker that doesn't know it yet.
+        raise MissingError(f"{item}: the Job {gone} has gone, and it isn't known how it ended")
     jobs = []
     for name, manifest in wanted.items():
         standing = found.get(name) or await _create(api, item, manifest)

@@ -133,7 +133,8 @@ class JobGate(Gate):
             "ROLLWRIGHT_STEP": str(context.step),
         }
         # No title has a line break, so no two keys are the same.
-        run = JobRun(name=job_name(context.name, "\n".join((*attempt, key))), environment={**usual, **environment})
+        name = job_name(context.name, "\n".join((*attempt, key)))
+        run = JobRun(name=name, environment={**usual, **environment}, begun=key in progress.memory)
         lacking = (f"group {group.ordinal}" for group in groups if not (group.updated and group.address))
         return _Wish(key, who, run, next(lacking, ""))
 

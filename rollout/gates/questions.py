@@ -73,6 +73,8 @@ class JobRun(Model):
     name: str
     environment: Mapping[str, str] = Field(default={})
     """For all its containers; wins over what the template has under the same name."""
+    begun: bool = False
+    """It was seen before: if it has gone, that can't be told any more, and it isn't made again."""
 
 
 class RunJobs(Model):

@@ -8,7 +8,7 @@ import pytest
 
 from rollwright.cluster import jobs
 from rollwright.cluster.api import Api, connect
-from rollwright.cluster.errors import ForbiddenError, NotYetError, RefusedError
+from rollwright.cluster.errors import ForbiddenError, MissingError, NotYetError, RefusedError
 from rollwright.cluster.jobtemplates import Backstop
 from rollwright.rollout.gates.job import job_name
 from rollwright.rollout.gates.questions import JobRun, JobSeen, JobState
@@ -150,6 +150,16 @@ async def test_a_job_is_made_once_also_by_two_at_once(real: Real) -> None:
     assert [one.name for one in seen] == [SECOND.name, FIRST.name]
     assert {name: item["metadata"]["uid"] for name, item in (await found(real)).items()} == before
     assert real.api.requests["create jobs"] == made
+
+
+async def test_one_that_was_begun_and_has_gone_is_not_made_again_nor_are_others(real: Real) -> None:
+    await run(real, RUNS, FIRST)
+    await jobs.clean_up(real.api, real.namespace.name, GATE)
+
+    with pytest.raises(MissingError, match=f"the Job {FIRST.name} has gone, and it isn't known how it ended"):
+        await run(real, RUNS, SECOND, FIRST.model_copy(update={"begun": True}))
+
+    assert await found(real) == {}
 
 
 async def test_its_containers_are_told_what_it_runs_for(real: Real) -> None:

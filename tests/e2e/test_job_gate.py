@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from rollwright.rollout.gates.job import JobGate
 from rollwright.rollout.spec import GatedStep, Strategy
-from rollwright.workflows.contract import Phase
+from rollwright.workflows.contract import Message, Phase
 from tests.devcluster.standin.namespace import Json, until
 from tests.e2e.processes import Process
 from tests.e2e.rights import account, grant, without
@@ -105,6 +105,19 @@ async def test_a_job_that_fails_takes_the_rollout_back_and_the_end_of_its_log_is
     assert len(rollout.seen.leaders[3]) == 3
     await nothing_is_left(scene)
     assert await scene.images() == {OLD}
+    assert_left_alone(await scene.lws())
+
+
+async def test_jobs_that_run_when_people_decide_otherwise_are_gone_and_stay_gone(scene: Scene) -> None:
+    await scene.create(ready_after=AT_ONCE)
+    async with scene.rollout(gated(template(AT_WORD), until=2)) as rollout:
+        await of_groups(scene, 2, 3)
+        await until(partial(checked_by, rollout, rollout.worker), lambda known: "running" in known)
+        await rollout.send(Message.ROLLBACK)
+        result = await rollout.result()
+    assert result.phase is Phase.ROLLED_BACK
+    await rollout.worker.terminate()  # whatever it still asked for the gate
+    await nothing_is_left(scene)
     assert_left_alone(await scene.lws())
 
 

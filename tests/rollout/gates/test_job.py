@@ -148,6 +148,13 @@ def test_one_that_has_succeeded_is_never_asked_for_again() -> None:
     assert reading(gate(), "succeeded", progress=after).finding is Finding.PASSED
 
 
+def test_one_that_was_seen_is_not_made_again() -> None:
+    subject = gate(parallel=1)
+    assert [run.begun for run in runs(subject)] == [False]
+    assert [run.begun for run in runs(subject, progress=knowing(g2="running"))] == [True]
+    assert [run.begun for run in runs(subject, progress=knowing(g2="succeeded"))] == [False]
+
+
 def test_one_that_runs_tells_what_it_waits_for() -> None:
     waits = JobSeen.model_validate({"name": "", "state": "running", "why": "ImagePullBackOff: probe:1"})
     assert reading(gate(), "running", waits).message == "0 of 2 Jobs have succeeded; group 3: ImagePullBackOff: probe:1"
