@@ -9,6 +9,7 @@ from rollwright.rollout.invariants import Written, broken_promises
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Verdict
 from rollwright.rollout.simulator import Pod, World
+from rollwright.rollout.spec import SurgeDuringGates
 
 FITS: dict[str, Callable[[Pod], bool]] = {
     "ready": lambda pod: not pod.ready and not pod.terminating,
@@ -108,6 +109,8 @@ class Rollout:
                 self.steer(course=Course.STOP)
             case "promote":
                 self.steer(gate=min(self.aim.gate + 1, len(self.aim.strategy.steps)))
+            case "close":  # a window
+                self.steer(gate=max(self.aim.gate - 1, 0))
             case "patience":
                 self.lose_patience()
 
@@ -207,8 +210,12 @@ class Rollout:
         return verdict
 
     def _is_held_at(self, gate: int) -> None:
-        """At a gate the surge is given back."""
-        assert self.world.spec.groups == self.world.replicas
+        """At a gate the surge is given back, or as much of it stands as the rest can use."""
+        strategy, replicas = self.aim.strategy, self.world.replicas
+        most = replicas
+        if strategy.surge_during_gates is SurgeDuringGates.KEEP:
+            most = strategy.budget(replicas, self.aim.surge_limit).ceiling
+        assert replicas <= self.world.spec.groups <= most
         assert gate >= self.aim.gate
 
     def on(self, revision: str, ordinals: range) -> bool:

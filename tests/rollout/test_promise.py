@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.planner import Blocked, Done, Failed, Verdict, Wait
 from rollwright.rollout.simulator import World
-from rollwright.rollout.spec import GatedStep, Pacing, Reclaim, Strategy
+from rollwright.rollout.spec import GatedStep, Pacing, Reclaim, Strategy, SurgeDuringGates
 from tests.rollout.story import FITS, REVISIONS, Rollout, state_of
 
 counts = st.one_of(st.integers(0, 12), st.integers(0, 100).map(lambda number: f"{number}%"))
@@ -26,6 +26,7 @@ def strategies(draw: st.DrawFn) -> Strategy:
         reclaim=draw(st.sampled_from(Reclaim)),
         partition=draw(st.one_of(st.just(0), st.integers(0, 45))),
         steps=tuple(GatedStep(until=until) for until in draw(st.lists(counts, max_size=3))),
+        surge_during_gates=draw(st.sampled_from(SurgeDuringGates)),
         max_failed_groups=draw(st.one_of(st.just(0), st.integers(0, 5))),
     )
 
@@ -40,7 +41,7 @@ events = st.one_of(
     st.tuples(st.just("scale"), st.integers(0, 40)),
     st.tuples(st.just("retarget"), st.integers(0, 2)),
     st.just(("all ready", 0)),
-    st.tuples(st.sampled_from(["back", "fast back", "stop", "promote", "judge", "patience"]), st.just(0)),
+    st.tuples(st.sampled_from(["back", "fast back", "stop", "promote", "close", "judge", "patience"]), st.just(0)),
 )
 stories = st.lists(events, max_size=60)
 hopeless_groups = st.frozensets(st.tuples(st.sampled_from(REVISIONS), st.integers(0, 12)), max_size=4)
