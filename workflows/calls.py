@@ -75,18 +75,7 @@ async def restore(queue: str, request: Restore, summary: str) -> str:
 
 def wait_readiness(queue: str, request: WaitReadiness, summary: str) -> workflow.ActivityHandle[Sight]:
     """Begin a wait."""
-    return workflow.start_activity(
-        str(ActivityName.WAIT_READINESS),
-        request,
-        result_type=Sight,
-        task_queue=queue,
-        summary=summary,
-        start_to_close_timeout=_LONGEST_WAIT,
-        schedule_to_start_timeout=_NO_POLLER,
-        heartbeat_timeout=_SILENCE,
-        retry_policy=_WAIT_RETRY,
-        cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
-    )
+    return _begin(queue, ActivityName.WAIT_READINESS, request, Sight, summary)
 
 
 def tell(queue: str, request: Tell) -> workflow.ActivityHandle[None]:
@@ -106,23 +95,31 @@ def tell(queue: str, request: Tell) -> workflow.ActivityHandle[None]:
 
 def check_gate(queue: str, request: CheckGate) -> workflow.ActivityHandle[Progress]:
     """Begin to ask a gate."""
+    summary = f"gate {request.step}: {request.gate.title}"
+    return _begin(queue, ActivityName.CHECK_GATE, request, Progress, summary)
+
+
+async def end_gates(queue: str, request: EndGates) -> None:
+    """Clean up what gates have left behind."""
+    return await _call(queue, ActivityName.END_GATES, request, type(None), "clean up after the gates")
+
+
+def _begin(
+    queue: str, name: ActivityName, request: object, result: type[_Result], summary: str
+) -> workflow.ActivityHandle[_Result]:
+    """Begin what only reads, and may last for days."""
     return workflow.start_activity(
-        str(ActivityName.CHECK_GATE),
+        str(name),
         request,
-        result_type=Progress,
+        result_type=result,
         task_queue=queue,
-        summary=f"gate {request.step}: {request.gate.title}",
+        summary=summary,
         start_to_close_timeout=_LONGEST_WAIT,
         schedule_to_start_timeout=_NO_POLLER,
         heartbeat_timeout=_SILENCE,
         retry_policy=_WAIT_RETRY,
         cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
     )
-
-
-async def end_gates(queue: str, request: EndGates) -> None:
-    """Clean up what gates have left behind."""
-    return await _call(queue, ActivityName.END_GATES, request, type(None), "clean up after the gates")
 
 
 async def _call(queue: str, name: ActivityName, request: object, result: type[_Result], summary: str) -> _Result:

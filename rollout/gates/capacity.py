@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from rollwright.rollout.gates.gate import Context, Finding, Gate, Progress, Reading
+from rollwright.rollout.gates.gate import Asking, Context, Finding, Progress, Reading
 from rollwright.rollout.gates.questions import Answer, CountPlaces, Places, Question
-from rollwright.rollout.quantities import DurationSeconds
 
 _NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 LabelName = Annotated[str, StringConstraints(pattern=rf"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{_NAME}$", max_length=317)]
@@ -23,7 +22,7 @@ class Otherwise(StrEnum):
     """Go on with as much of the surge as does find nodes, which may be none."""
 
 
-class Capacity(Gate):
+class Capacity(Asking):
     """Before the next step begins, the groups it would add must find nodes, by what is free now.
 
     Nothing is reserved: somebody else's pods may take the nodes in the meantime.
@@ -45,20 +44,6 @@ class Capacity(Gate):
         description="Label whose value must be the same on all nodes of a group, such as that of a rack. Unless "
         "given, the one by which LWS places groups exclusively, if it does.",
     )
-    interval: DurationSeconds = Field(default=30, ge=1, description="From one count to the next.")
-    inconclusive_limit: int = Field(
-        default=4, ge=0, le=1000, description="How many counts in a row may fail before the gate is inconclusive."
-    )
-
-    @property
-    def interval_seconds(self) -> float:
-        """From one count to the next."""
-        return self.interval
-
-    @property
-    def inconclusive_tolerated(self) -> int:
-        """Counts that may fail, in all."""
-        return self.inconclusive_limit
 
     def ask(self, context: Context, progress: Progress) -> tuple[Question, ...]:
         """Nothing where no group is to be added."""

@@ -199,6 +199,25 @@ class Gate(Input):
         """One reading of the answers, which are in the order of the questions."""
 
 
+class Asking(Gate):
+    """A gate that asks again and again what may have no answer."""
+
+    interval: DurationSeconds = Field(default=30, ge=1, description="From one reading to the next.")
+    inconclusive_limit: int = Field(
+        default=4, ge=0, le=1000, description="Readings in a row to go on with that could not be told."
+    )
+
+    @property
+    def interval_seconds(self) -> float:
+        """As given."""
+        return self.interval
+
+    @property
+    def inconclusive_tolerated(self) -> int:
+        """As given."""
+        return self.inconclusive_limit
+
+
 def follow(gate: Gate, progress: Progress, reading: Reading, now: float) -> Progress:
     """How far the gate is with one more reading: counted, retried, or out of time."""
     found = reading.finding

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
-from rollwright.rollout.gates.gate import Context, Finding, Gate, GroupSeen, Progress, Reading
+from rollwright.rollout.gates.gate import Asking, Context, Finding, GroupSeen, Progress, Reading
 from rollwright.rollout.gates.questions import Answer, JobRun, JobSeen, JobsSeen, JobState, Question, RunJobs
 from rollwright.rollout.quantities import DurationSeconds
 
@@ -41,7 +41,7 @@ def _read_template(template: dict[str, Any]) -> dict[str, Any]:
     return template
 
 
-class JobGate(Gate):
+class JobGate(Asking):
     """Jobs that must succeed: each runs in the target's namespace, and is told by variables what it is about."""
 
     kind: Literal["job"] = "job"
@@ -51,19 +51,13 @@ class JobGate(Gate):
     per: Literal["group", "step"] = Field(
         default="group", description="A Job for each group that the step has updated, or one for all of them."
     )
+    interval: DurationSeconds = Field(default=3, ge=1, description="From one look at the Jobs to the next.")
     parallel: int = Field(default=10, ge=1, le=100, description="The most Jobs at once.")
-    inconclusive_limit: int = Field(default=4, ge=0, description="How often Jobs may not be had, and still go on.")
     timeout: DurationSeconds = Field(
         default=1800, ge=1, description="An attempt that is not decided after so long has failed."
     )
 
-    INTERVAL_SECONDS: ClassVar[float] = 3.0
     LEAVES_THINGS: ClassVar[bool] = True
-
-    @property
-    def inconclusive_tolerated(self) -> int:
-        """As given."""
-        return self.inconclusive_limit
 
     def ask(self, context: Context, progress: Progress) -> tuple[Question, ...]:
         """The Jobs that are to run now, and those that run."""

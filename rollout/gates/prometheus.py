@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import Field, ValidationError, model_validator
 
 from rollwright.rollout.gates.conditions import Condition, ConditionText, in_short
-from rollwright.rollout.gates.gate import Context, Finding, Gate, GroupSeen, Progress, Reading
+from rollwright.rollout.gates.gate import Asking, Context, Finding, GroupSeen, Progress, Reading
 from rollwright.rollout.gates.queries import Query, filled, names_groups
 from rollwright.rollout.gates.questions import Answer, Fetch, Fetched, Question, Source
 from rollwright.rollout.models import Model
@@ -39,7 +39,7 @@ class Comparison(StrEnum):
         return {Comparison.RATIO: "/", Comparison.DIFFERENCE: "-"}[self]
 
 
-class PrometheusGate(Source, Gate):
+class PrometheusGate(Source, Asking):
     """A query of Prometheus whose value must meet a condition, several times in a row or nearly so.
 
     A vector must have one sample at least, and all of its samples must meet the condition. What can't be told (no data,
@@ -60,9 +60,6 @@ class PrometheusGate(Source, Gate):
         default=5, ge=1, le=1000, alias="count", description="Readings, good or bad, until it has passed."
     )
     failure_limit: int = Field(default=0, ge=0, description="Bad readings to go on with.")
-    inconclusive_limit: int = Field(
-        default=4, ge=0, description="Readings in a row to go on with that could not be told."
-    )
     delay: DurationSeconds = Field(default=0, description="How long to wait before the first reading.")
     max_age: DurationSeconds | None = Field(
         default=None,
@@ -89,11 +86,6 @@ class PrometheusGate(Source, Gate):
         return self
 
     @property
-    def interval_seconds(self) -> float:
-        """As given."""
-        return self.interval
-
-    @property
     def count(self) -> int:
         """As given."""
         return self.readings
@@ -102,11 +94,6 @@ class PrometheusGate(Source, Gate):
     def failures_tolerated(self) -> int:
         """As given."""
         return self.failure_limit
-
-    @property
-    def inconclusive_tolerated(self) -> int:
-        """As given."""
-        return self.inconclusive_limit
 
     @property
     def least_seconds(self) -> float:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from rollwright.rollout.gates.gate import Context, Finding, Gate, Progress, Reading
+from rollwright.rollout.gates.gate import Asking, Context, Finding, Progress, Reading
 from rollwright.rollout.gates.questions import Answer, Fetch, Fetched, Question, Source
 from rollwright.rollout.models import Model
 from rollwright.rollout.quantities import DurationSeconds
@@ -16,7 +16,7 @@ _SEGMENT = "/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*"
 Path = Annotated[str, Field(pattern=f"^({_SEGMENT})+/?$", max_length=1000)]
 
 
-class WebhookGate(Source, Gate):
+class WebhookGate(Source, Asking):
     """A service that is told by POST what is rolled out, and answers whether it may go on.
 
     2xx lets it pass, but 202, after which it is asked again. Anything else has it fail, redirects too: they are never
@@ -25,19 +25,7 @@ class WebhookGate(Source, Gate):
 
     kind: Literal["http"] = "http"
     path: Path | None = Field(default=None, description="Behind the url; letters, digits and -_.~ between slashes.")
-    interval: DurationSeconds = Field(default=30, ge=1, description="From one request to the next.")
-    inconclusive_limit: int = Field(default=4, ge=0, description="Requests in a row without an answer to go on with.")
     request_timeout: DurationSeconds = Field(default=10, ge=1, le=300, description="How long an answer may take.")
-
-    @property
-    def interval_seconds(self) -> float:
-        """As given."""
-        return self.interval
-
-    @property
-    def inconclusive_tolerated(self) -> int:
-        """As given."""
-        return self.inconclusive_limit
 
     def ask(self, context: Context, progress: Progress) -> tuple[Question, ...]:
         """What is rolled out, and how far it is."""

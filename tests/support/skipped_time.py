@@ -7,13 +7,15 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+import pytest
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
-from rollwright.workflows.contract import WORKFLOW_TYPE, Phase, RolloutInput, RolloutStatus
+from rollwright.workflows.contract import STEER, WORKFLOW_TYPE, Phase, RolloutInput, RolloutStatus
 from rollwright.workflows.rollout import RolloutWorkflow
 from tests.support.fakes import FakeCluster
 
@@ -75,3 +77,17 @@ async def steps(cluster: FakeCluster, number: int) -> None:
         return len(cluster.steps) >= number
 
     await until(taken)
+
+
+async def steer(handle: Handle, message: str, **fields: Any) -> str:
+    """Send a message by update, as ada; the answer."""
+    answer: str = await handle.execute_update(STEER, {"message": message, "actor": "ada"} | fields)
+    return answer
+
+
+async def refusal(handle: Handle, message: str, **fields: Any) -> str:
+    """Why a message is not taken."""
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await steer(handle, message, **fields)
+    assert isinstance(failed.value.cause, ApplicationError)
+    return failed.value.cause.message

@@ -7,8 +7,6 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from rollwright.rollout.gates.approval import ApprovalGate
@@ -19,9 +17,9 @@ from rollwright.rollout.gates.window import Window
 from rollwright.rollout.planner import Action
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import GatedStep, Strategy
-from rollwright.workflows.contract import STEER, Phase, RolloutStatus
+from rollwright.workflows.contract import Phase, RolloutStatus
 from tests.support.fakes import FakeCluster
-from tests.support.skipped_time import Handle, rollout, status, until, until_phase
+from tests.support.skipped_time import Handle, refusal, rollout, status, steer, until, until_phase
 
 pytestmark = pytest.mark.real
 
@@ -36,18 +34,6 @@ def gated(*gates: AnyGate, **more: Any) -> Strategy:
 
 def found(finding: Finding, message: str = "as told", **more: Any) -> Progress:
     return Progress(finding=finding, message=message, since=0.0, **more)
-
-
-async def steer(handle: Handle, message: str, **fields: Any) -> str:
-    answer: str = await handle.execute_update(STEER, {"message": message, "actor": "ada"} | fields)
-    return answer
-
-
-async def refusal(handle: Handle, message: str, **fields: Any) -> str:
-    with pytest.raises(WorkflowUpdateFailedError) as failed:
-        await steer(handle, message, **fields)
-    assert isinstance(failed.value.cause, ApplicationError)
-    return failed.value.cause.message
 
 
 async def waits(handle: Handle, *findings: Finding) -> RolloutStatus:

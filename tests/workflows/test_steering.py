@@ -1,7 +1,5 @@
 """Who may steer a rollout where, on a real Temporal server with skipped time and a simulated cluster."""
 
-from typing import Any
-
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
@@ -12,26 +10,13 @@ from rollwright.rollout.aim import Course
 from rollwright.rollout.planner import Action
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import GatedStep, OnStall, Strategy
-from rollwright.workflows.contract import RETARGET, STEER, Phase
+from rollwright.workflows.contract import RETARGET, Phase
 from tests.support.fakes import FakeCluster
-from tests.support.skipped_time import Handle, rollout, status, steps, until, until_phase
+from tests.support.skipped_time import Handle, refusal, rollout, status, steer, steps, until, until_phase
 
 pytestmark = pytest.mark.real
 
 GATED = Strategy(max_unavailable=1, steps=(GatedStep(until=1), GatedStep(until="50%")))
-
-
-async def steer(handle: Handle, message: str, **fields: Any) -> str:
-    answer: str = await handle.execute_update(STEER, {"message": message, "actor": "ada"} | fields)
-    return answer
-
-
-async def refusal(handle: Handle, message: str, **fields: Any) -> str:
-    """Why a message is not taken."""
-    with pytest.raises(WorkflowUpdateFailedError) as failed:
-        await steer(handle, message, **fields)
-    assert isinstance(failed.value.cause, ApplicationError)
-    return failed.value.cause.message
 
 
 def images(cluster: FakeCluster) -> list[str]:
