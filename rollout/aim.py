@@ -7,6 +7,7 @@ from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Step, Verdict, plan, take_back
 from rollwright.rollout.quantities import resolve
 from rollwright.rollout.spec import BY_PODS, OnStall, Pacing, Strategy, SurgeDuringGates
+from rollwright.rollout.timing import Bound
 
 
 class Course(StrEnum):
@@ -93,11 +94,12 @@ class Aim(Model):
         bound = max(self._bound(step, replicas), self.strategy.partition)
         return range(bound, max(bound, before))
 
-    def bounds(self, replicas: int) -> tuple[int, ...]:
-        """The ordinals below which groups stay: at one gate ahead after another, and at the end."""
+    def bounds(self, replicas: int) -> tuple[Bound, ...]:
+        """Where it stops: at one gate ahead after another, and at the end."""
         last = self.effective.partition
         gates = range(self.gate, len(self.strategy.steps)) if self.course is Course.FORWARD else ()
-        return (*(bound for gate in gates if (bound := self._bound(gate, replicas)) > last), last)
+        ahead = (Bound(self._bound(gate, replicas), self.strategy.least_seconds_at(gate)) for gate in gates)
+        return (*(bound for bound in ahead if bound.ordinal > last), Bound(last))
 
     def _bound(self, step: int, replicas: int) -> int:
         return max(0, replicas - resolve(self.strategy.steps[step].until, replicas, round_up=True))

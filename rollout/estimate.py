@@ -27,12 +27,17 @@ _NEWS_SECONDS = 10.0
 
 
 class Outlook(NamedTuple):
-    """How long it will take, in seconds, and what it will cost in the middle one of the futures."""
+    """How long it will take, in seconds, and what it will cost in the middle one of the futures.
+
+    What gates take at least is counted, waits for people are not.
+    """
 
     low: float
     middle: float
     high: float
     cost: Cost
+    reached: tuple[float, ...]
+    """Until all is done at each of the bounds ahead, in the middle of the futures."""
 
 
 class SlowGroup(Model):
@@ -55,7 +60,7 @@ class Estimate(Model):
     """None if no start-up is known, or the rollout can't end by itself."""
     earliest: float | None = None
     latest: float | None = None
-    """The range that 4 of 5 rollouts should end in; it doesn't hold what people do, nor waits at gates."""
+    """The range that 4 of 5 rollouts should end in; it holds what gates take at least, not what people do."""
     cost: Cost = Cost()
     """What is yet to come."""
     slow: tuple[SlowGroup, ...] = ()
@@ -117,6 +122,7 @@ def outlook(aim: Aim, seen: Observation, known: Spread, ages: Mapping[int, float
         middle=middle.seconds,
         high=took[-1 - out].seconds * (1 + 2 * doubt),
         cost=middle.cost,
+        reached=tuple(sorted(seconds)[len(took) // 2] for seconds in zip(*(end.reached for end in took), strict=True)),
     )
 
 

@@ -149,7 +149,7 @@ class Frame(NamedTuple):
     observation: Observation
     verdict: Verdict
     gate: int | None = None
-    """The step of the strategy that has ended, if one has."""
+    """The step of the strategy that has ended and whose gate is open, if one is."""
 
 
 def simulate(
@@ -157,23 +157,27 @@ def simulate(
 ) -> Iterator[Frame]:
     """Roll `world` to `target`; a frame each time something was seen and decided. Ends when Done, or when stuck.
 
-    Gates are promoted at once, each after a frame. `settle_seconds`: from a write until the controllers have acted on
-    it.
+    Each gate takes what it must at least, and people no time; there is a frame or more while it is open, also where it
+    takes none. `settle_seconds`: from a write until the controllers have acted on it.
     """
     aim = Aim(strategy=strategy)
     tie = count()
     events: list[_Event] = []
     starting: dict[int, Pod] = {}
     now = 0.0
+    passes_at: float | None = None
     while True:
         observation = world.observe(target)
         verdict = aim.plan(observation)
         gate = aim.gate_ahead(observation.replicas) if isinstance(verdict, Done) else None
         yield Frame(now, observation, verdict, gate)
         if gate is not None:
-            aim = aim.model_copy(update={"gate": gate + 1})
-            continue
-        if isinstance(verdict, Done):
+            passes_at = now + strategy.least_seconds_at(gate) if passes_at is None else passes_at
+            if not events or events[0].seconds > passes_at:
+                now, passes_at = passes_at, None
+                aim = aim.model_copy(update={"gate": gate + 1})
+                continue
+        elif isinstance(verdict, Done):
             return
         if isinstance(verdict, Step):
             world.write(verdict, target)

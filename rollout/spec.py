@@ -281,6 +281,10 @@ class Strategy(Input):
         taken = {gate.title for gate in own}
         return (*own, *(gate for gate in in_force if gate.title not in taken))
 
+    def least_seconds_at(self, step: int) -> float:
+        """What the gates at the end of a step, counted from 0, take at least, side by side; people take no time."""
+        return max((gate.least_seconds for gate in self.gates_at(step)), default=0.0)
+
     def paced(self, pacing: Pacing) -> Self:
         """The same with another pacing; its surge is given back as is usual there, where it is as usual here."""
         usual = {Pacing.ORDERED: Reclaim.GRADUAL, Pacing.EAGER: Reclaim.PROMPT}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Group, Observation
-from rollwright.rollout.spec import Budget, Pacing, Reclaim, Strategy
+from rollwright.rollout.spec import Budget, Pacing, Reclaim, Strategy, SurgeDuringGates
 
 StartUp = Callable[[int], float]
 """Seconds from the start of the group with this ordinal until it serves."""
@@ -35,11 +35,22 @@ class Cost(Model):
         )
 
 
+class Bound(NamedTuple):
+    """Where a rollout stops: at a gate, or for good."""
+
+    ordinal: int
+    """Groups below it stay as they are until then."""
+    least_seconds: float = 0.0
+    """What its gates take at least, from when all above are done."""
+
+
 class Took(NamedTuple):
     """How a rollout went."""
 
     seconds: float
     cost: Cost
+    reached: tuple[float, ...]
+    """Seconds until all was done at each of the bounds; what the gates there take comes on top."""
 
 
 class _State(IntEnum):
@@ -63,20 +74,25 @@ def run(
     start_up: StartUp,
     left: StartUp,
     *,
-    bounds: Sequence[int] = (0,),
+    bounds: Sequence[Bound] = (Bound(0),),
     surge_limit: int | None = None,
 ) -> Took | None:
     """Roll on from what is seen; None if that never ends by itself.
 
     `left`: seconds left for the groups that are starting now, by ordinal. `bounds`: what the gates ahead hold back, and
-    at last the strategy; each gate is promoted at once. What the controllers take to act isn't counted, nor is how long
+    at last the strategy. Each gate takes what it must at least, and people no time; one that is open now is counted in
+    full, as what has passed of it isn't known here. What the controllers take to act isn't counted, nor is how long
     groups take to leave.
     """
     rolling = _Rolling(strategy, seen.budget(strategy, surge_limit), seen, start_up, left)
+    reached: list[float] = []
     for bound in bounds:
-        if not rolling.on_to(bound):
+        if not rolling.on_to(bound.ordinal):
             return None
-    return Took(rolling.now, Cost(out_of_service_seconds=rolling.missing, surplus_seconds=rolling.surplus))
+        reached.append(rolling.now)
+        rolling.stand(bound.least_seconds)
+    cost = Cost(out_of_service_seconds=rolling.missing, surplus_seconds=rolling.surplus)
+    return Took(rolling.now, cost, tuple(reached))
 
 
 class _Rolling:
@@ -86,6 +102,8 @@ class _Rolling:
         self.now = self.missing = self.surplus = 0.0
         self._ordered = strategy.pacing is Pacing.ORDERED
         self._gradual = strategy.reclaim is Reclaim.GRADUAL
+        self._end = strategy.partition
+        self._keeps_surge = strategy.surge_during_gates is SurgeDuringGates.KEEP
         self._replicas, self._floor, self._surge = budget.replicas, budget.floor, budget.surge
         self._unavailable = budget.unavailable
         self._start_up = start_up
@@ -106,23 +124,37 @@ class _Rolling:
         self._count_run()
 
     def on_to(self, bound: int) -> bool:
-        """Roll until everything from this ordinal on is done and the surge given back; whether that comes."""
-        ours = self._states[bound : self._replicas]
-        self._bound = bound
+        """Roll until everything from this ordinal on is done, and the surge given back; whether that comes.
+
+        What is released below it by now is waited for as well. Surge that is kept during gates isn't: it is asked for
+        and kept for all that is yet to be updated (rule 7).
+        """
+        self._bound = bound if self._frozen else min(bound, self._partition)
+        self._awaited = sum(state not in _OVER for state in self._states[self._bound : self._replicas])
+        keeps = self._keeps_surge and self._bound > self._end
+        self._counted_from = self._end if keeps else self._bound
+        ours = self._states[self._counted_from : self._replicas]
         self._failed = ours.count(_State.FAILED)
         self._unfinished = len(ours) - ours.count(_State.DONE) - self._failed
-        self._unreleased = sum(state in _TO_RELEASE for state in self._states[bound : self._replicas])
+        self._unreleased = sum(state in _TO_RELEASE for state in ours)
         if self._frozen:
             self._ask_for(min(self._surge, self._unreleased) if self._gradual or self._ordered else 0)
             self._frozen = False
         while True:
             while self._release() | self._resize():
                 pass
-            if not self._unfinished and self._groups == self._replicas:
+            if not self._awaited and (keeps or self._groups == self._replicas):
                 return True
             if not self._ready:
                 return False
-            self._pass_time()
+            self._pass_time(self._ready[0][0])
+
+    def stand(self, seconds: float) -> None:
+        """Let so much time pass at a gate: nothing is released or reclaimed, and surge that is kept goes on loading."""
+        until = self.now + seconds
+        while self._ready and self._ready[0][0] < until:
+            self._pass_time(self._ready[0][0])
+        self._pass_time(until)
 
     def _release(self) -> bool:
         """Lower the partition as far as may be (the planner's rule 3); whether it was."""
@@ -191,19 +223,19 @@ class _Rolling:
         self._starts[ordinal] += 1
         heapq.heappush(self._ready, (self.now + seconds, ordinal, self._starts[ordinal]))
 
-    def _pass_time(self) -> None:
-        """Until the next groups are ready, all that are at that very moment."""
-        now = self._ready[0][0]
+    def _pass_time(self, now: float) -> None:
+        """Until this moment, in which groups may get ready; none does before."""
         self.missing += (self._replicas - self._serving) * (now - self.now)
         self.surplus += max(0, self._groups - self._replicas) * (now - self.now)
         self.now = now
-        while self._ready and self._ready[0][0] == now:
+        while self._ready and self._ready[0][0] <= now:
             _, ordinal, start = heapq.heappop(self._ready)
             if ordinal < self._groups and self._starts[ordinal] == start:
                 self._states[ordinal] = _State.DONE
                 self._kept += 1
                 self._serving += ordinal < self._replicas
-                self._unfinished -= self._bound <= ordinal < self._replicas
+                self._awaited -= self._bound <= ordinal < self._replicas
+                self._unfinished -= self._counted_from <= ordinal < self._replicas
         self._count_run()
 
     def _count_run(self) -> None:

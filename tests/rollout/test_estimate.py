@@ -8,6 +8,8 @@ import pytest
 
 from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.estimate import Estimate, SlowGroup, estimate, outlook
+from rollwright.rollout.gates.approval import ApprovalGate
+from rollwright.rollout.gates.bake import Bake
 from rollwright.rollout.planner import Done
 from rollwright.rollout.simulator import World, simulate
 from rollwright.rollout.spec import GatedStep, Pacing, Strategy
@@ -60,6 +62,32 @@ def test_gates_ahead_keep_groups_from_going_together() -> None:
         ahead = outlook(aim, start, known)
         assert ahead is not None
         assert ahead.middle == rounds * MINUTE
+
+
+def test_what_gates_take_at_least_is_counted_and_waits_for_people_are_not() -> None:
+    """The longer one of two, side by side; the end of the strategy has none, and what is passed takes no time."""
+    gates = (Bake(name="short", duration=30), Bake(name="long", duration=600), ApprovalGate())
+    gated = Aim(strategy=Strategy(max_unavailable=2, steps=(GatedStep(until=2, gates=gates), GatedStep(until="75%"))))
+    start, known = seen("oooo", partition=0, on_target=False), Spread([MINUTE], known=None)
+    for aim, reached in (
+        (gated, (60, 60 + 600 + 60, 60 + 600 + 60 + 60)),
+        (gated.model_copy(update={"gate": 1}), (2 * 60, 2 * 60 + 60)),
+    ):
+        ahead = outlook(aim, start, known)
+        assert ahead is not None
+        assert (ahead.reached, ahead.middle) == (reached, reached[-1])
+
+
+def test_gates_are_reached_in_the_middle_of_the_futures_as_the_end_is() -> None:
+    """Four groups, one at a time, of 1 to 3 minutes each."""
+    gated = Aim(strategy=Strategy(steps=(GatedStep(until=1), GatedStep(until=2))))
+    start = seen("oooo", partition=0, on_target=False)
+    ahead = outlook(gated, start, Spread([MINUTE, 2 * MINUTE, 3 * MINUTE], known=None))
+    assert ahead is not None
+    first, second, end = ahead.reached
+    assert first == 2 * MINUTE
+    assert second == 4 * MINUTE
+    assert end == ahead.middle
 
 
 def test_a_group_is_slow_after_twice_the_usual_time_and_half_a_minute_more() -> None:
