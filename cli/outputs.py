@@ -1,5 +1,6 @@
 """What --json prints: one model each, on one line. `rollwright schema --of` prints their JSON Schemas."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
@@ -12,6 +13,7 @@ from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
 from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.gates.gate import Finding as Found
+from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec
 from rollwright.rollout.stages import Stage
@@ -53,7 +55,10 @@ class Cost(Output):
 
 
 class Expected(Output):
-    """When a rollout will end, as last reckoned, if nobody steers it; waits at gates are not counted."""
+    """When a rollout will end, as last reckoned, if nobody steers it.
+
+    What gates take at least is counted, waits for people are not.
+    """
 
     at: str = Field(description="When it was reckoned.")
     ends_at: str = Field(description="Empty if no start-up time is known, or it can't end by itself.")
@@ -104,7 +109,10 @@ def _iso(seconds: float | None) -> str:
 
 
 class Forecast(Output):
-    """How long a rollout would take by one pacing, and what it would cost; waits at gates are not counted."""
+    """How long a rollout would take by one pacing, and what it would cost.
+
+    What gates take at least is counted, waits for people are not.
+    """
 
     pacing: Pacing
     reclaim: Reclaim
@@ -124,10 +132,39 @@ class Forecasts(Output):
     pacings: tuple[Forecast, ...]
 
 
+class PlannedGate(Output):
+    """What a step would wait for."""
+
+    name: str = Field(description="What people call it; promote where the step has no gates of its own.")
+    kind: str = Field(description="The gate's kind; promote where the step has none.")
+    by_people: bool = Field(description="Whether it waits for people, which may take any time.")
+
+    @classmethod
+    def at(cls, gates: Sequence[AnyGate]) -> tuple[Self, ...]:
+        """Those at the end of a step, in order."""
+        own = tuple(cls(name=gate.title, kind=gate.kind, by_people=gate.BY_PEOPLE) for gate in gates)
+        return own or (cls(name="promote", kind="promote", by_people=True),)
+
+
+class PlannedStep(Output):
+    """One of the strategy's steps; seconds are from the start, left out if no start-up time is known."""
+
+    number: int = Field(description="From 1.")
+    until: int = Field(description="Groups on the new revision at its end.")
+    gates: tuple[PlannedGate, ...] = Field(
+        description="All must pass; empty if nothing is left to update after it, so that nothing is waited for."
+    )
+    done_seconds: float | None = Field(default=None, description="Until its groups serve.")
+    passed_seconds: float | None = Field(
+        default=None, description="Until its gates have passed, at the earliest; left out without gates."
+    )
+
+
 class Plan(Output):
     """How a rollout would go."""
 
     stages: tuple[Stage, ...]
+    steps: tuple[PlannedStep, ...] = Field(default=(), description="Those of the strategy, by its own pacing.")
     forecasts: Forecasts | None = Field(default=None, description="Left out if no start-up time is known.")
     changes: tuple[Difference, ...] | None = Field(
         default=None, description="What changes in the target's template; left out of plans made offline."

@@ -7,7 +7,7 @@ import typer
 
 from rollwright.cli import files, options, render
 from rollwright.cli.failure import CommandError, ExitCode
-from rollwright.cli.outputs import Cost, Forecast, Forecasts, Plan
+from rollwright.cli.outputs import Cost, Forecast, Forecasts, Plan, PlannedGate, PlannedStep
 from rollwright.rollout.aim import Aim
 from rollwright.rollout.estimate import Outlook, outlook
 from rollwright.rollout.gpus import gpus_of_group
@@ -15,6 +15,7 @@ from rollwright.rollout.simulator import World, simulate_stages
 from rollwright.rollout.spec import Pacing, RolloutSpec, Strategy
 from rollwright.rollout.stages import Stage
 from rollwright.rollout.startups import Spread, StartUps, spread
+from rollwright.rollout.timing import Bound
 
 app = typer.Typer()
 
@@ -58,8 +59,11 @@ def plan(
     With --offline, the cluster isn't asked, and the number of groups is that of --replicas, else spec.replicas of
     change.manifest, else target.replicas of the file.
 
-    Below the table: how long it would take by each pacing, and what it would cost in
-    GPU-hours: out of service are groups that don't serve, surplus those above the replicas.
+    Below the table: the steps, with what each waits for, and how long it takes
+    until its groups serve and its gates pass. Then how long all would take by
+    each pacing, and what it would cost in GPU-hours: out of service are groups
+    that don't serve, surplus those above the replicas. What gates take at least
+    is counted, waits for people are not.
 
     Examples:
       rollwright plan -f rollout.yaml
@@ -75,9 +79,7 @@ def plan(
         )
     given = _given(start_up) if start_up else None
     if offline:
-        count = offline_replicas(spec, replicas)
-        gpus = gpus_of_manifest(spec)
-        made = Plan(stages=stages_for(spec, count), forecasts=forecasts_for(spec.strategy, count, given, gpus))
+        made = plan_for(spec, offline_replicas(spec, replicas), given, gpus_of_manifest(spec))
     else:
         made = asyncio.run(_ask_cluster(spec, given, kubeconfig, context))
     if as_json:
@@ -101,11 +103,7 @@ async def _ask_cluster(spec: RolloutSpec, given: Spread | None, kubeconfig: str 
             f"the cluster can't be asked: {error}", todo="Give --kubeconfig or --context, or plan with --offline."
         ) from error
     known = given or spread(StartUps(), seen.start_ups)
-    return Plan(
-        stages=stages_for(spec, seen.replicas),
-        forecasts=forecasts_for(spec.strategy, seen.replicas, known, seen.gpus),
-        changes=seen.differences,
-    )
+    return plan_for(spec, seen.replicas, known, seen.gpus).model_copy(update={"changes": seen.differences})
 
 
 def _given(start_up: str) -> Spread:
@@ -115,17 +113,40 @@ def _given(start_up: str) -> Spread:
     return Spread([seconds], known=None)
 
 
-def forecasts_for(strategy: Strategy, replicas: int, known: Spread | None, gpus: int) -> Forecasts | None:
-    """Each pacing from a target of which every group is ready; None if no start-up time is known."""
+def plan_for(spec: RolloutSpec, replicas: int, known: Spread | None, gpus: int) -> Plan:
+    """From a target of which every group is ready. Raises CommandError if nothing may move at so many replicas."""
+    stages = stages_for(spec, replicas)
     if known is None:
-        return None
+        return Plan(stages=stages, steps=steps_for(spec.strategy, replicas, None))
     start = World(replicas).observe("new")
-    paced = [strategy.paced(pacing) for pacing in Pacing]
-    ahead = [(one, outlook(Aim(strategy=one), start, known)) for one in paced]
-    return Forecasts(
+    paced = {pacing: spec.strategy.paced(pacing) for pacing in Pacing}
+    ahead = {pacing: outlook(Aim(strategy=one), start, known) for pacing, one in paced.items()}
+    forecasts = Forecasts(
         start_up_seconds=known.usual,
         start_ups=known.known,
-        pacings=tuple(_forecast(one, found, gpus) for one, found in ahead if found),
+        pacings=tuple(_forecast(paced[pacing], found, gpus) for pacing, found in ahead.items() if found),
+    )
+    return Plan(
+        stages=stages, steps=steps_for(spec.strategy, replicas, ahead[spec.strategy.pacing]), forecasts=forecasts
+    )
+
+
+def steps_for(strategy: Strategy, replicas: int, ahead: Outlook | None) -> tuple[PlannedStep, ...]:
+    """The strategy's steps; without times if none are known."""
+    bounds = Aim(strategy=strategy).bounds(replicas)
+    reached = ahead.reached if ahead else (None,) * len(bounds)
+    ends = {bound.step: (bound, done) for bound, done in zip(bounds, reached, strict=True)}
+    return tuple(_step(strategy, replicas, step, *ends.get(step, ends[None])) for step in range(len(strategy.steps)))
+
+
+def _step(strategy: Strategy, replicas: int, step: int, bound: Bound, done: float | None) -> PlannedStep:
+    waits = bound.step is not None
+    return PlannedStep(
+        number=step + 1,
+        until=max(0, replicas - bound.ordinal),
+        gates=PlannedGate.at(strategy.gates_at(step)) if waits else (),
+        done_seconds=None if done is None else round(done, 1),
+        passed_seconds=round(done + bound.least_seconds, 1) if waits and done is not None else None,
     )
 
 

@@ -20,7 +20,7 @@ from rollwright.rollout.stages import Stage
 
 PIPE_WIDTH = 120
 PICTURE_WIDTH = 110
-_RIGHT = ("Stage", "Partition", "Replicas")
+_RIGHT = ("Stage", "Partition", "Replicas", "Step", "Until")
 _COLOURS = {"  - ": "red", "  + ": "green"}
 
 
@@ -64,7 +64,9 @@ def stages(rows: tuple[Stage, ...], width: int) -> RenderableType:
 
 def plan(made: Plan, width: int) -> RenderableType:
     """The screen of `plan`."""
-    parts: list[RenderableType] = [stages(made.stages, width), "", views.forecasts_by(made.forecasts)]
+    parts: list[RenderableType] = [stages(made.stages, width), ""]
+    parts += [table(views.steps(made.steps, made.stages[0].replicas)), ""] if made.steps else []
+    parts += [views.forecasts_by(made.forecasts)]
     parts += [table(views.forecasts(made.forecasts))] if made.forecasts else []
     if made.changes is None:
         return Group(*parts)

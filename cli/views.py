@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from urllib.parse import quote
 
-from rollwright.cli.outputs import Cost, Diff, Forecasts, Listed, Revision, Slow, Status
+from rollwright.cli.outputs import Cost, Diff, Forecasts, Listed, PlannedGate, PlannedStep, Revision, Slow, Status
 from rollwright.cli.text import one_line
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
@@ -321,6 +321,32 @@ def difference_of(shown: Diff) -> str:
     return f"from {before} to revision {shown.after}"
 
 
+def steps(planned: Sequence[PlannedStep], replicas: int) -> Table:
+    """The steps of a plan; the times only where they are known."""
+    timed = any(step.done_seconds is not None for step in planned)
+    times = ("Done in", "Passes in at least") if timed else ()
+    return Table(
+        ("Step", "Until", *times, "Gates"),
+        tuple(
+            (
+                str(step.number),
+                f"{step.until} of {replicas}",
+                *(("" if time is None else expecting.roughly(time)) for time in _times(step) if timed),
+                ", ".join(map(_planned_gate, step.gates)) or "none, as nothing is left to update",
+            )
+            for step in planned
+        ),
+    )
+
+
+def _times(step: PlannedStep) -> tuple[float | None, float | None]:
+    return step.done_seconds, step.passed_seconds
+
+
+def _planned_gate(gate: PlannedGate) -> str:
+    return one_line(gate.name) + (" (waits for people)" if gate.by_people else "")
+
+
 def forecasts(made: Forecasts) -> Table:
     """The pacings side by side."""
     return Table(
@@ -346,7 +372,7 @@ def forecasts_by(made: Forecasts | None) -> str:
         return "How long it takes isn't known: no start-up time is. --start-up 30m gives one."
     usual = expecting.roughly(made.start_up_seconds)
     by = "as given" if made.start_ups is None else f"by {made.start_ups} start-ups of the target's groups"
-    return f"If groups start in {usual}, {by}; without waits at gates:"
+    return f"If groups start in {usual}, {by}; gates take their least, people no time:"
 
 
 def strategy(wanted: Strategy) -> str:

@@ -98,7 +98,7 @@ class Aim(Model):
         """Where it stops: at one gate ahead after another, and at the end."""
         last = self.effective.partition
         gates = range(self.gate, len(self.strategy.steps)) if self.course is Course.FORWARD else ()
-        ahead = (Bound(self._bound(gate, replicas), self.strategy.least_seconds_at(gate)) for gate in gates)
+        ahead = (Bound(self._bound(gate, replicas), self.strategy.least_seconds_at(gate), gate) for gate in gates)
         return (*(bound for bound in ahead if bound.ordinal > last), Bound(last))
 
     def _bound(self, step: int, replicas: int) -> int:

@@ -42,6 +42,8 @@ class Bound(NamedTuple):
     """Groups below it stay as they are until then."""
     least_seconds: float = 0.0
     """What its gates take at least, from when all above are done."""
+    step: int | None = None
+    """Which of the strategy's steps ends there, counted from 0; None for good."""
 
 
 class Took(NamedTuple):

@@ -29,7 +29,7 @@ def test_the_example_shows_every_change_of_partition_and_replicas() -> None:
     ]
 
 
-def test_the_json_is_one_object_with_the_stages_alone() -> None:
+def test_the_json_is_one_object_with_the_stages_and_no_steps_where_there_are_none() -> None:
     shown = offline("--json", text="target: {name: llm, replicas: 1}\nstrategy: {maxUnavailable: 0, maxSurge: 1}")
     assert json.loads(shown.stdout) == {
         "stages": [
@@ -49,7 +49,8 @@ def test_the_json_is_one_object_with_the_stages_alone() -> None:
                 "note": "Partition changes from 1 to 0",
             },
             {"stage": 4, "partition": 0, "replicas": 1, "groups": ["updated"], "note": "Rolling update completed"},
-        ]
+        ],
+        "steps": [],
     }
 
 
@@ -72,7 +73,7 @@ def test_the_screen_is_the_table_of_the_lws_documentation() -> None:
 def test_with_a_start_up_time_the_plan_tells_how_long_each_pacing_takes_and_what_it_costs() -> None:
     """Two rounds of half an hour: two groups out of service all the time; one surge group is left in the second."""
     assert offline("--start-up", "30m").stdout.splitlines()[-4:] == [
-        "If groups start in 30 min, as given; without waits at gates:",
+        "If groups start in 30 min, as given; gates take their least, people no time:",
         "Pacing            Time  Cost",
         "ordered, gradual  1 h   2.0 group-hours out of service, 1.5 surplus",
         "eager, prompt     1 h   2.0 group-hours out of service, 1.0 surplus",
@@ -184,3 +185,92 @@ def test_the_gated_example_shows_its_gates() -> None:
     shown = offline(text=example.read_text()).stdout
     assert "Gate 1 waits" in shown
     assert "Gate 2 waits" in shown
+
+
+GATED = """
+target: {name: llm, replicas: 4}
+strategy:
+  maxUnavailable: 1
+  partition: 1
+  steps:
+    - until: 25%
+      gates: [{kind: bake, duration: 10m}, {kind: bake, name: long bake, duration: 1h}]
+    - until: 2
+    - until: 100%
+      gates: [{kind: bake, duration: 10m}]
+"""
+
+
+def test_the_steps_stand_below_the_stages_with_what_they_wait_for_and_the_times_of_their_own_pacing() -> None:
+    """A group in half an hour, an hour for the longer bake, two more groups; what partition holds back stays."""
+    assert offline("--start-up", "30m", text=GATED).stdout.splitlines() == [
+        "Stage  Partition  Replicas  R-0  R-1  R-2  R-3  Note",
+        "    1          0         4  ✅   ✅   ✅   ✅   Before rolling update",
+        "    2          4         4  ❎   ❎   ❎   ❎   Rolling update started",
+        "    3          3         4  ❎   ❎   ❎   ⏳   Partition changes from 4 to 3",
+        "    4          3         4  ❎   ❎   ❎   ✅   Gate 1 waits",
+        "    5          2         4  ❎   ❎   ⏳   ✅   Partition changes from 3 to 2",
+        "    6          2         4  ❎   ❎   ✅   ✅   Gate 2 waits",
+        "    7          1         4  ❎   ⏳   ✅   ✅   Partition changes from 2 to 1",
+        "    8          1         4  ❎   ✅   ✅   ✅   Rolling update completed",
+        "✅ updated  ❎ not yet  ⏳ rolling",
+        "",
+        "Step   Until  Done in     Passes in at least  Gates",
+        "   1  1 of 4  30 min      1 h 30 min          bake, long bake",
+        "   2  2 of 4  2 h         2 h                 promote (waits for people)",
+        "   3  3 of 4  2 h 30 min                      none, as nothing is left to update",
+        "",
+        "If groups start in 30 min, as given; gates take their least, people no time:",
+        "Pacing            Time        Cost",
+        "ordered, gradual  2 h 30 min  1.5 group-hours out of service, 0.0 surplus",
+        "eager, prompt     2 h 30 min  1.5 group-hours out of service, 0.0 surplus",
+    ]
+
+
+def test_without_a_start_up_time_the_steps_have_no_times() -> None:
+    assert offline(text=GATED).stdout.splitlines()[-6:] == [
+        "Step   Until  Gates",
+        "   1  1 of 4  bake, long bake",
+        "   2  2 of 4  promote (waits for people)",
+        "   3  3 of 4  none, as nothing is left to update",
+        "",
+        "How long it takes isn't known: no start-up time is. --start-up 30m gives one.",
+    ]
+
+
+def test_the_steps_are_in_the_json() -> None:
+    gates = [
+        {"name": "bake", "kind": "bake", "by_people": False},
+        {"name": "long bake", "kind": "bake", "by_people": False},
+    ]
+    promote = {"name": "promote", "kind": "promote", "by_people": True}
+    timed = [
+        {"number": 1, "until": 1, "gates": gates, "done_seconds": 600, "passed_seconds": 4200},
+        {"number": 2, "until": 2, "gates": [promote], "done_seconds": 4800, "passed_seconds": 4800},
+        {"number": 3, "until": 3, "gates": [], "done_seconds": 5400},
+    ]
+    untimed = [{name: step[name] for name in ("number", "until", "gates")} for step in timed]
+    assert json.loads(offline("--json", "--start-up", "10m", text=GATED).stdout)["steps"] == timed
+    assert json.loads(offline("--json", text=GATED).stdout)["steps"] == untimed
+
+
+def test_approvals_and_windows_of_earlier_steps_are_among_the_gates_of_a_step() -> None:
+    text = """
+target: {name: llm, replicas: 4}
+strategy:
+  steps:
+    - until: 1
+      gates: [{kind: window, schedule: "0 22 * * *", duration: 6h}]
+    - until: 2
+      gates: [{kind: approval, name: on call}]
+"""
+    assert offline(text=text).stdout.splitlines()[-4:-2] == [
+        "   1  1 of 4  window",
+        "   2  2 of 4  on call (waits for people), window",
+    ]
+
+
+def test_a_partition_above_all_groups_leaves_no_step_anything_to_do() -> None:
+    text = "target: {name: llm, replicas: 2}\nstrategy: {partition: 3, steps: [{until: 1}]}"
+    steps = json.loads(offline("--json", "--start-up", "10m", text=text).stdout)["steps"]
+    assert steps == [{"number": 1, "until": 0, "gates": [], "done_seconds": 0}]

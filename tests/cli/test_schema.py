@@ -34,7 +34,7 @@ def test_what_may_be_a_word_or_a_mapping_is_so_in_the_schema_and_by_default_the_
     ("of", "fields"),
     [
         ("start", {"rollout", "run_id", "ui"}),
-        ("plan", {"stages", "forecasts", "changes"}),
+        ("plan", {"stages", "steps", "forecasts", "changes"}),
         ("list", {"rollouts"}),
         ("history", {"target", "revisions"}),
         ("diff", {"before", "after", "changes"}),

@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 
 from rollwright.cli import outputs, render, views
 from rollwright.cli.following import Look, _Printer
-from rollwright.cli.outputs import Diff, Forecast, Forecasts, Listed, Plan, Snapshot, Status
+from rollwright.cli.outputs import Diff, Forecast, Forecasts, Listed, Plan, PlannedGate, PlannedStep, Snapshot, Status
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
 from rollwright.rollout.estimate import Estimate, SlowGroup
@@ -441,10 +441,37 @@ def test_a_plan_shows_the_pacings_side_by_side() -> None:
         ),
     )
     assert screen(render.plan(Plan(stages=STAGES[:1], forecasts=by_hand), 110))[4:] == [
-        "If groups start in 12 min, by 20 start-ups of the target's groups; without waits at gates:",
+        "If groups start in 12 min, by 20 start-ups of the target's groups; gates take their least, people no time:",
         "Pacing            Time                            Cost",
         "ordered, gradual  2 h (1 h 48 min to 2 h 24 min)  16.0 GPU-hours out of service, 8.0 surplus",
         "eager, prompt     1 h (54 min to 1 h 12 min)      8.0 GPU-hours out of service, 4.0 surplus",
+    ]
+
+
+def test_a_plan_shows_its_steps_with_what_they_wait_for_and_their_times() -> None:
+    bake = PlannedGate(name="bake", kind="bake", by_people=False)
+    on_call = PlannedGate(name="on call\u202e", kind="approval", by_people=True)
+    promote = PlannedGate(name="promote", kind="promote", by_people=True)
+    steps = (
+        PlannedStep(number=1, until=1, gates=(bake, on_call), done_seconds=12 * MINUTE, passed_seconds=HOUR),
+        PlannedStep(number=2, until=3, gates=(promote,), done_seconds=90 * MINUTE, passed_seconds=90 * MINUTE),
+        PlannedStep(number=3, until=4, gates=(), done_seconds=2 * HOUR),
+    )
+    assert screen(render.plan(Plan(stages=STAGES[:1], steps=steps), 110))[4:-2] == [
+        "Step   Until  Done in     Passes in at least  Gates",
+        "   1  1 of 4  12 min      1 h                 bake, on call (waits for people)",
+        "   2  3 of 4  1 h 30 min  1 h 30 min          promote (waits for people)",
+        "   3  4 of 4  2 h                             none, as nothing is left to update",
+    ]
+
+
+def test_a_plan_without_start_up_times_shows_its_steps_without_times_and_folds_many_gates() -> None:
+    gates = tuple(PlannedGate(name=name * 40, kind="bake", by_people=False) for name in ("a", "b", "c"))
+    step = PlannedStep(number=1, until=2, gates=gates)
+    assert screen(render.plan(Plan(stages=STAGES[:1], steps=(step,)), 110))[4:-2] == [
+        "Step   Until  Gates",
+        f"   1  2 of 4  {'a' * 40}, {'b' * 40},",
+        f"              {'c' * 40}",
     ]
 
 
