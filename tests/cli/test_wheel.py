@@ -49,6 +49,12 @@ def test_the_example_is_planned(installed: Path, tmp_path: Path) -> None:
     assert [stage["partition"] for stage in json.loads(shown)["stages"]] == [0, 4, 2, 0, 0, 0]
 
 
+def test_the_file_of_the_story_that_the_demo_tells_comes_along(installed: Path, tmp_path: Path) -> None:
+    (example,) = installed.parent.glob("lib/python*/site-packages/rollwright/examples/bad-canary.yaml")
+    shown = run(installed / "rollwright", "plan", "-f", example, "--offline", "--json", cwd=tmp_path)
+    assert len(json.loads(shown)["stages"][0]["groups"]) == 24
+
+
 @pytest.mark.parametrize("verb", ["start", "status", "watch", "list", "pause", "worker", "schema"])
 def test_every_verb_loads_without_the_extras(installed: Path, tmp_path: Path, verb: str) -> None:
     assert f"rollwright {verb}" in run(installed / "rollwright", verb, "--help", cwd=tmp_path)
