@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 from temporalio.service import RPCError
 
-from rollwright.cli import demo_report, demo_target, options, render, starting, watch
+from rollwright.cli import demo_report, demo_stories, demo_target, options, render, starting, watch
 from rollwright.cli.demo_parts import DOWN, Parts, rollwright, say
+from rollwright.cli.demo_stories import Telling
 from rollwright.cli.failure import CommandError
-from rollwright.cli.outputs import Demonstrated, Snapshot
+from rollwright.cli.outputs import Demonstrated, Snapshot, Story
 from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.devcluster.watcher import Watcher
 from rollwright.workflows.contract import RolloutInput
@@ -28,6 +29,10 @@ _ATTEND_EVERY_SECONDS = 0.2
 @app.command()
 def demo(
     *,
+    story: Annotated[
+        Story,
+        typer.Option("--story", help="A new image for 4 groups, or a bad version that one group of 24 tries first."),
+    ] = Story.NEW_IMAGE,
     kill_worker: Annotated[
         bool, typer.Option("--kill-worker", help="Kill the worker on the way (SIGKILL) and start another.")
     ] = False,
@@ -44,7 +49,10 @@ def demo(
     svg: options.Svg = "",
     ui: options.UiUrl = "",
 ) -> None:
-    """See a LeaderWorkerSet of 4 groups rolled to a new image, stage by stage.
+    """See a LeaderWorkerSet rolled out, stage by stage.
+
+    By default its 4 groups get a new image. With --story bad-canary one group
+    of 24 tries a version that serves and then crashes: its gate takes it back.
 
     Brings everything along: a Kubernetes with played nodes and pods (built
     once, about 10 minutes; then it starts in seconds), a Temporal server, a
@@ -52,23 +60,29 @@ def demo(
     cleans up, also on Ctrl-C.
 
     In a cluster of your own it makes lws/demo in the namespace default, of
-    pause containers without GPUs, and removes it.
+    pause containers without GPUs, and removes it; not for the bad canary,
+    whose pods crash in the embedded Kubernetes only.
 
-    Exit codes: 0 the rollout completed, within its budget, each group replaced
-    once; 1 anything else; 2 bad input.
+    Exit codes: 0 the story went as told: the rollout completed, within its
+    budget, each group replaced once, or the bad canary was taken back and no
+    other group touched; 1 anything else; 2 bad input.
 
     Examples:
       rollwright demo
       rollwright demo --kill-worker
+      rollwright demo --story bad-canary
       rollwright demo --keep
       rollwright demo --json | jq .available_min
 
     """
     # stdout is for the one object: what is shown on the way goes to stderr.
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
-        shown = _run(_demo(kubeconfig, temporal, ui, kill=kill_worker, keep=keep))
+        told = demo_stories.tell(story)
+        told.check_cluster(kubeconfig)
+        shown = _run(_demo(told, kubeconfig, temporal, ui, kill=kill_worker, keep=keep))
         if svg:
-            title = "rollwright demo" + (" --kill-worker" if kill_worker else "")
+            chosen = "" if story is Story.NEW_IMAGE else f" --story {story}"
+            title = f"rollwright demo{chosen}" + (" --kill-worker" if kill_worker else "")
             lasting = shown.model_copy(update={"ui": ""})
             render.save_picture(svg, title, demo_report.screen(lasting, render.PICTURE_WIDTH))
     if as_json:
@@ -98,38 +112,39 @@ def _run(work: Coroutine[None, None, Demonstrated]) -> Demonstrated:
         raise typer.Exit(128 + caught[0]) from None
 
 
-async def _demo(kubeconfig: str | None, address: str | None, ui: str, *, kill: bool, keep: bool) -> Demonstrated:
-    parts = Parts()
+async def _demo(
+    told: Telling, kubeconfig: str | None, address: str | None, ui: str, *, kill: bool, keep: bool
+) -> Demonstrated:
+    parts, target = Parts(), told.spec.target
     async with parts.alone(), AsyncExitStack() as leftovers:
         given = await parts.use_temporal(address) if address else None
-        await parts.start_cluster(leftovers, kubeconfig)
-        await demo_target.create(leftovers, parts.kubeconfig, own_cluster=parts.own_cluster)
+        await parts.start_cluster(leftovers, kubeconfig, nodes=told.fleet.nodes(told.spec.strategy))
+        await demo_target.create(leftovers, parts.kubeconfig, told.fleet, own_cluster=parts.own_cluster)
         client = given or await parts.start_temporal()
         parts.start_worker()
-        await demo_target.ready(parts.kubeconfig)
-        async with Watcher(parts.kubeconfig, demo_target.TARGET.namespace, demo_target.TARGET.name) as watcher:
-            asked = RolloutInput(spec=demo_target.SPEC, task_queue=parts.task_queue)
+        await demo_target.ready(parts.kubeconfig, told.fleet)
+        async with Watcher(parts.kubeconfig, target.namespace, target.name) as watcher:
+            asked = RolloutInput(spec=told.spec, task_queue=parts.task_queue)
             run = await starting.start_rollout(client, asked)
             leftovers.push_async_callback(_terminate, run)
             link = run.ui_link(parts.ui or ui)
-            say(f"started {run.rollout}: {demo_target.NEW_IMAGE}\n{link}\n")
-            end = await _follow(parts, watcher, run, link, kill=kill)
+            say(f"started {run.rollout}: {told.begun()}\n{link}\n")
+            end = await _follow(parts, told, watcher, run, link, kill=kill)
             stages = await run.stages()
-        planned = demo_target.planned_steps() if parts.own_cluster else None
-        shown = demo_report.report(end, stages, watcher, planned, killed=kill)
+        shown = demo_report.report(told, end, stages, watcher, parts, kill=kill)
         _print(shown)
         if keep:
             leftovers.pop_all()
-            _say_how_to_go_on(parts)
+            _say_how_to_go_on(parts, told)
         else:
             say("\n--keep would leave it all running, the Temporal UI too")
     return shown
 
 
-async def _follow(parts: Parts, watcher: Watcher, run: Run, link: str, *, kill: bool) -> Snapshot:
+async def _follow(parts: Parts, told: Telling, watcher: Watcher, run: Run, link: str, *, kill: bool) -> Snapshot:
     """Show the rollout until it has ended. Raises CommandError if it takes too long, or the worker is gone."""
     showing = asyncio.ensure_future(watch.show(run, link))
-    attending = asyncio.ensure_future(_attend(parts, watcher, kill=kill))
+    attending = asyncio.ensure_future(_attend(parts, told, watcher, run, kill=kill))
     tasks = (showing, attending)
     try:
         await asyncio.wait(tasks, timeout=_LONGEST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -144,21 +159,17 @@ async def _follow(parts: Parts, watcher: Watcher, run: Run, link: str, *, kill: 
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _attend(parts: Parts, watcher: Watcher, *, kill: bool) -> None:
-    """See to it that there is a worker; once the first groups are released, kill it if asked to."""
+async def _attend(parts: Parts, told: Telling, watcher: Watcher, run: Run, *, kill: bool) -> None:
+    """See to it that there is a worker; at the story's moment, kill it if asked to."""
     while True:
         parts.check_worker()
-        if kill and _released_came_back(watcher):
-            kill = False
+        is_moment = await told.look(run, watcher, killed=parts.worker_killed)
+        if kill and is_moment and not parts.worker_killed:
             say("killing the worker (SIGKILL)")
             await parts.kill_worker()
             parts.start_worker()
             say("started another")
         await asyncio.sleep(_ATTEND_EVERY_SECONDS)
-
-
-def _released_came_back(watcher: Watcher) -> bool:
-    return any(len(leaders) > 1 for leaders in watcher.leaders.values())
 
 
 async def _terminate(run: Run) -> None:
@@ -174,15 +185,15 @@ def _print(shown: Demonstrated) -> None:
     console.print("", demo_report.summary(shown) if console.is_terminal else demo_report.screen(shown, console.width))
 
 
-def _say_how_to_go_on(parts: Parts) -> None:
-    target = demo_target.TARGET
+def _say_how_to_go_on(parts: Parts, told: Telling) -> None:
+    target = told.spec.target
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in parts.exports().items())
     lines = [
         "",
         "It all goes on running. In a shell:",
         f"  export {exports}",
         f"  {rollwright()} status lws/{target.name}",
-        f"  {rollwright()} start --target lws/{target.name} --image model={demo_target.OLD_IMAGE} --max-surge 2 --wait",
+        f"  {rollwright()} start --target lws/{target.name} --image model={told.IMAGE_AFTERWARDS} --max-surge 2 --wait",
         f"  {rollwright()} watch lws/{target.name}",
         f"  {parts.kubectl()} get leaderworkersets,statefulsets,pods",
         "End it:",

@@ -30,8 +30,6 @@ from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, PHASE_ATTRIBUTE, R
 NAME = "demo"
 DOWN = f"dev down --name {NAME}"
 GPUS_PER_NODE = 8
-# A node for each pod of four groups and two surge groups of two, and some for pods that come before others have left.
-_SETTINGS = ClusterSettings(gpu_nodes=16, gpus_per_node=GPUS_PER_NODE)
 _TEMPORAL = "temporal"
 _WORKER = "worker"
 _START_SECONDS = 30.0
@@ -55,6 +53,7 @@ class Parts:
         self.ui = ""
         """Address of the Temporal UI, if the server is ours."""
         self.task_queue = DEFAULT_TASK_QUEUE
+        self.worker_killed = False
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -70,8 +69,8 @@ class Parts:
             finally:
                 lock.unlink()
 
-    async def start_cluster(self, stack: AsyncExitStack, kubeconfig: str | None) -> None:
-        """Bring up a cluster, or take the one that is given. Raises CommandError."""
+    async def start_cluster(self, stack: AsyncExitStack, kubeconfig: str | None, *, nodes: int) -> None:
+        """Bring up a cluster of so many nodes, or take the one that is given. Raises CommandError."""
         stack.push_async_callback(self._end)
         if kubeconfig:
             self._state.create()
@@ -85,7 +84,8 @@ class Parts:
             + ("" if built else "; this first time it is built, which takes about 10 minutes")
         )
         try:
-            cluster = await DevCluster.up(NAME, _SETTINGS, report=lambda line: say(f"  {line}"))
+            settings = ClusterSettings(gpu_nodes=nodes, gpus_per_node=GPUS_PER_NODE)
+            cluster = await DevCluster.up(NAME, settings, report=lambda line: say(f"  {line}"))
         except DevClusterError as error:
             raise CommandError(str(error)) from error
         self._use(str(cluster.kubeconfig))
@@ -116,6 +116,7 @@ class Parts:
     async def kill_worker(self) -> None:
         """End it by SIGKILL, as a crash would."""
         await processes.kill(self._state.path, _WORKER)
+        self.worker_killed = True
 
     def check_worker(self) -> None:
         """Raise CommandError if there is none."""

@@ -7,22 +7,25 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from rollwright.cli import render
-from rollwright.cli.demo_target import REPLICAS, SPEC
+from rollwright.cli.demo_parts import Parts
+from rollwright.cli.demo_stories import Telling
 from rollwright.cli.failure import ExitCode
-from rollwright.cli.outputs import Demonstrated, Snapshot
+from rollwright.cli.outputs import Canary, Demonstrated, Snapshot
 from rollwright.devcluster.watcher import Watcher
 from rollwright.rollout.stages import Stage
-from rollwright.workflows.contract import Phase
 
 
 def report(
-    end: Snapshot, stages: tuple[Stage, ...], seen: Watcher, planned: list[tuple[int, int]] | None, *, killed: bool
+    told: Telling, end: Snapshot, stages: tuple[Stage, ...], seen: Watcher, parts: Parts, *, kill: bool
 ) -> Demonstrated:
-    """Put both accounts together. `planned`: the steps to expect, if start-up times are known."""
-    budget = SPEC.strategy.budget(REPLICAS)
+    """Put both accounts together. `kill`: a worker was to be killed."""
+    replicas = told.fleet.replicas
+    budget = told.spec.strategy.budget(replicas)
     status = end.status
     leaders = {ordinal: len(pods) for ordinal, pods in seen.leaders.items()}
-    return Demonstrated(
+    planned = told.planned_steps() if parts.own_cluster else None
+    shown = Demonstrated(
+        story=told.STORY,
         result=status.phase,
         workflow_id=status.rollout,
         ui=status.ui,
@@ -36,15 +39,16 @@ def report(
         partition_replicas=tuple(seen.partition_replicas),
         as_planned=None if planned is None else seen.partition_replicas == planned,
         leaders=leaders,
-        replaced_once=all(pods == (2 if ordinal < REPLICAS else 1) for ordinal, pods in leaders.items()),
-        worker_killed=killed,
+        replaced_once=all(pods == (2 if ordinal < replicas else 1) for ordinal, pods in leaders.items()),
+        worker_killed=parts.worker_killed,
+        canary=told.canary(end, seen, kill=kill),
     )
+    return shown.model_copy(update={"differences": tuple(told.differences(shown))})
 
 
 def exit_code(shown: Demonstrated) -> ExitCode:
-    """What the shell gets: success only if the demo has shown what it is to show."""
-    succeeded = shown.result is Phase.COMPLETED and shown.promise_held and shown.replaced_once
-    return ExitCode.DONE if succeeded else ExitCode.COULD_NOT
+    """What the shell gets: success only if the story went as it is told."""
+    return ExitCode.COULD_NOT if shown.differences else ExitCode.DONE
 
 
 def summary(shown: Demonstrated) -> RenderableType:
@@ -63,7 +67,6 @@ def screen(shown: Demonstrated, width: int) -> RenderableType:
 def _facts(shown: Demonstrated) -> list[tuple[str, str]]:
     steps = ", ".join(f"{partition}/{replicas}" for partition, replicas in shown.partition_replicas)
     plan = {True: ": as planned", False: ": not as planned", None: ""}[shown.as_planned]
-    once = "each replaced once, no surge group ever" if shown.replaced_once else f"leader pods: {shown.leaders}"
     rows = [
         ("result", shown.result.value),
         (
@@ -72,12 +75,37 @@ def _facts(shown: Demonstrated) -> list[tuple[str, str]]:
             f"(at least {shown.available_least}), most groups {shown.groups_max} (at most {shown.groups_most})",
         ),
         ("steps", f"partition/replicas {steps}{plan}"),
-        ("groups", once),
-        ("worker", "killed by SIGKILL on the way; another one went on" if shown.worker_killed else ""),
+        *(_canary_facts(shown.canary) if shown.canary else [("groups", _replaced(shown))]),
+        ("worker", _killed(shown)),
         ("took", f"{shown.duration_seconds:.1f} s"),
         ("ui", shown.ui),
+        *(("different", what) for what in shown.differences),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _canary_facts(canary: Canary) -> list[tuple[str, str]]:
+    return [
+        ("why", canary.why),
+        (
+            "canary",
+            f"group {canary.ordinal}, missing for {canary.missing_seconds:.1f} s in all; "
+            f"never more than {canary.missing_most} of {canary.replicas} missing at once",
+        ),
+        ("others", f"{canary.never_touched} of {canary.replicas} groups never touched"),
+    ]
+
+
+def _replaced(shown: Demonstrated) -> str:
+    return "each replaced once, no surge group ever" if shown.replaced_once else f"leader pods: {shown.leaders}"
+
+
+def _killed(shown: Demonstrated) -> str:
+    if not shown.worker_killed:
+        return ""
+    if shown.canary and shown.canary.same_bake:
+        return "killed by SIGKILL during the bake; another one went on with it, not anew"
+    return "killed by SIGKILL on the way; another one went on"
 
 
 def _seconds(started_at: str, finished_at: str) -> float:

@@ -401,9 +401,33 @@ class Diagnosis(Output):
     repaired: str = Field(default="", description="What --repair has done, in words.")
 
 
+class Story(StrEnum):
+    """What `demo` shows."""
+
+    NEW_IMAGE = "new-image"
+    """The example of the LWS documentation: four groups get a new image."""
+    BAD_CANARY = "bad-canary"
+    """A bad version is tried by one group of 24, and taken back."""
+
+
+class Canary(Output):
+    """What became of the group that tried a bad version."""
+
+    ordinal: int
+    why: str = Field(description="Why it was taken back, as the rollout tells it; empty if it wasn't.")
+    replicas: int = Field(description="Groups in all.")
+    missing_most: int = Field(description="Measured: the most of them that were missing at once.")
+    missing_seconds: float = Field(description="Measured: for how long the canary was missing, in all.")
+    never_touched: int = Field(description="Measured: groups that served all the time, by one and the same leader.")
+    same_bake: bool | None = Field(
+        description="Whether another worker was seen to go on with the bake of the one killed; null if none was to be."
+    )
+
+
 class Demonstrated(Output):
     """What `demo` prints. Counts are groups; what is measured is so at the API server, by an independent watcher."""
 
+    story: Story
     result: Phase = Field(description="How the rollout ended.")
     workflow_id: str
     ui: str = Field(description="The run in the Temporal UI; empty if its address isn't known.")
@@ -416,8 +440,13 @@ class Demonstrated(Output):
     promise_held: bool = Field(description="Whether what was measured is what the strategy allows.")
     partition_replicas: tuple[tuple[int, int], ...] = Field(description="Measured: every change of the two.")
     as_planned: bool | None = Field(
-        description="Whether those are the simulator's; null in a cluster of your own, where groups start otherwise."
+        description="Whether those are the simulator's; null where it can't know them: in a cluster of your own groups "
+        "start otherwise, and no canary is foreseen to crash."
     )
     leaders: dict[int, int] = Field(description="Measured: how many leader pods each group had.")
     replaced_once: bool = Field(description="Whether those are 2 for each group and 1 for each surge group.")
     worker_killed: bool
+    canary: Canary | None = Field(description="Null in a story without one.")
+    differences: tuple[str, ...] = Field(
+        default=(), description="What went otherwise than the story is told, in words; none if it exits with 0."
+    )
