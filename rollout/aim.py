@@ -86,7 +86,11 @@ class Aim(Model):
         if self.course is not Course.FORWARD:
             return None
         steps = range(self.gate, len(self.strategy.steps))
-        return next((step for step in steps if self._bound(step, replicas) > self.strategy.partition), None)
+        return next((step for step in steps if self._stops_at(step, replicas)), None)
+
+    def _stops_at(self, step: int, replicas: int) -> bool:
+        """Whether there is anything to wait for: gates, also once all is updated, or people to let the rest go on."""
+        return bool(self.strategy.steps[step].gates) or self._bound(step, replicas) > self.strategy.partition
 
     def range_of(self, step: int, replicas: int) -> range:
         """The ordinals that a step updates."""
@@ -98,8 +102,14 @@ class Aim(Model):
         """Where it stops: at one gate ahead after another, and at the end."""
         last = self.effective.partition
         gates = range(self.gate, len(self.strategy.steps)) if self.course is Course.FORWARD else ()
-        ahead = (Bound(self._bound(gate, replicas), self.strategy.least_seconds_at(gate), gate) for gate in gates)
-        return (*(bound for bound in ahead if bound.ordinal > last), Bound(last))
+        return (
+            *(
+                Bound(max(last, self._bound(gate, replicas)), self.strategy.least_seconds_at(gate), gate)
+                for gate in gates
+                if self._stops_at(gate, replicas)
+            ),
+            Bound(last),
+        )
 
     def _bound(self, step: int, replicas: int) -> int:
         return max(0, replicas - resolve(self.strategy.steps[step].until, replicas, round_up=True))

@@ -9,7 +9,7 @@ from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.gates.window import Window
 from rollwright.rollout.spec import GatedStep, Strategy, SurgeDuringGates
 from rollwright.workflows.contract import Message, Phase, RolloutStatus
-from tests.e2e.scene import AT_ONCE, OLD, Scene, assert_left_alone, assert_never_touched
+from tests.e2e.scene import AT_ONCE, NEW, OLD, Scene, assert_left_alone, assert_never_touched
 
 
 def gated(*gates: AnyGate, max_surge: int = 1, surge: SurgeDuringGates = SurgeDuringGates.RECLAIM) -> Strategy:
@@ -124,3 +124,16 @@ async def test_outside_the_window_nothing_is_begun_and_a_full_promotion_passes_i
         await rollout.send(Message.PROMOTE, full=True)
         result = await rollout.result()
     assert result.phase is Phase.COMPLETED
+
+
+async def test_gates_after_the_last_group_decide_before_the_rollout_is_complete(scene: Scene) -> None:
+    await scene.create(ready_after=AT_ONCE)
+    gate = ApprovalGate(on_failure=OnFailure.ROLLBACK)
+    strategy = Strategy(max_unavailable=2, steps=(GatedStep(until="100%", gates=(gate,)),))
+    async with scene.rollout(strategy) as rollout:
+        await rollout.until_phase(Phase.GATED)
+        assert await scene.images() == {NEW}
+        await scene.rollwright("reject", "--step=1", "--reason=answers in Klingon")
+        result = await rollout.result()
+    assert result.phase is Phase.ROLLED_BACK
+    assert await scene.images() == {OLD}

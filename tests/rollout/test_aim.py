@@ -3,6 +3,7 @@
 import pytest
 
 from rollwright.rollout.aim import Aim, Course
+from rollwright.rollout.gates.bake import Bake
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step
 from rollwright.rollout.spec import BY_PODS, GatedStep, InEndpoints, OnStall, Pacing, Serves, Strategy
@@ -129,3 +130,12 @@ def test_a_step_says_by_what_groups_counted_as_ready_and_on_the_way_back_that_is
     step = aim.plan(seen("UUUU", partition=0, on_target=False))
     assert isinstance(step, Step)
     assert (step.readiness, aim.effective.readiness) == (readiness, readiness)
+
+
+def test_gates_are_asked_also_once_all_is_updated_but_people_are_not() -> None:
+    smoke = Strategy(steps=(GatedStep(until="100%", gates=(Bake(duration=60),)), GatedStep(until="100%")))
+    assert Aim(strategy=smoke).gate_ahead(4) == 0
+    assert Aim(strategy=smoke, gate=1).gate_ahead(4) is None
+    canary = smoke.model_copy(update={"partition": 3})
+    assert (Aim(strategy=canary).gate_ahead(4), Aim(strategy=canary).bounds(4)[0].ordinal) == (0, 3)
+    assert Aim(strategy=smoke, course=Course.BACK).gate_ahead(4) is None

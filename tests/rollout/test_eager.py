@@ -8,7 +8,7 @@ from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Step, plan
 from rollwright.rollout.simulator import World, simulate
-from rollwright.rollout.spec import Pacing, Reclaim, Strategy
+from rollwright.rollout.spec import Pacing, Reclaim, Strategy, SurgeDuringGates
 from tests.rollout.story import Rollout
 from tests.rollout.test_planner import EAGER, seen
 from tests.rollout.test_promise import explore, hopeless_groups, spare_nodes, stories, strategies
@@ -34,6 +34,8 @@ def idle(aim: Aim, now: Observation) -> str:
     serving = [group.ready and not group.terminating for group in now.asked]
     left = [group for group in now.groups[bound : min(now.partition, now.replicas)] if not group.updated]
     surge = now.groups_asked - now.replicas
+    is_kept = gate is not None and strategy.surge_during_gates is SurgeDuringGates.KEEP
+    after_the_gate = is_kept and any(not group.updated for group in now.groups[strategy.partition : bound])
     if left:
         highest = [group for group in now.asked[: now.partition] if not group.updated][-1]
         unfinished = sum(not group.done for group in now.groups[bound : now.replicas])
@@ -43,7 +45,7 @@ def idle(aim: Aim, now: Observation) -> str:
             return f"group {highest.ordinal} is broken and would cost nothing"
         if surge < min(budget.surge, unfinished):
             return f"{surge} of {budget.surge} surge groups are asked for, {unfinished} groups unfinished"
-    elif surge > 0 and strategy.reclaim is Reclaim.PROMPT and sum(serving[:-1]) >= budget.floor:
+    elif surge > 0 and not after_the_gate and strategy.reclaim is Reclaim.PROMPT and sum(serving[:-1]) >= budget.floor:
         return f"{surge} surge groups have nothing left to shorten, and could go"
     return ""
 

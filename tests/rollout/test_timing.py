@@ -50,11 +50,13 @@ def budgets(draw: st.DrawFn) -> Strategy:
 
 def bounds(strategy: Strategy, replicas: int, gate: int = 0) -> list[Bound]:
     """What the gates hold back, one after another, and at last the strategy."""
+    last = strategy.partition
     held = [
-        Bound(max(0, replicas - int(step.until)), max((one.least_seconds for one in step.gates), default=0))
+        Bound(max(last, replicas - int(step.until)), max((one.least_seconds for one in step.gates), default=0))
         for step in strategy.steps[gate:]
+        if step.gates or replicas - int(step.until) > last
     ]
-    return [*(bound for bound in held if bound.ordinal > strategy.partition), Bound(strategy.partition)]
+    return [*held, Bound(last)]
 
 
 def open_for_long(frames: list[Frame], at: int) -> bool:
