@@ -22,6 +22,8 @@ Answering = Callable[[LiveTarget, CheckGate, Question], Awaitable[Answer]]
 """Answers a question of a gate; what can't be had is part of an answer, so it raises for a cancellation only."""
 
 _HEARTBEAT_SECONDS = 1.0
+_SHARE = 20
+"""So many times as long as it took to look at the groups is rested before the next look: there may be thousands."""
 
 
 class GateCheck:
@@ -33,6 +35,7 @@ class GateCheck:
         self._answer = answer
         self._progress = request.progress
         self._began = time.monotonic()
+        self._took = 0.0
 
     async def check(self) -> Progress:
         """How far it is, once that is worth telling. Raises ClusterError; moves on when the worker stops."""
@@ -56,12 +59,14 @@ class GateCheck:
     async def _ask_on(self) -> Progress:
         gate, rest = self._request.gate, self._rest_so_far()
         while True:
-            await asyncio.sleep(self._until_out_of_time(rest))
+            await asyncio.sleep(self._until_out_of_time(max(rest, _SHARE * self._took)))
+            began = time.monotonic()
             moment = now().timestamp()
             self._progress = in_time(gate, self._progress, moment)
             if self._is_worth_telling:
                 return self._progress
             context = await self._context()
+            self._took = time.monotonic() - began
             questions = gate.ask(context, self._progress)
             answers = tuple([await self._answer(self._target, self._request, question) for question in questions])
             reading = gate.judge(context, self._progress, answers)
