@@ -33,6 +33,11 @@ def examples() -> list[Example]:
     return found
 
 
+def text_of(page: str) -> str:
+    """All of a page."""
+    return (_PAGES / page).read_text(encoding="utf-8")
+
+
 def pages() -> list[str]:
     """Their names."""
     return sorted(page.name for page in _PAGES.glob("*.md"))
