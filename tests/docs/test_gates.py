@@ -2,17 +2,23 @@
 
 import re
 from collections.abc import Mapping
-from typing import get_args
+from pathlib import Path
+from runpy import run_path
+from typing import Any, get_args
 
 import pytest
 from pydantic.fields import FieldInfo
 
-from rollwright.rollout.gates.gate import Gate
+from rollwright.rollout.gates.gate import Finding, Gate, Progress
 from rollwright.rollout.gates.kinds import AnyGate
+from rollwright.rollout.gates.questions import Fetch, Fetched
 from rollwright.rollout.spec import RolloutSpec
 from tests.docs.examples import Example, examples, pages, text_of
+from tests.rollout.gates.seen import context
 
 _FIELD_TABLE = re.compile(r"^\| field \|.*\n\|[-|]+\n((?:\|.*\n)+)", re.MULTILINE)
+_PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OVERVIEW = "README.md"
 
 
 @pytest.mark.parametrize("example", examples(), ids=str)
@@ -46,3 +52,28 @@ def test_the_page_of_a_kind_names_all_its_fields_and_no_others(kind: str) -> Non
 def _fields(given: Mapping[str, FieldInfo]) -> set[str]:
     """As people write them, but for the kind, which the examples show."""
     return {field.alias or name for name, field in given.items() if name != "kind"}
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_the_overview_has_a_link_to_each_kind(kind: str) -> None:
+    assert f"| [{kind}]({kind}.md) |" in text_of(OVERVIEW)
+
+
+@pytest.mark.parametrize(
+    ("answer", "finding"),
+    [
+        (Fetched(status=200, body="llm-rw-0\nllm-rw-2"), Finding.PASSED),
+        (Fetched(status=200, body="llm-rw-0\nllm-rw-1"), Finding.FAILED),
+        (Fetched(status=503, body="llm-rw-1"), Finding.INCONCLUSIVE),
+        (Fetched(error="no answer"), Finding.INCONCLUSIVE),
+    ],
+)
+def test_the_kind_of_ones_own_that_the_overview_shows_works(tmp_path: Path, answer: Fetched, finding: Finding) -> None:
+    (code,) = _PYTHON.findall(text_of(OVERVIEW))
+    module = tmp_path / "banned.py"
+    module.write_text(code, encoding="utf-8")
+    made: dict[str, Any] = run_path(str(module))
+    gate, progress = made["Banned"](url="http://lists.internal/banned"), Progress(since=0.0)
+    now = context(revision="llm-rw-1")
+    assert gate.ask(now, progress) == (Fetch(url="http://lists.internal/banned"),)
+    assert gate.judge(now, progress, (answer,)).finding is finding
