@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from pydantic.fields import FieldInfo
 
+from rollwright.cli.files import read_document, to_spec
 from rollwright.rollout.gates.gate import Finding, Gate, Progress
 from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.gates.questions import Fetch, Fetched
@@ -77,3 +78,12 @@ def test_the_kind_of_ones_own_that_the_overview_shows_works(tmp_path: Path, answ
     now = context(revision="llm-rw-1")
     assert gate.ask(now, progress) == (Fetch(url="http://lists.internal/banned"),)
     assert gate.judge(now, progress, (answer,)).finding is finding
+
+
+def test_the_gated_example_lets_a_canary_bake_and_has_it_approved() -> None:
+    strategy = to_spec(read_document(str(Path(__file__).parents[2] / "examples" / "gated.yaml"))).strategy
+    assert [step.until for step in strategy.steps] == [1]
+    assert [(gate.kind, gate.on_failure) for gate in strategy.gates_at(0)] == [
+        ("bake", "rollback"),
+        ("approval", "rollback"),
+    ]
