@@ -82,6 +82,12 @@ async def _as_seen(run: Run, steering: Steering) -> Steering:
     if steering.message is Message.PROMOTE:
         return steering.model_copy(update={"gate": (await run.answer()).gate})
     if steering.message is Message.APPROVE and not steering.seen:
-        stands = await run.answer()
+        try:
+            stands = await run.answer()
+        except NoAnswerError as error:
+            raise CommandError(
+                f"what {run.rollout} shows can't be seen, so it can't be approved: {error}",
+                todo="Give --seen, as a notification or an earlier `rollwright status` has it.",
+            ) from error
         return steering.model_copy(update={"step": steering.step or stands.gate, "seen": stands.seen})
     return steering

@@ -66,7 +66,7 @@ class Aim(Model):
             strategy,
             seen,
             hold=0 if gate is None else self._hold(gate, seen),
-            keep_surge=gate is not None and strategy.surge_during_gates is SurgeDuringGates.KEEP,
+            keep_surge=gate is not None and self._keeps_surge_at(gate, seen.replicas),
             stopping=self.course is Course.STOP,
             surge_limit=self.surge_limit,
         )
@@ -75,6 +75,10 @@ class Aim(Model):
         releases = verdict.action is Action.LOWER_PARTITION
         step = (take_back(seen) if self.paused and releases else None) or verdict
         return step.model_copy(update={"readiness": strategy.readiness})
+
+    def _keeps_surge_at(self, gate: int, replicas: int) -> bool:
+        """Before the very first group nothing of the new version is begun, not even surge."""
+        return self.strategy.surge_during_gates is SurgeDuringGates.KEEP and self._bound(gate, replicas) < replicas
 
     def _hold(self, gate: int, seen: Observation) -> int:
         """What the gate holds back: what is released by now is in flight, and to be waited for."""

@@ -133,7 +133,7 @@ class _Rolling:
         """
         self._bound = bound if self._frozen else min(bound, self._partition)
         self._awaited = sum(state not in _OVER for state in self._states[self._bound : self._replicas])
-        keeps = self._keeps_surge and self._bound > self._end
+        keeps = self._keeps_surge and self._end < self._bound and bound < self._replicas
         self._counted_from = self._end if keeps else self._bound
         ours = self._states[self._counted_from : self._replicas]
         self._failed = ours.count(_State.FAILED)

@@ -127,6 +127,7 @@ class Gating(Changing):
     def _go_by_gates(self) -> None:
         """What follows from what the gates have found by now. While paused nothing does."""
         self._ask_again_for_approval()
+        self._ask_again_where_time_is_over()
         state = self._state
         if state.waiting is None or not state.gating or state.paused or state.course is not Course.FORWARD:
             return
@@ -189,6 +190,14 @@ class Gating(Changing):
             by = ", ".join(approval.actor for approval in found.progress.approvals)
             self._set_progress(found.number, found.gate.opened(workflow.time()))
             self._keep_event(f"the approval by {by} was of something else than stands now: it is asked for again")
+
+    def _ask_again_where_time_is_over(self) -> None:
+        """A window that was open when it was asked may have closed while another gate took its time."""
+        now = workflow.time()
+        both = zip(self._open_gates, self._state.gating, strict=False)
+        for number, (gate, progress) in enumerate(both):
+            if progress.finding is Finding.PASSED and progress.open_until is not None and progress.open_until <= now:
+                self._set_progress(number, gate.opened(now))
 
     def _expire_approval(self) -> None:
         found = approving.asked(self._state, self._given.spec.strategy)

@@ -22,11 +22,17 @@ class Bake(Gate):
         return self.duration
 
     def judge(self, context: Context, progress: Progress, answers: tuple[Answer, ...]) -> Reading:
-        """Compare with how the groups were when it began: a restart shows also if nobody looked meanwhile."""
+        """Compare with how the groups were when it began: a restart shows also if nobody looked meanwhile.
+
+        A group that comes later, as somebody scales up, counts once it serves.
+        """
         if why := next(filter(None, (_harm(group, progress.memory) for group in context.new)), ""):
             return Reading(Finding.FAILED, why)
-        memory = {**{str(group.ordinal): _life(group) for group in context.new}, **progress.memory}
+        memory = {**{str(group.ordinal): _life(group) for group in context.new if group.available}, **progress.memory}
         stable, long = f"{_count(context.new)} on the new revision", in_words(self.duration)
+        late = [group.ordinal for group in context.new if not group.available]
+        if context.now - progress.since >= self.duration and late:
+            return Reading(Finding.PENDING, f"waits for group {late[0]}, which came later", memory=memory)
         if context.now - progress.since >= self.duration:
             return Reading(Finding.PASSED, f"{stable} served for {long}", memory=memory)
         return Reading(Finding.PENDING, f"watching {stable} for {long}", memory=memory)
@@ -41,7 +47,8 @@ def _harm(group: GroupSeen, memory: Mapping[str, str]) -> str:
     known = memory.get(str(group.ordinal))
     if known and group.uid and _life(group) != known:
         return f"group {group.ordinal} has restarted"
-    return "" if group.available else f"group {group.ordinal} is not available"
+    came_later = memory and not known
+    return "" if group.available or came_later else f"group {group.ordinal} is not available"
 
 
 def _count(groups: tuple[GroupSeen, ...]) -> str:

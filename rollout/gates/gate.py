@@ -246,16 +246,17 @@ def follow(gate: Gate, progress: Progress, reading: Reading, now: float) -> Prog
     )
     if reading.final:
         return after
-    return _retried(gate, after if decided is not Finding.PENDING else in_time(gate, after, now), now)
+    return in_time(gate, after, now) if decided is Finding.PENDING else _retried(gate, after, now)
 
 
 def in_time(gate: Gate, progress: Progress, now: float) -> Progress:
-    """The same, or failed if it has taken too long."""
+    """The same; or failed, or begun anew, if it has taken too long."""
     if progress.finding is not Finding.PENDING or gate.timeout is None or now - progress.since < gate.timeout:
         return progress
     why = f"not decided within {in_words(gate.timeout)}"
     message = f"{why}; at last: {progress.message}" if progress.message else why
-    return progress.model_copy(update={"finding": Finding.FAILED, "message": message[:_MOST_CHARACTERS]})
+    late = progress.model_copy(update={"finding": Finding.FAILED, "message": message[:_MOST_CHARACTERS]})
+    return _retried(gate, late, now)
 
 
 def _retried(gate: Gate, progress: Progress, now: float) -> Progress:

@@ -3,9 +3,9 @@
 Calendars need dates and time zones; the moment itself is given, like everywhere in the core.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -15,8 +15,9 @@ from rollwright.rollout.gates.gate import Context, Finding, Gate, Progress, Read
 from rollwright.rollout.gates.questions import Answer
 from rollwright.rollout.quantities import DurationSeconds
 
-_MOST_WINDOWS = 1000
-"""Windows that overlap are one; more than so many count as one without an end."""
+_MOST_WINDOWS = 5000
+"""Windows that overlap are one; of more than so many the last one's end counts, which is far away."""
+_CLOCK_CHANGE_SECONDS = 7200
 _LONGEST_REST_SECONDS = 60.0
 
 
@@ -56,37 +57,28 @@ class Window(Gate):
 
     def judge(self, context: Context, progress: Progress, answers: tuple[Answer, ...]) -> Reading:
         """Open or not, at this moment."""
-        now = datetime.fromtimestamp(context.now, ZoneInfo(self.timezone))
-        if window := self._open_at(now):
-            message = f"inside the window, which closes {_moment(window.closes)}"
-            return Reading(Finding.PASSED, message, open_until=window.closes.timestamp())
-        opens = next(CronSim(self.schedule, now))
-        rest = min(_LONGEST_REST_SECONDS, max(0.0, opens.timestamp() - context.now))
-        return Reading(Finding.PENDING, f"outside the window, which opens {_moment(opens)}", again_after_seconds=rest)
+        closes, opens = self._around(context.now)
+        if closes is not None:
+            return Reading(Finding.PASSED, f"inside the window, which closes {self._moment(closes)}", open_until=closes)
+        rest = min(_LONGEST_REST_SECONDS, max(0.0, opens - context.now))
+        message = f"outside the window, which opens {self._moment(opens)}"
+        return Reading(Finding.PENDING, message, again_after_seconds=rest)
 
-    def _open_at(self, now: datetime) -> "_Opening | None":
-        long = timedelta(seconds=self.duration)
-        opened = next(CronSim(self.schedule, now + timedelta(minutes=1), reverse=True), None)
-        while opened and opened > now:
-            opened = next(CronSim(self.schedule, opened, reverse=True), None)
-        if opened is None or _after(opened, long) <= now:
-            return None
-        closes = _after(opened, long)
-        for following in islice(CronSim(self.schedule, opened), _MOST_WINDOWS):
-            if following > closes:
-                return _Opening(closes)
-            closes = _after(following, long)
-        return _Opening(closes)
+    def _around(self, now: float) -> tuple[float | None, float]:
+        """When the window closes that is open now, if one is, and when one opens next; in seconds since the epoch.
 
+        Moments are compared as such: on the clock of a zone an hour comes twice when it is put back.
+        """
+        begin = datetime.fromtimestamp(now - self.duration - _CLOCK_CHANGE_SECONDS, ZoneInfo(self.timezone))
+        closes: float | None = None
+        opens = now
+        for opening in islice(CronSim(self.schedule, begin), _MOST_WINDOWS):
+            opens = opening.timestamp()
+            if opens > (now if closes is None else closes):
+                break
+            if opens + self.duration > now:
+                closes = opens + self.duration
+        return closes, opens
 
-class _Opening(NamedTuple):
-    closes: datetime
-
-
-def _after(moment: datetime, long: timedelta) -> datetime:
-    """Later by real time: on the clock of a zone it may be an hour more or less."""
-    return datetime.fromtimestamp(moment.timestamp() + long.total_seconds(), moment.tzinfo)
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%a %Y-%m-%d %H:%M %Z}"
+    def _moment(self, at: float) -> str:
+        return f"{datetime.fromtimestamp(at, ZoneInfo(self.timezone)):%a %Y-%m-%d %H:%M %Z}"

@@ -6,7 +6,17 @@ from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.gates.bake import Bake
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step
-from rollwright.rollout.spec import BY_PODS, GatedStep, InEndpoints, OnStall, Pacing, Serves, Strategy
+from rollwright.rollout.simulator import World
+from rollwright.rollout.spec import (
+    BY_PODS,
+    GatedStep,
+    InEndpoints,
+    OnStall,
+    Pacing,
+    Serves,
+    Strategy,
+    SurgeDuringGates,
+)
 
 GATED = Strategy(max_unavailable=1, steps=(GatedStep(until=1), GatedStep(until="50%")), on_stall=OnStall.ROLLBACK)
 
@@ -130,6 +140,14 @@ def test_a_step_says_by_what_groups_counted_as_ready_and_on_the_way_back_that_is
     step = aim.plan(seen("UUUU", partition=0, on_target=False))
     assert isinstance(step, Step)
     assert (step.readiness, aim.effective.readiness) == (readiness, readiness)
+
+
+def test_before_the_first_group_no_surge_is_begun_though_it_is_kept_during_gates() -> None:
+    steps = (GatedStep(until=0, gates=(Bake(duration=60),)), GatedStep(until=1, gates=(Bake(duration=60),)))
+    aim = Aim(strategy=Strategy(max_surge=2, steps=steps, surge_during_gates=SurgeDuringGates.KEEP))
+    seen = World(4).observe("new")
+    groups = [aim.model_copy(update={"gate": gate}).plan(seen) for gate in (0, 1)]
+    assert [step.groups for step in groups if isinstance(step, Step)] == [4, 6]
 
 
 def test_gates_are_asked_also_once_all_is_updated_but_people_are_not() -> None:

@@ -297,6 +297,29 @@ async def test_when_the_window_closes_nothing_further_is_released_until_the_next
         assert (await handle.result()).phase is Phase.COMPLETED
 
 
+async def test_a_window_that_closes_while_another_gate_takes_its_time_is_asked_again(
+    server: WorkflowEnvironment,
+) -> None:
+    window = Window(schedule="0 22 * * *", duration=3600)
+    cluster = FakeCluster(World(4))
+    async with rollout(server, cluster, gated(window, ASK)) as handle:
+        now = await waits(handle, Finding.PENDING, Finding.PENDING)
+        cluster.gates["window"] = found(Finding.PASSED, open_until=await _server_time(handle) + 30)
+        await waits(handle, Finding.PASSED, Finding.PENDING)
+
+        async def is_over() -> bool:
+            await handle.signal("nonsense")
+            return await _server_time(handle) > cluster.gates["window"].open_until  # type: ignore[operator]
+
+        await until(is_over)
+        del cluster.gates["window"]
+        await steer(handle, "approve", seen=now.seen)
+        await waits(handle, Finding.PENDING, Finding.PASSED)
+        assert updated(cluster) == [3]
+        cluster.gates["window"] = found(Finding.PASSED, open_until=await _server_time(handle) + 86400)
+        assert (await handle.result()).phase is Phase.COMPLETED
+
+
 async def _server_time(handle: Handle) -> float:
     last = [event async for event in handle.fetch_history_events()][-1]
     return last.event_time.ToDatetime(tzinfo=UTC).timestamp()

@@ -83,6 +83,7 @@ def test_an_attempt_that_takes_too_long_has_failed() -> None:
     assert (late.finding, late.message) == (FAILED, "not decided within 1 min; at last: 2 of 3 good")
     assert in_time(gate, Progress(since=0.0, finding=PASSED), 60.0).finding is PASSED
     assert follow(Counting(timeout=60, retries=1), waiting, Reading(PENDING, ""), 61.0).attempt == 2
+    assert in_time(Counting(timeout=60, retries=1), waiting, 61.0).attempt == 2
 
 
 def group(ordinal: int, **more: Any) -> GroupSeen:
@@ -135,6 +136,10 @@ def test_groups_that_somebody_scales_away_or_up_do_no_harm() -> None:
     told = baked(context(group(3), group(4), now=0), context(group(3), now=10), context(group(3), group(4, uid="x")))
     assert told.message == "group 4 has restarted"
     assert baked(context(group(3), now=0), context(group(3), group(5), now=600)).finding is PASSED
+    loading = (group(3), group(4, available=False))
+    assert baked(context(group(3), now=0), context(*loading, now=9)).finding is PENDING
+    late = baked(context(group(3), now=0), context(*loading, now=600))
+    assert (late.finding, late.message) == (PENDING, "waits for group 4, which came later")
 
 
 BERLIN = Window(schedule="0 22 * * MON-FRI", duration=8 * 3600, timezone="Europe/Berlin")
@@ -167,6 +172,22 @@ def test_a_window_lasts_as_long_as_it_says_when_the_clocks_change() -> None:
     assert (
         "closes Sun 2026-03-29 07:00 CEST" in sunday.judge(at("2026-03-29T06:30:00"), Progress(since=0.0), ()).message
     )
+
+
+def test_a_window_in_the_hour_that_comes_twice_is_open_once_for_its_while() -> None:
+    """On 2026-10-25 the clocks of Berlin go from 3 back to 2."""
+    window = Window(schedule="30 2 * * *", duration=3600, timezone="Europe/Berlin")
+    summer, winter = (datetime(2026, 10, 25, 2, 45, fold=fold, tzinfo=ZoneInfo("Europe/Berlin")) for fold in (0, 1))
+    findings = {
+        moment.isoformat(): window.judge(context(now=moment.timestamp()), Progress(since=0.0), ()).finding
+        for moment in (summer, winter, winter.replace(hour=3, minute=45, fold=0))
+    }
+    assert list(findings.values()).count(PASSED) == 1, findings
+    evening = Window(schedule="30 22 * * *", duration=4 * 3600, timezone="Europe/Berlin")  # until 2:30, before they do
+    assert [evening.judge(context(now=at.timestamp()), Progress(since=0.0), ()).finding for at in (summer, winter)] == [
+        PENDING,
+        PENDING,
+    ]
 
 
 def test_windows_that_follow_each_other_without_a_gap_are_one() -> None:
