@@ -1,9 +1,9 @@
 """bake: the new groups must serve for a while, without a restart."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rollwright.rollout.gates.gate import Context, Finding, Gate, GroupSeen, Progress, Reading
 from rollwright.rollout.gates.questions import Answer
@@ -15,6 +15,12 @@ class Bake(Gate):
 
     kind: Literal["bake"] = "bake"
     duration: DurationSeconds = Field(ge=1, description="How long.")
+
+    @model_validator(mode="after")
+    def _can_pass(self) -> Self:
+        if self.timeout is not None and self.timeout <= self.duration:
+            raise ValueError("timeout is not above duration, so it can't pass; leave it away, or raise it")
+        return self
 
     @property
     def least_seconds(self) -> float:

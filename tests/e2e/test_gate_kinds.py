@@ -85,7 +85,7 @@ async def test_a_gate_that_can_not_tell_waits_for_people_whatever_follows_a_fail
         assert (await rollout.result()).phase is Phase.ABORTED
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind != "bake"])  # which ends by itself
 async def test_a_gate_that_takes_too_long_has_failed(on: Stage, kind: str) -> None:
     play = play_of(kind, on)
     async with on.scene.rollout(gated(written(play, onFailure="abort", timeout="3s"))) as rollout:

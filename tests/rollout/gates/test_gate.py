@@ -218,6 +218,11 @@ def test_a_window_that_makes_no_sense_is_refused(given: dict[str, Any], why: str
         Window.model_validate(given)
 
 
+def test_a_bake_that_can_not_pass_in_its_time_is_refused() -> None:
+    with pytest.raises(ValidationError, match="timeout is not above duration"):
+        Bake(duration=60, timeout=60)
+
+
 def test_gates_of_a_step_are_told_apart() -> None:
     bakes = [{"kind": "bake", "duration": 60}, {"kind": "bake", "duration": 60}]
     with pytest.raises(ValidationError, match="two gates of a step are called 'bake'"):
