@@ -15,7 +15,7 @@ from rollwright.rollout.gates.gate import Context, Finding, Gate, Progress, Read
 from rollwright.rollout.gates.questions import Answer
 from rollwright.rollout.quantities import DurationSeconds
 
-_MOST_WINDOWS = 5000
+_MOST_WINDOWS = 1000
 """Windows that overlap are one; of more than so many the last one's end counts, which is far away."""
 _CLOCK_CHANGE_SECONDS = 7200
 _LONGEST_REST_SECONDS = 60.0
