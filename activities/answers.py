@@ -1,5 +1,7 @@
 """What answers the questions of gates: HTTP, Jobs, the nodes."""
 
+from datetime import datetime
+
 from rollwright.activities import jobgates
 from rollwright.activities.connections import Reach
 from rollwright.activities.fetching import fetch
@@ -29,6 +31,6 @@ class Answers:
             case RunJobs():
                 return await jobgates.run(self._api, target, question)
 
-    async def clean_up(self, target: Target, rollout: str) -> None:
+    async def clean_up(self, target: Target, rollout: str, before: datetime) -> None:
         """Remove what the gates of this rollout have made in the cluster. Raises ClusterError."""
-        await jobs.clean_up(self._api, target.namespace, jobs.gate_of(rollout))
+        await jobs.clean_up(self._api, target.namespace, jobs.gate_of(rollout), before)

@@ -12,10 +12,11 @@ from temporalio.exceptions import ApplicationError
 from rollwright.activities.messages import CheckGate
 from rollwright.activities.waiting import MOVING_ON
 from rollwright.cluster.errors import TemporaryError
-from rollwright.cluster.snapshot import now
+from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.templates import digest_of_kept
-from rollwright.rollout.gates.gate import Context, Finding, Progress, follow, in_time
+from rollwright.rollout.aim import Aim
+from rollwright.rollout.gates.gate import Context, Finding, Progress, follow
 from rollwright.rollout.gates.questions import Answer, Question
 
 Answering = Callable[[LiveTarget, CheckGate, Question], Awaitable[Answer]]
@@ -24,6 +25,9 @@ Answering = Callable[[LiveTarget, CheckGate, Question], Awaitable[Answer]]
 _HEARTBEAT_SECONDS = 1.0
 _SHARE = 20
 """So many times as long as it took to look at the groups is rested before the next look: there may be thousands."""
+_LONGEST_REST_SECONDS = 30.0
+_REMEMBER_AFTER_SECONDS = 10.0
+"""What a gate is to remember is told before long: a check that is let go takes along what it hasn't told."""
 
 
 class GateCheck:
@@ -57,34 +61,30 @@ class GateCheck:
             await asyncio.gather(asking, stopping, return_exceptions=True)
 
     async def _ask_on(self) -> Progress:
-        gate, rest = self._request.gate, self._rest_so_far()
-        while True:
-            await asyncio.sleep(self._until_out_of_time(max(rest, _SHARE * self._took)))
-            began = time.monotonic()
-            moment = now().timestamp()
-            self._progress = in_time(gate, self._progress, moment)
-            if self._is_worth_telling:
-                return self._progress
-            context = await self._context()
-            self._took = time.monotonic() - began
-            questions = gate.ask(context, self._progress)
-            answers = tuple([await self._answer(self._target, self._request, question) for question in questions])
-            reading = gate.judge(context, self._progress, answers)
-            self._progress = follow(gate, self._progress, reading, context.now)
-            if self._is_worth_telling:
-                return self._progress
-            rest = gate.interval_seconds if reading.again_after_seconds is None else reading.again_after_seconds
+        while not self._is_worth_telling:
+            await asyncio.sleep(self._rest)
+            self._progress = await self._ask(self._progress)
+        return self._progress
 
-    def _rest_so_far(self) -> float:
-        """What is left of the interval that an earlier attempt, or activity, has begun."""
-        asked_at = self._progress.asked_at
-        return max(0.0, asked_at + self._request.gate.interval_seconds - now().timestamp()) if asked_at else 0.0
+    async def _ask(self, known: Progress) -> Progress:
+        """One reading. What is decided by the groups is decided on what is read anew: watches may be behind."""
+        gate, context = self._request.gate, await self._context()
+        questions = gate.ask(context, known)
+        answers = tuple([await self._answer(self._target, self._request, question) for question in questions])
+        progress = follow(gate, known, gate.judge(context, known, answers), context.now)
+        if gate.JUDGES_GROUPS and progress.finding is not Finding.PENDING:
+            context = await self._context(anew=True)
+            progress = follow(gate, known, gate.judge(context, known, answers), context.now)
+        return progress
 
-    def _until_out_of_time(self, rest: float) -> float:
-        timeout = self._request.gate.timeout
-        if timeout is None:
-            return rest
-        return max(0.0, min(rest, self._progress.since + timeout - now().timestamp()))
+    @property
+    def _rest(self) -> float:
+        """Until it is to be asked again, as an earlier attempt or activity has begun to wait; or is out of time."""
+        moment, timeout = now().timestamp(), self._request.gate.timeout
+        rest = max(self._progress.ask_at - moment, min(_SHARE * self._took, _LONGEST_REST_SECONDS))
+        if timeout is not None:
+            rest = min(rest, self._progress.since + timeout - moment)
+        return max(0.0, rest)
 
     @property
     def _is_worth_telling(self) -> bool:
@@ -96,20 +96,17 @@ class GateCheck:
             return True
         if (told.failures, told.inconclusives) != (known.failures, known.inconclusives):
             return True
-        return told.message != known.message and time.monotonic() - self._began >= self._request.show_after_seconds
+        passed = time.monotonic() - self._began
+        remembers = told.memory != known.memory and passed >= _REMEMBER_AFTER_SECONDS
+        return remembers or (told.message != known.message and passed >= self._request.show_after_seconds)
 
-    async def _context(self) -> Context:
-        request = self._request
-        while True:
-            try:
-                snapshot = await self._target.last_seen() or await self._target.read()
-                break
-            except TemporaryError:
-                await asyncio.sleep(_HEARTBEAT_SECONDS)
-        moment = now()
+    async def _context(self, *, anew: bool = False) -> Context:
+        snapshot = await self._snapshot(anew=anew)
+        request, moment, began = self._request, now(), time.monotonic()
         digest = digest_of_kept(request.template) if request.template else None
         seen = snapshot.observe(digest, request.strategy.unready_grace, moment, request.surge_by)
         groups = snapshot.groups_seen(seen)
+        self._took = time.monotonic() - began
         return Context(
             kind=request.target.kind,
             namespace=request.target.namespace,
@@ -117,11 +114,18 @@ class GateCheck:
             rollout=str(activity.info().workflow_id),
             revision=request.template,
             step=request.step,
-            newly=tuple(group.ordinal for group in groups if request.newly_from <= group.ordinal < request.newly_below),
+            newly=tuple(Aim(strategy=request.strategy).range_of(request.step - 1, seen.replicas)),
             groups=groups,
             surge=seen.budget(request.strategy).surge,
             now=moment.timestamp(),
         )
+
+    async def _snapshot(self, *, anew: bool) -> Snapshot:
+        while True:
+            try:
+                return (None if anew else await self._target.last_seen()) or await self._target.read()
+            except TemporaryError:
+                await asyncio.sleep(_HEARTBEAT_SECONDS)
 
 
 def _progress_so_far(request: CheckGate) -> Progress:

@@ -203,9 +203,6 @@ class CheckGate(Model):
     progress: Progress
     step: int
     """Of the strategy, from 1."""
-    newly_from: int
-    newly_below: int
-    """The ordinals that this step has updated: from the one, and below the other."""
     strategy: Strategy
     surge_by: SurgeBy = SurgeBy.REPLICAS
     record: str = ""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -49,6 +50,7 @@ from rollwright.rollout.spec import Serves, Target
 _log = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 0.5
 _PATIENCE_SECONDS = 5.0
+_LET_GO = timedelta(seconds=5)
 _Result = TypeVar("_Result")
 _StepFunction = Callable[[LiveTarget, Step, int, Fence], Awaitable[None]]
 """What carries out a step: the target, the step, the generation it was planned on, the fence."""
@@ -179,7 +181,9 @@ class RolloutActivities:
     async def end_gates(self, request: EndGates) -> None:
         """Clean up what the gates of a rollout have left behind."""
         with told_apart():
-            await _heartbeating(self._answers.clean_up(request.target, str(activity.info().workflow_id)))
+            info = activity.info()
+            before = info.scheduled_time + _LET_GO  # a check may just have begun one
+            await _heartbeating(self._answers.clean_up(request.target, str(info.workflow_id), before))
 
     async def _keep(self, request: KeepTemplate) -> Kept:
         target = self._target(request.target)

@@ -6,6 +6,7 @@ They go with the target, and by themselves some time after their end, should nob
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 from rollwright.cluster import names
@@ -73,11 +74,16 @@ async def run(
     return list(await asyncio.gather(*(_look(api, one, _pods_of(one, pods)) for one in jobs)))
 
 
-async def clean_up(api: Api, namespace: str, gate: str) -> None:
-    """Delete the Jobs that carry this value in the label, and with each its pods. One that is gone is fine."""
+async def clean_up(api: Api, namespace: str, gate: str, before: datetime) -> None:
+    """Delete the Jobs that carry this value in the label, and with each its pods. One that is gone is fine.
+
+    Only those made before a moment: a clean-up that comes late must not hit those of a later gate.
+    """
     listing = await api.list_all(JOBS, namespace, f"{names.GATE}={gate}")
     for found in listing["items"]:
         metadata = found["metadata"]
+        if datetime.fromisoformat(metadata["creationTimestamp"]) > before:
+            continue
         try:
             # Unless told otherwise, the API server would leave its pods to themselves.
             as_read = {"uid": metadata["uid"]}

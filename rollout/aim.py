@@ -94,7 +94,8 @@ class Aim(Model):
 
     def _stops_at(self, step: int, replicas: int) -> bool:
         """Whether there is anything to wait for: gates, also once all is updated, or people to let the rest go on."""
-        return bool(self.strategy.steps[step].gates) or self._bound(step, replicas) > self.strategy.partition
+        gates = bool(self.strategy.steps[step].gates) and replicas > 0
+        return gates or self._bound(step, replicas) > self.strategy.partition
 
     def range_of(self, step: int, replicas: int) -> range:
         """The ordinals that a step updates."""

@@ -83,11 +83,15 @@ class Message(StrEnum):
     REJECT = "reject"
 
 
+MOST_REASON = 1000
+"""Characters of a reason; what is told by a cluster may be longer, and is cut."""
+
+
 class Intervention(Input):
     """Who steered the rollout, and why."""
 
     actor: str = Field(default="somebody", max_length=200)
-    reason: str = Field(default="", max_length=1000)
+    reason: str = Field(default="", max_length=MOST_REASON)
 
 
 class Steering(Intervention):

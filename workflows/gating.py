@@ -18,9 +18,11 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.observation import Observation
     from rollwright.workflows import approving, calls, describing, steering
     from rollwright.workflows.changing import Changing
-    from rollwright.workflows.contract import Message, RolloutInput, Steering
+    from rollwright.workflows.contract import MOST_REASON, Message, Phase, RolloutInput, Steering
 
 _SHOW_AFTER_SECONDS = 300.0
+_CLEAN_UP_AGAIN_SECONDS = 30.0
+_NOT_CLEANED_UP = "what gates have left is not cleaned up yet"
 _FOLLOWS = {
     OnFailure.PAUSE: Message.PAUSE,
     OnFailure.ROLLBACK: Message.ROLLBACK,
@@ -35,6 +37,7 @@ class Gating(Changing):
         super().__init__(given)
         self._checks: dict[int, workflow.ActivityHandle[Progress]] = {}
         """The checks that run, by the number of their gate in the step."""
+        self._clean_up_again_at = 0.0
 
     def _open(self, step: int) -> None:
         """Begin with the gates of a step. After a window has closed the others stand as they stood."""
@@ -56,10 +59,9 @@ class Gating(Changing):
     def _begin_checks(self, seen: Observation | None) -> None:
         """Have all gates asked that are not decided; those that are no longer open are let go."""
         state, step = self._state, self._state.waiting
-        if step is None or seen is None or state.course is not Course.FORWARD:
+        if step is None or seen is None or not self._gates_count:
             self._let_checks_go()
             return
-        newly = self._aim.range_of(step, seen.replicas)
         for number, (gate, progress) in enumerate(zip(self._open_gates, state.gating, strict=True)):
             if number in self._checks or gate.BY_PEOPLE or progress.finding is not Finding.PENDING:
                 continue
@@ -69,8 +71,6 @@ class Gating(Changing):
                 gate=gate,
                 progress=progress,
                 step=step + 1,
-                newly_from=newly.start,
-                newly_below=newly.stop,
                 strategy=self._given.spec.strategy,
                 surge_by=state.surge_by,
                 record=state.record,
@@ -91,6 +91,19 @@ class Gating(Changing):
     def _has_news_of_gates(self) -> bool:
         return any(check.done() for check in self._checks.values())
 
+    @property
+    def _gates_count(self) -> bool:
+        """Not on another course, and not while something else stands on the target than what they are about."""
+        seen = self._state.observation
+        stands = seen is not None and seen.on_target and not seen.dispute and not seen.edited
+        return stands and self._state.course is Course.FORWARD
+
+    def _leave_gates(self) -> None:
+        """They begin anew once their step is done again. Where people only promote there is nothing to begin."""
+        if self._state.gating:
+            self._let_checks_go()
+            self._remember(waiting=None, gating=())
+
     def _take_in_checks(self) -> bool:
         """What the gates have found; whether one is decided by it."""
         decided = False
@@ -99,8 +112,10 @@ class Gating(Changing):
             progress = self._found_by(number, check)
             self._set_progress(number, progress)
             decided |= progress.finding is not Finding.PENDING
-        paused = self._state.paused
-        self._remember(reason=self._trouble_at_gates if paused else self._reason_at_gate)
+        if self._phase is Phase.GATED:
+            self._remember(reason=self._reason_at_gate)
+        elif self._phase is Phase.PAUSED:
+            self._remember(reason=self._trouble_at_gates)
         self._show()
         return decided
 
@@ -129,7 +144,7 @@ class Gating(Changing):
         self._ask_again_for_approval()
         self._ask_again_where_time_is_over()
         state = self._state
-        if state.waiting is None or not state.gating or state.paused or state.course is not Course.FORWARD:
+        if state.waiting is None or not state.gating or state.paused or self._pending or not self._gates_count:
             return
         if failed := self._first(Finding.FAILED):
             gate, progress = failed
@@ -149,7 +164,7 @@ class Gating(Changing):
     def _take_back(self, message: Message, why: str) -> None:
         """Do what is to follow; where that can't be, people must decide."""
         self._let_checks_go()
-        by = Steering(actor="rollwright", reason=why[:1000])
+        by = Steering(actor="rollwright", reason=why[:MOST_REASON])
         if isinstance(self._take(message, by), steering.Refused):
             self._take(Message.PAUSE, by)
 
@@ -176,12 +191,19 @@ class Gating(Changing):
     def _close_window(self) -> None:
         """The window that it goes on in has closed: nothing further is released until the next one opens."""
         seen, passed = self._state.observation, self._state.gate
-        held = seen is None or seen.partition > self._given.spec.strategy.partition or not seen.on_target
+        held = seen is None or not seen.on_target or seen.partition > self._aim.bounds(seen.replicas)[0].ordinal
         self._remember(closes_at=0.0)
         if held and passed and self._state.waiting is None and self._state.course is Course.FORWARD:
             self._remember(gate=passed - 1, closed_after=passed - 1)
             self._looks_anew = True
             self._keep_event("the window has closed: nothing further is released until the next one")
+
+    def _close_window_if_over(self) -> bool:
+        """Whether the window that it goes on in has closed by now: no timer may have had its turn."""
+        if not self._state.closes_at or self._state.waiting is not None or self._state.closes_at > workflow.time():
+            return False
+        self._close_window()
+        return True
 
     def _ask_again_for_approval(self) -> None:
         """An approval is of what was seen: of anything else it counts for nothing."""
@@ -211,18 +233,32 @@ class Gating(Changing):
         found = approving.asked(self._state, self._given.spec.strategy)
         if found and found.gate.timeout and found.progress.finding is Finding.PENDING:
             due[found.progress.since + found.gate.timeout] = self._expire_approval
+        if self._state.gates_leave and self._state.waiting is None:
+            due[max(self._clean_up_again_at, workflow.time())] = _look_again
         if self._state.closes_at and self._state.waiting is None:
             due[self._state.closes_at] = self._close_window
         return due
 
     async def _clean_up_after_gates(self) -> None:
-        """Whether that works or not, it must not keep the rollout from going on."""
-        self._remember(gates_leave=False)
+        """Whether that works or not, it must not keep the rollout from going on: it is tried again by and by."""
         try:
             await calls.end_gates(self._given.task_queue, EndGates(target=self._given.spec.target))
         except ActivityError as error:
             why = describing.failure(error, self._given.task_queue)
-            self._keep_event(f"what gates have left is not cleaned up: {why}")
+            self._clean_up_again_at = workflow.time() + _CLEAN_UP_AGAIN_SECONDS
+            if not any(event.what.startswith(_NOT_CLEANED_UP) for event in self._state.events):
+                self._keep_event(f"{_NOT_CLEANED_UP}: {why}")
+        else:
+            self._remember(gates_leave=False)
+
+    @property
+    def _is_to_clean_up(self) -> bool:
+        left = self._state.gates_leave and self._state.waiting is None
+        return left and workflow.time() >= self._clean_up_again_at
 
 
 _PASSED_BEFORE = {"finding": Finding.PASSED, "message": "passed before the window closed"}
+
+
+def _look_again() -> None:
+    """The loop goes round, which is all that is to be done."""

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.stages import COMPLETED, extend, first_stage, gate_note
     from rollwright.workflows import calls, describing, steering
     from rollwright.workflows.contract import (
+        MOST_REASON,
         WORKFLOW_TYPE,
         Message,
         Phase,
@@ -52,6 +53,10 @@ _ENDS = {
 }
 _URGENT = (Action.REPLACE, Action.FREEZE)
 """Also while paused: what was opened for a release, or by somebody else, must not stay open."""
+
+
+_UNDOES = (Action.FREEZE, Action.PREPARE, Action.LOWER_PARTITION)
+"""At a gate these say that its step isn't done any more, as somebody has scaled or changed the target."""
 
 
 class _Interrupted(Exception):  # noqa: N818 - not an error: somebody steers
@@ -95,6 +100,8 @@ class RolloutWorkflow(Telling):
             except _Interrupted:
                 continue
         self._let_checks_go()
+        if self._state.gates_leave:
+            await self._clean_up_after_gates()
         if self._phase is not Phase.DELETED:
             await self._record_outcome(self._state.template, f"{self._phase} {self._finished_at}")
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -111,7 +118,9 @@ class RolloutWorkflow(Telling):
     @property
     def _is_to_begin_anew(self) -> bool:
         to_be_answered = self._pending is not None and self._failures == 0
-        return _is_long(workflow.info()) and not to_be_answered and not self._tells
+        run = workflow.info()
+        tells = self._tells and not _is_long(run, times=2)  # people who can't be told hold it up for a while only
+        return _is_long(run) and not to_be_answered and not tells
 
     async def _go_on(self) -> None:
         """One turn of the loop."""
@@ -124,7 +133,8 @@ class RolloutWorkflow(Telling):
             self._finish(Phase.ABORTED, "nothing had been changed")
             return
         self._go_by_gates()
-        if self._state.gates_leave and self._state.waiting is None:
+        self._close_window_if_over()
+        if self._is_to_clean_up:
             self._let_checks_go()
             await self._clean_up_after_gates()
         try:
@@ -162,6 +172,8 @@ class RolloutWorkflow(Telling):
         match verdict:
             case Done() if not self._state.paused:
                 await self._end_or_wait(seen)
+            case Step() if verdict.action not in _URGENT and self._close_window_if_over():
+                pass  # it was planned inside of it
             case Step() if not self._state.paused or verdict.action in _URGENT:
                 await self._act(seen, verdict)
             case Step() | Done():
@@ -185,7 +197,7 @@ class RolloutWorkflow(Telling):
     def _takes_itself_back(self, failed: Failed) -> bool:
         """Do what the strategy says about too many failures, if that is more than to wait for people."""
         message = {OnStall.ROLLBACK: Message.ROLLBACK, OnStall.ABORT: Message.ABORT}.get(self._aim.effective.on_stall)
-        given = Steering(actor="rollwright", reason=failed.reason)
+        given = Steering(actor="rollwright", reason=failed.reason[:MOST_REASON])
         return message is not None and isinstance(self._take(message, given), steering.Taken)
 
     async def _settle(self, side: Side) -> None:
@@ -280,6 +292,8 @@ class RolloutWorkflow(Telling):
 
     async def _act(self, seen: Observation, step: Step) -> None:
         self._remember(prepared=True, reason="")
+        if step.action in _UNDOES:
+            self._leave_gates()
         self._enter(self._phase_by_will)
         self._shown = 0
         request = TakeStep(
@@ -410,5 +424,6 @@ class RolloutWorkflow(Telling):
         self._enter(phase)
 
 
-def _is_long(run: workflow.Info) -> bool:
-    return run.get_current_history_length() > _EVENTS_A_RUN or run.get_current_history_size() > _BYTES_A_RUN
+def _is_long(run: workflow.Info, times: int = 1) -> bool:
+    events, size = run.get_current_history_length(), run.get_current_history_size()
+    return events > times * _EVENTS_A_RUN or size > times * _BYTES_A_RUN

@@ -157,7 +157,7 @@ def answer(message: Message | str, given: Steering, now: Situation) -> Answer:
             return Refused("nobody else has changed the target: resume without --ours or --theirs")
         case Message.RESUME if given.side and state.course is not Course.STOP and now.phase is not Phase.RESTORING:
             return STANDS if given.side is state.settle and not state.paused else _SETTLED[given.side]
-        case Message.PROMOTE if state.asked and now.phase is not Phase.RESTORING:
+        case Message.PROMOTE | Message.APPROVE | Message.REJECT if state.asked and now.phase is not Phase.RESTORING:
             return Refused(f"{TAKING_UP}, and its gates begin anew")
         case Message.PROMOTE if state.course is Course.FORWARD and now.phase is not Phase.RESTORING:
             return _promoted(given, now)

@@ -104,6 +104,8 @@ class Telling(Gating):
 
     def _take_note(self, standing: str) -> None:
         told = self._state.told
+        if standing != self._standing:
+            return  # it goes on at this very moment
         if standing != News.STARTED:
             self._remember(told=(*told, standing))
             self._tell(_STANDS[self._phase])

@@ -1,7 +1,7 @@
 """bake: the new groups must serve for a while, without a restart."""
 
-from collections.abc import Mapping
-from typing import Literal, Self
+from collections.abc import Container, Mapping
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,12 +9,17 @@ from rollwright.rollout.gates.gate import Context, Finding, Gate, GroupSeen, Pro
 from rollwright.rollout.gates.questions import Answer
 from rollwright.rollout.quantities import DurationSeconds, in_words
 
+_BEGAN = "began"
+"""In its memory: when all groups were first seen to serve, in seconds since the epoch."""
+
 
 class Bake(Gate):
     """A while during which every group on the new revision must stay available and must not restart."""
 
     kind: Literal["bake"] = "bake"
     duration: DurationSeconds = Field(ge=1, description="How long.")
+
+    JUDGES_GROUPS: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _can_pass(self) -> Self:
@@ -30,31 +35,47 @@ class Bake(Gate):
     def judge(self, context: Context, progress: Progress, answers: tuple[Answer, ...]) -> Reading:
         """Compare with how the groups were when it began: a restart shows also if nobody looked meanwhile.
 
-        A group that comes later, as somebody scales up, counts once it serves.
+        A group that comes later, as somebody scales up, counts once it serves. One that is scaled away is forgotten.
         """
-        if why := next(filter(None, (_harm(group, progress.memory) for group in context.new)), ""):
-            return Reading(Finding.FAILED, why)
-        memory = {**{str(group.ordinal): _life(group) for group in context.new if group.available}, **progress.memory}
+        present = {str(group.ordinal) for group in context.groups}
+        known = {ordinal: life for ordinal, life in progress.memory.items() if ordinal in present}
+        if harm := next(filter(None, (_harm(group, known) for group in context.new)), ""):
+            return Reading(Finding.FAILED, harm)
+        waiting = [group for group in context.groups if _is_waited_for(group, context.newly, known)]
+        if progress.memory and context.newly and not known:
+            return Reading(Finding.INCONCLUSIVE, "the groups that it watched are gone: somebody has scaled")
+        if waiting and not progress.memory:
+            finding = Finding.FAILED if progress.attempt == 1 else Finding.PENDING
+            return Reading(finding, f"group {waiting[0].ordinal} is not available")
+        began = float(progress.memory.get(_BEGAN, context.now))
+        seen = {str(group.ordinal): _life(group) for group in context.new if group.available}
+        memory = {_BEGAN: str(began), **seen, **known}
         stable, long = f"{_count(context.new)} on the new revision", in_words(self.duration)
-        late = [group.ordinal for group in context.new if not group.available]
-        if context.now - progress.since >= self.duration and late:
-            return Reading(Finding.PENDING, f"waits for group {late[0]}, which came later", memory=memory)
-        if context.now - progress.since >= self.duration:
-            return Reading(Finding.PASSED, f"{stable} served for {long}", memory=memory)
-        return Reading(Finding.PENDING, f"watching {stable} for {long}", memory=memory)
+        if context.now - began < self.duration:
+            return Reading(Finding.PENDING, f"watching {stable} for {long}", memory=memory)
+        if waiting:
+            return Reading(Finding.PENDING, f"waits for group {waiting[0].ordinal}, which came later", memory=memory)
+        return Reading(Finding.PASSED, f"{stable} served for {long}", memory=memory)
 
 
 def _life(group: GroupSeen) -> str:
     return f"{group.uid} {group.restarts}"
 
 
-def _harm(group: GroupSeen, memory: Mapping[str, str]) -> str:
-    """What has happened to a group that must not; empty if nothing has."""
-    known = memory.get(str(group.ordinal))
-    if known and group.uid and _life(group) != known:
+def _is_waited_for(group: GroupSeen, newly: Container[int], known: Container[str]) -> bool:
+    """Whether a group doesn't serve on the new revision that is to."""
+    is_ours = group.updated or group.ordinal in newly or str(group.ordinal) in known
+    return is_ours and not (group.updated and group.available)
+
+
+def _harm(group: GroupSeen, known: Mapping[str, str]) -> str:
+    """What has happened to a group that must not, since it was first seen to serve; empty if nothing has."""
+    life = known.get(str(group.ordinal))
+    if life is None:
+        return ""
+    if group.uid and _life(group) != life:
         return f"group {group.ordinal} has restarted"
-    came_later = memory and not known
-    return "" if group.available or came_later else f"group {group.ordinal} is not available"
+    return "" if group.available else f"group {group.ordinal} is not available"
 
 
 def _count(groups: tuple[GroupSeen, ...]) -> str:

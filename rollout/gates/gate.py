@@ -126,14 +126,16 @@ class Progress(Model):
     inconclusives: int = 0
     asked_at: float = 0.0
     """When it was asked last, in seconds since the epoch; 0 if it wasn't."""
+    ask_at: float = 0.0
+    """When to ask again, in seconds since the epoch."""
     memory: Mapping[str, str] = Field(default={})
     surge_limit: int | None = None
     open_until: float | None = None
     approvals: tuple[Approval, ...] = ()
 
-    def anew(self, now: float) -> Self:
+    def anew(self, now: float, ask_at: float) -> Self:
         """The next attempt."""
-        return type(self)(since=now, attempt=self.attempt + 1, message=self.message)
+        return type(self)(since=now, attempt=self.attempt + 1, message=self.message, asked_at=now, ask_at=ask_at)
 
 
 class Gate(Input):
@@ -152,6 +154,8 @@ class Gate(Input):
     """From one reading to the next, where the gate isn't told otherwise."""
     BY_PEOPLE: ClassVar[bool] = False
     """Decided by messages: there is nothing to ask."""
+    JUDGES_GROUPS: ClassVar[bool] = False
+    """Decided by how the groups stand: on what is read anew, and not on what the watches show."""
     LEAVES_THINGS: ClassVar[bool] = False
     """Whether there is something to clean up once it is over."""
 
@@ -224,6 +228,7 @@ def follow(gate: Gate, progress: Progress, reading: Reading, now: float) -> Prog
     passes = progress.passes + (found is Finding.PASSED)
     failures = progress.failures + (found is Finding.FAILED)
     inconclusives = progress.inconclusives + 1 if found is Finding.INCONCLUSIVE else 0
+    rest = gate.interval_seconds if reading.again_after_seconds is None else reading.again_after_seconds
     decided = Finding.PENDING
     if failures > gate.failures_tolerated:
         decided = Finding.FAILED
@@ -239,6 +244,7 @@ def follow(gate: Gate, progress: Progress, reading: Reading, now: float) -> Prog
             "failures": failures,
             "inconclusives": inconclusives,
             "asked_at": now,
+            "ask_at": now + rest,
             "memory": progress.memory if reading.memory is None else dict(reading.memory),
             "surge_limit": reading.surge_limit,
             "open_until": reading.open_until,
@@ -250,12 +256,13 @@ def follow(gate: Gate, progress: Progress, reading: Reading, now: float) -> Prog
 
 
 def in_time(gate: Gate, progress: Progress, now: float) -> Progress:
-    """The same; or failed, or begun anew, if it has taken too long."""
+    """The same; or failed, or begun anew, if it has taken too long. What couldn't be told at last is no failure."""
     if progress.finding is not Finding.PENDING or gate.timeout is None or now - progress.since < gate.timeout:
         return progress
     why = f"not decided within {in_words(gate.timeout)}"
     message = f"{why}; at last: {progress.message}" if progress.message else why
-    late = progress.model_copy(update={"finding": Finding.FAILED, "message": message[:_MOST_CHARACTERS]})
+    finding = Finding.INCONCLUSIVE if progress.inconclusives else Finding.FAILED
+    late = progress.model_copy(update={"finding": finding, "message": message[:_MOST_CHARACTERS]})
     return _retried(gate, late, now)
 
 
@@ -263,4 +270,5 @@ def _retried(gate: Gate, progress: Progress, now: float) -> Progress:
     if progress.finding is not Finding.FAILED or progress.attempt > gate.retries:
         return progress
     again = f"attempt {progress.attempt} of {gate.retries + 1} failed: {progress.message}"
-    return progress.anew(now).model_copy(update={"message": again[:_MOST_CHARACTERS]})
+    anew = progress.anew(now, ask_at=now + gate.interval_seconds)
+    return anew.model_copy(update={"message": again[:_MOST_CHARACTERS]})

@@ -198,11 +198,12 @@ strategy:
     - until: 2
     - until: 100%
       gates: [{kind: bake, duration: 10m}]
+    - until: 100%
 """
 
 
 def test_the_steps_stand_below_the_stages_with_what_they_wait_for_and_the_times_of_their_own_pacing() -> None:
-    """A group in half an hour, an hour for the longer bake, two more groups; what partition holds back stays."""
+    """A group in half an hour, an hour for the longer bake, two more groups, a bake; partition holds one back."""
     assert offline("--start-up", "30m", text=GATED).stdout.splitlines() == [
         "Stage  Partition  Replicas  R-0  R-1  R-2  R-3  Note",
         "    1          0         4  ✅   ✅   ✅   ✅   Before rolling update",
@@ -218,21 +219,23 @@ def test_the_steps_stand_below_the_stages_with_what_they_wait_for_and_the_times_
         "Step   Until  Done in     Passes in at least  Gates",
         "   1  1 of 4  30 min      1 h 30 min          bake, long bake",
         "   2  2 of 4  2 h         2 h                 promote (waits for people)",
-        "   3  3 of 4  2 h 30 min                      none, as nothing is left to update",
+        "   3  3 of 4  2 h 30 min  2 h 40 min          bake",
+        "   4  3 of 4  2 h 40 min                      none, as nothing is left to update",
         "",
         "If groups start in 30 min, as given; gates take their least, people no time:",
         "Pacing            Time        Cost",
-        "ordered, gradual  2 h 30 min  1.5 group-hours out of service, 0.0 surplus",
-        "eager, prompt     2 h 30 min  1.5 group-hours out of service, 0.0 surplus",
+        "ordered, gradual  2 h 40 min  1.5 group-hours out of service, 0.0 surplus",
+        "eager, prompt     2 h 40 min  1.5 group-hours out of service, 0.0 surplus",
     ]
 
 
 def test_without_a_start_up_time_the_steps_have_no_times() -> None:
-    assert offline(text=GATED).stdout.splitlines()[-6:] == [
+    assert offline(text=GATED).stdout.splitlines()[-7:] == [
         "Step   Until  Gates",
         "   1  1 of 4  bake, long bake",
         "   2  2 of 4  promote (waits for people)",
-        "   3  3 of 4  none, as nothing is left to update",
+        "   3  3 of 4  bake",
+        "   4  3 of 4  none, as nothing is left to update",
         "",
         "How long it takes isn't known: no start-up time is. --start-up 30m gives one.",
     ]
@@ -247,7 +250,8 @@ def test_the_steps_are_in_the_json() -> None:
     timed = [
         {"number": 1, "until": 1, "gates": gates, "done_seconds": 600, "passed_seconds": 4200},
         {"number": 2, "until": 2, "gates": [promote], "done_seconds": 4800, "passed_seconds": 4800},
-        {"number": 3, "until": 3, "gates": [], "done_seconds": 5400},
+        {"number": 3, "until": 3, "gates": gates[:1], "done_seconds": 5400, "passed_seconds": 6000},
+        {"number": 4, "until": 3, "gates": [], "done_seconds": 6000},
     ]
     untimed = [{name: step[name] for name in ("number", "until", "gates")} for step in timed]
     assert json.loads(offline("--json", "--start-up", "10m", text=GATED).stdout)["steps"] == timed

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.e2e.rights import account, grant, without
 pytestmark = pytest.mark.real
 
 ROLLOUT = f"rollout/lws/default/{NAME}"
+SOON = datetime.now(UTC) + timedelta(hours=1)
 
 
 def template(image: str = "probe:1", **told: str) -> Json:
@@ -54,9 +56,7 @@ def check(real: Real, revision: str = "") -> CheckGate:
         gate=JobGate(template=template()),
         progress=Progress(since=time.time()),
         step=1,
-        newly_from=2,
-        newly_below=3,
-        strategy=Strategy(),
+        strategy=strategy(template()),
         show_after_seconds=0,
     )
 
@@ -126,7 +126,7 @@ async def test_all_jobs_of_a_rollout_are_cleaned_up_and_no_others(real: Real) ->
     await answer(real, other)
 
     for _ in range(2):
-        await Answers(real.api, PLAIN_REACH).clean_up(real.named, ROLLOUT)
+        await Answers(real.api, PLAIN_REACH).clean_up(real.named, ROLLOUT, SOON)
 
     assert set(await jobs_of(real)) == {run.name for run in other.runs}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -19,6 +20,7 @@ from tests.e2e.rights import account, grant, without
 pytestmark = pytest.mark.real
 
 GATE = jobs.gate_of("rollout/lws/default/llm")
+SOON = datetime.now(UTC) + timedelta(hours=1)
 OTHER_GATE = jobs.gate_of("rollout/sts/default/llm")
 FIRST, SECOND, THIRD = (
     JobRun(name=job_name(NAME, group), environment={"GROUP": group}) for group in ("llm-3", "llm-2", "llm-1")
@@ -154,7 +156,7 @@ async def test_a_job_is_made_once_also_by_two_at_once(real: Real) -> None:
 
 async def test_one_that_was_begun_and_has_gone_is_not_made_again_nor_are_others(real: Real) -> None:
     await run(real, RUNS, FIRST)
-    await jobs.clean_up(real.api, real.namespace.name, GATE)
+    await jobs.clean_up(real.api, real.namespace.name, GATE, SOON)
 
     with pytest.raises(MissingError, match=f"the Job {FIRST.name} has gone, and it isn't known how it ended"):
         await run(real, RUNS, SECOND, FIRST.model_copy(update={"begun": True}))
@@ -176,7 +178,7 @@ async def test_clean_up_takes_all_jobs_of_a_gate_with_their_pods_and_may_be_repe
     await until(partial(pods_of_jobs, real), lambda pods: len(pods) == 3)
 
     for _ in range(2):
-        await jobs.clean_up(real.api, real.namespace.name, GATE)
+        await jobs.clean_up(real.api, real.namespace.name, GATE, SOON)
 
     assert set(await found(real)) == {SECOND.name}
     (left,) = await until(partial(pods_of_jobs, real), lambda pods: len(pods) == 1)
@@ -188,7 +190,7 @@ async def test_a_job_of_somebody_else_is_left_alone(real: Real) -> None:
 
     with pytest.raises(RefusedError, match=f"there is a Job {FIRST.name} in namespace .* this gate hasn't made"):
         await run(real, PASSES)
-    await jobs.clean_up(real.api, real.namespace.name, GATE)
+    await jobs.clean_up(real.api, real.namespace.name, GATE, SOON)
 
     assert await uid(real, FIRST.name) == theirs
 
@@ -202,7 +204,7 @@ async def test_a_job_of_another_gate_is_not_taken_for_this_ones(real: Real) -> N
 
 async def test_a_job_that_is_being_deleted_is_waited_for(real: Real) -> None:
     await run(real, {"metadata": {"finalizers": ["example.com/hold"]}, **whole(RUNS)})
-    await jobs.clean_up(real.api, real.namespace.name, GATE)
+    await jobs.clean_up(real.api, real.namespace.name, GATE, SOON)
 
     with pytest.raises(NotYetError, match="is being deleted"):
         await run(real, RUNS)
@@ -252,7 +254,7 @@ async def test_the_documented_rights_are_enough(real: Real) -> None:
         await foreign(real, SECOND.name)
         with pytest.raises(RefusedError):
             await run(real, PASSES, SECOND, api=api)
-        await jobs.clean_up(api, real.namespace.name, GATE)
+        await jobs.clean_up(api, real.namespace.name, GATE, SOON)
 
     assert seen.log == "hello"
     assert set(await found(real)) == {SECOND.name}
@@ -264,7 +266,7 @@ async def test_without_the_right_to_run_jobs_that_is_told(real: Real) -> None:
         with pytest.raises(ForbiddenError, match=r"jobs .*: not permitted"):
             await run(real, PASSES, api=api)
         with pytest.raises(ForbiddenError, match=r"jobs .*: not permitted"):
-            await jobs.clean_up(api, real.namespace.name, GATE)
+            await jobs.clean_up(api, real.namespace.name, GATE, SOON)
 
 
 async def test_without_the_right_to_read_logs_a_job_decides_all_the_same(real: Real) -> None:

@@ -54,7 +54,7 @@ def bounds(strategy: Strategy, replicas: int, gate: int = 0) -> list[Bound]:
     held = [
         Bound(max(last, replicas - int(step.until)), max((one.least_seconds for one in step.gates), default=0))
         for step in strategy.steps[gate:]
-        if step.gates or replicas - int(step.until) > last
+        if (step.gates and replicas) or replicas - int(step.until) > last
     ]
     return [*held, Bound(last)]
 

@@ -56,6 +56,8 @@ class FakeCluster:
     uid: str = "first"
     broken: frozenset[str] = frozenset()
     """Revisions on which no group becomes ready, and of which each has failed as soon as it is looked at again."""
+    why: str = ""
+    """Why those have failed."""
     dispute: str = ""
     """What somebody else has changed."""
     unsettled: int = 0
@@ -172,7 +174,9 @@ class FakeCluster:
     def observe(self, revision: str) -> Observation:
         seen = self.world.observe(revision)
         groups = tuple(
-            group.model_copy(update={"failed": group.updated and not group.ready and revision in self.broken})
+            group.model_copy(update={"failed": True, "reason": self.why or group.reason})
+            if group.updated and not group.ready and revision in self.broken
+            else group
             for group in seen.groups
         )
         return seen.model_copy(

@@ -7,6 +7,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from rollwright.rollout.gates.approval import ApprovalGate
@@ -16,8 +18,8 @@ from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.gates.window import Window
 from rollwright.rollout.planner import Action
 from rollwright.rollout.simulator import World
-from rollwright.rollout.spec import GatedStep, Strategy
-from rollwright.workflows.contract import Phase, RolloutStatus
+from rollwright.rollout.spec import GatedStep, OnStall, Strategy
+from rollwright.workflows.contract import RETARGET, Phase, RolloutStatus
 from tests.support.fakes import FakeCluster
 from tests.support.skipped_time import Handle, refusal, rollout, status, steer, until, until_phase
 
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.real
 
 BAKE = Bake(duration=7200)
 ASK = ApprovalGate()
+QUICK = timedelta(seconds=20)
+"""While time is skipped, a gate that is asked every few seconds costs a moment each time."""
 
 
 def gated(*gates: AnyGate, **more: Any) -> Strategy:
@@ -66,7 +70,7 @@ async def test_the_rollout_goes_on_once_all_gates_have_passed(server: WorkflowEn
     assert (result.phase, updated(cluster)) == (Phase.COMPLETED, [0, 1, 2, 3])
     assert events(result) == ["gate 1 passed: bake: as told; second: as told"]
     first = cluster.gates_asked[0]
-    assert (first.step, first.newly_from, first.newly_below) == (1, 3, 4)
+    assert (first.step, first.template) == (1, "x-new")
 
 
 @pytest.mark.parametrize(
@@ -336,3 +340,93 @@ def test_a_window_holds_for_later_gates_until_another_does() -> None:
         (day, BAKE),
         (ASK, day),
     ]
+
+
+async def test_a_gate_is_left_while_its_step_is_not_done_any_more_and_begins_anew(server: WorkflowEnvironment) -> None:
+    """Somebody scales the canary away: what the gate finds of groups that are gone counts for nothing."""
+    cluster = FakeCluster(World(8), start_up=QUICK)
+    strategy = Strategy(max_unavailable=1, steps=(GatedStep(until="50%", gates=(BAKE, ASK)),))
+    async with rollout(server, cluster, strategy) as handle:
+        now = await waits(handle, Finding.PENDING, Finding.PENDING)
+        await steer(handle, "approve", seen=now.seen)
+        first = now.open_gates[0].progress.since
+        cluster.world.user_scales(4)
+        cluster._settle()
+
+        async def is_opened_again() -> bool:
+            open_gates = (await status(handle)).open_gates
+            return bool(open_gates) and open_gates[0].progress.since > first
+
+        await until(is_opened_again)
+        now = await status(handle)
+        assert [gate.progress.finding for gate in now.open_gates] == [Finding.PENDING, Finding.PENDING]
+        assert updated(cluster) == [2, 3]
+        await steer(handle, "abort")
+        await handle.result()
+
+
+async def test_gates_find_nothing_while_somebody_elses_change_stands(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4), start_up=QUICK)
+    async with rollout(server, cluster, gated(BAKE)) as handle:
+        await waits(handle, Finding.PENDING)
+        cluster.world.spec = cluster.world.spec._replace(revision="theirs", partition=4)
+        cluster.world.reflect()
+        cluster.dispute = "the template"
+        await until_phase(handle, Phase.STALLED)
+        cluster.gates["bake"] = found(Finding.PASSED)
+        assert (await status(handle)).phase is Phase.STALLED
+        del cluster.gates["bake"]
+        await steer(handle, "resume", side="ours")
+        await waits(handle, Finding.PENDING)
+        assert updated(cluster) == [3]
+        cluster.gates["bake"] = found(Finding.PASSED)
+        assert (await handle.result()).phase is Phase.COMPLETED
+
+
+async def test_a_retarget_outlasts_what_an_older_gate_finds(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4))
+    async with rollout(server, cluster, gated(ApprovalGate(on_failure=OnFailure.ROLLBACK))) as handle:
+        now = await waits(handle, Finding.PENDING)
+        cluster.refusals = [ApplicationError("the API server doesn't answer")] * 4
+        await handle.signal(RETARGET, {"change": {"images": {"model": "m:newer"}}})
+        assert "another change is being taken up" in await refusal(handle, "reject")
+        assert "another change is being taken up" in await refusal(handle, "approve", seen=now.seen)
+        await until_phase(handle, Phase.GATED)
+
+        async def is_at_its_own_gate() -> bool:
+            told = await status(handle)
+            return told.revision == "x-newer" and bool(told.seen)
+
+        await until(is_at_its_own_gate)
+        await steer(handle, "approve", seen=(await status(handle)).seen)
+        result = await handle.result()
+    assert (result.phase, result.revision) == (Phase.COMPLETED, "x-newer")
+
+
+async def test_a_step_that_comes_late_is_not_taken_outside_the_window(server: WorkflowEnvironment) -> None:
+    window = Window(schedule="0 22 * * *", duration=3600)
+    cluster = FakeCluster(World(4), start_up=QUICK)
+    async with rollout(server, cluster, gated(window)) as handle:
+        await waits(handle, Finding.PENDING)
+        cluster.refusals = [ApplicationError("the API server doesn't answer")] * 1000
+        cluster.gates["window"] = found(Finding.PASSED, open_until=await _server_time(handle) + 60)
+
+        async def is_closed() -> bool:
+            try:
+                return any("window has closed" in what for what in events(await status(handle)))
+            except RPCError:  # the worker is about to take it up
+                return False
+
+        await until(is_closed)
+        del cluster.gates["window"]
+        cluster.refusals = []
+        await waits(handle, Finding.PENDING)
+        assert updated(cluster) == [3]
+        await steer(handle, "promote")
+        assert (await handle.result()).phase is Phase.COMPLETED
+
+
+async def test_a_failure_with_much_to_tell_is_taken_like_any_other(server: WorkflowEnvironment) -> None:
+    cluster = FakeCluster(World(4), broken=frozenset({"new"}), why="x" * 3000)
+    async with rollout(server, cluster, Strategy(max_unavailable=1, on_stall=OnStall.ROLLBACK)) as handle:
+        assert (await handle.result()).phase is Phase.ROLLED_BACK

@@ -90,7 +90,7 @@ def group(ordinal: int, **more: Any) -> GroupSeen:
     return GroupSeen(ordinal=ordinal, uid=f"u{ordinal}", updated=True, available=True).model_copy(update=more)
 
 
-def context(*groups: GroupSeen, now: float = 0.0) -> Context:
+def context(*groups: GroupSeen, now: float = 0.0, newly: tuple[int, ...] = ()) -> Context:
     return Context(
         kind="LeaderWorkerSet",
         namespace="inference",
@@ -98,6 +98,7 @@ def context(*groups: GroupSeen, now: float = 0.0) -> Context:
         rollout="rollout/lws/inference/llm",
         revision="llm-rw-1",
         step=1,
+        newly=newly,
         groups=groups,
         now=now,
     )
@@ -133,13 +134,48 @@ def test_a_group_that_is_harmed_fails_the_bake_also_at_its_very_end(later: Group
 
 
 def test_groups_that_somebody_scales_away_or_up_do_no_harm() -> None:
-    told = baked(context(group(3), group(4), now=0), context(group(3), now=10), context(group(3), group(4, uid="x")))
-    assert told.message == "group 4 has restarted"
+    came_back = context(group(3), group(4, uid="another"), now=20)
+    assert baked(context(group(3), group(4), now=0), context(group(3), now=10), came_back).finding is PENDING
     assert baked(context(group(3), now=0), context(group(3), group(5), now=600)).finding is PASSED
     loading = (group(3), group(4, available=False))
     assert baked(context(group(3), now=0), context(*loading, now=9)).finding is PENDING
     late = baked(context(group(3), now=0), context(*loading, now=600))
     assert (late.finding, late.message) == (PENDING, "waits for group 4, which came later")
+
+
+def test_a_bake_tells_nothing_of_a_step_whose_groups_are_scaled_away() -> None:
+    canary = context(group(6, updated=False), group(7), now=0, newly=(7,))
+    told = baked(canary, context(group(3, updated=False), now=600, newly=(3,)))
+    assert (told.finding, told.message) == (INCONCLUSIVE, "the groups that it watched are gone: somebody has scaled")
+
+
+def test_a_bake_does_not_pass_while_its_groups_are_taken_for_others() -> None:
+    """As while somebody else's template stands."""
+    told = baked(context(group(3), now=0, newly=(3,)), context(group(3, updated=False), now=600, newly=(3,)))
+    assert (told.finding, told.message) == (PENDING, "waits for group 3, which came later")
+
+
+def test_a_bake_begun_anew_waits_for_the_group_that_restarts_and_then_takes_its_whole_while() -> None:
+    gate, progress = Bake(duration=600, retries=1), Progress(since=0.0)
+    loading = group(3, uid="another", available=False)
+    for groups, now in [(group(3), 0), (loading, 10), (loading, 11), (group(3, uid="another"), 900)]:
+        moment = context(groups, now=now)
+        progress = follow(gate, progress, gate.judge(moment, progress, ()), moment.now)
+    assert (progress.finding, progress.attempt) == (PENDING, 2)
+    for now, finding in ((1499, PENDING), (1500, PASSED)):
+        moment = context(group(3, uid="another"), now=now)
+        progress = follow(gate, progress, gate.judge(moment, progress, ()), moment.now)
+        assert progress.finding is finding
+
+
+def test_what_could_not_be_told_until_the_time_is_over_is_no_failure() -> None:
+    silent = after(Counting(timeout=300), [PASSED, INCONCLUSIVE], now=100.0)
+    assert in_time(Counting(timeout=300), silent, 300.0).finding is INCONCLUSIVE
+
+
+def test_another_attempt_is_asked_an_interval_later() -> None:
+    again = after(Counting(retries=1), [FAILED, FAILED], now=50.0)
+    assert again.ask_at == 51.0
 
 
 BERLIN = Window(schedule="0 22 * * MON-FRI", duration=8 * 3600, timezone="Europe/Berlin")

@@ -116,8 +116,8 @@ def test_the_same_attempt_asks_for_the_same_jobs_also_once_it_was_written_down()
 @pytest.mark.parametrize(
     ("subject", "seen", "progress"),
     [
-        pytest.param(gate(), context(), START.anew(NOW + 1), id="attempt"),
-        pytest.param(gate(), context(), START.anew(NOW), id="attempt within the same moment"),
+        pytest.param(gate(), context(), START.anew(NOW + 1, NOW + 1), id="attempt"),
+        pytest.param(gate(), context(), START.anew(NOW, NOW), id="attempt within the same moment"),
         pytest.param(gate(), context(), Progress(since=NOW + 3600), id="opened again"),
         pytest.param(gate(), context(step=3), START, id="step"),
         pytest.param(gate(), context(rollout="rollout/sts/inference/llm"), START, id="rollout"),
