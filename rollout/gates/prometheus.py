@@ -139,6 +139,7 @@ class PrometheusGate(Source, Asking):
             "query": filled(self.query, context, groups),
             "time": f"{context.now:.3f}",
             "timeout": f"{_QUERY_SECONDS}s",
+            "partial_response": "false",  # of Thanos, which else leaves out the stores that don't answer
         }
         if self.max_age is not None:
             form["lookback_delta"] = f"{self.max_age}s"
@@ -203,6 +204,12 @@ class _Scalar(Model):
 class _Success(Model):
     status: Literal["success"]
     data: Annotated[_Vector | _Scalar, Field(discriminator="result_type")]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def may_be_partial(self) -> bool:
+        """Warned of anything but the query itself, whose annotations Prometheus marks, as in 'PromQL warning: ...'."""
+        return any(not warning.startswith("PromQL") for warning in self.warnings)
 
 
 class _Refusal(Model):
@@ -218,9 +225,12 @@ def _samples(answer: Answer) -> dict[_Labels, float]:
     if not 200 <= answer.status < 300:
         raise _UntoldError(f"Prometheus answered {answer.status}{_why(answer.body)}")
     try:
-        data = _Success.model_validate_json(answer.body).data
+        success = _Success.model_validate_json(answer.body)
     except ValidationError as error:
         raise _UntoldError("the answer holds no vector and no scalar") from error
+    if success.may_be_partial:
+        raise _UntoldError("the answer may be partial")
+    data = success.data
     if isinstance(data, _Scalar):
         return {frozenset(): data.result[1]}
     if not data.result:

@@ -17,7 +17,7 @@ from rollwright.rollout.spec import RolloutSpec
 from tests.docs.examples import examples
 from tests.rollout.gates.seen import context
 from tests.support.exporter import Exporter
-from tests.support.prometheus import query_until
+from tests.support.prometheus import query, query_until
 
 pytestmark = pytest.mark.real
 
@@ -81,6 +81,17 @@ async def test_leaders_and_ordinals_are_found(prometheus: Prometheus, exporter: 
 async def test_a_scalar_is_read(prometheus: Prometheus, exporter: Exporter) -> None:
     await serves(prometheus, exporter, of(NEW, 0.03))
     assert (await reading(gate(prometheus, query=f"scalar({QUERY})")))[0] is Finding.PASSED
+
+
+async def test_an_annotation_of_the_query_is_no_reason_to_doubt_the_answer(
+    prometheus: Prometheus, exporter: Exporter
+) -> None:
+    await serves(prometheus, exporter, of(NEW, 0.03))
+    annotated = "quantile(2, errors)"
+    answer = await query(prometheus, annotated)
+    assert [warning.partition(":")[0] for warning in answer.body["warnings"]] == ["PromQL warning"]
+    found = await reading(gate(prometheus, query=f"clamp_max({annotated}, 0.03)"))
+    assert found == (Finding.PASSED, "0.03 (wanted < 0.05); 1 of 5 good")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

@@ -28,8 +28,8 @@ def vector(*values: str, labels: tuple[str, ...] = ("a", "b", "c", "d", "e")) ->
     return success("vector", samples)
 
 
-def success(kind: str, result: object) -> Fetched:
-    document = {"status": "success", "data": {"resultType": kind, "result": result}}
+def success(kind: str, result: object, **more: object) -> Fetched:
+    document = {"status": "success", "data": {"resultType": kind, "result": result}, **more}
     return Fetched(status=200, body=json.dumps(document))
 
 
@@ -113,6 +113,21 @@ def test_what_cant_be_told_is_inconclusive_and_says_why(answer: Fetched, message
     assert judged(answer) == (Finding.INCONCLUSIVE, f"{message}; 0 of 5 good")
 
 
+@pytest.mark.parametrize(
+    "result", [[], [{"metric": {}, "value": [NOW, "0.01"]}], [{"metric": {}, "value": [NOW, "1"]}]]
+)
+def test_an_answer_with_a_warning_may_be_partial_whatever_it_holds(result: object) -> None:
+    warned = success("vector", result, warnings=["PromQL info: a counter?", "store 10.0.0.7:10901: refused"])
+    assert judged(warned) == (Finding.INCONCLUSIVE, "the answer may be partial; 0 of 5 good")
+
+
+@pytest.mark.parametrize(
+    "more", [{"warnings": []}, {"warnings": ["PromQL warning: a", "PromQL info: b"]}, {"infos": ["PromQL info: b"]}]
+)
+def test_what_is_said_of_the_query_itself_leaves_the_answer_whole(more: dict[str, object]) -> None:
+    assert judged(success("scalar", [NOW, "0.01"], **more))[0] is Finding.PASSED
+
+
 def test_it_passes_after_enough_good_readings_and_waits_between_them() -> None:
     subject, progress = gate(count=3, interval="30s"), START
     for expected in (Finding.PENDING, Finding.PENDING, Finding.PASSED):
@@ -140,6 +155,7 @@ def test_it_asks_by_post_for_the_new_groups_at_the_moment() -> None:
                 "query": 'rate(errors{namespace="inference", pod=~"llm-(3|5|7)(-[0-9]+)?"}[1m])',
                 "time": f"{NOW:.3f}",
                 "timeout": "10s",
+                "partial_response": "false",
             },
             timeout_seconds=15,
         ),
