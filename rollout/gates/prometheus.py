@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from rollwright.rollout.gates.conditions import Condition, ConditionText, in_short
 from rollwright.rollout.gates.gate import Asking, Context, Finding, GroupSeen, Progress, Reading
-from rollwright.rollout.gates.queries import Query, filled, names_groups
+from rollwright.rollout.gates.queries import Query, filled, names_groups, without_pods
 from rollwright.rollout.gates.questions import Answer, Fetch, Fetched, Question, Source
 from rollwright.rollout.models import Model
 from rollwright.rollout.quantities import DurationSeconds, in_words
@@ -42,8 +42,8 @@ class Comparison(StrEnum):
 class PrometheusGate(Source, Asking):
     """A query of Prometheus whose value must meet a condition, several times in a row or nearly so.
 
-    A vector must have one sample at least, and all of its samples must meet the condition. What can't be told (no data,
-    NaN, an infinity, no answer) is inconclusive.
+    A vector must have one sample at least, of each group where samples tell their pod, and all of its samples must meet
+    the condition. What can't be told (no data, NaN, an infinity, no answer) is inconclusive.
     """
 
     kind: Literal["prometheus"] = "prometheus"
@@ -104,8 +104,7 @@ class PrometheusGate(Source, Asking):
         """The query for the new groups, and that for the old ones where they are compared."""
         if self._delay_left(context, progress) > 0 or self._missing(context):
             return ()
-        groups = (context.new, context.old) if self.compare_to_old else (context.new,)
-        return tuple(self._question(context, some) for some in groups)
+        return tuple(self._question(context, groups) for groups in self._asked_about(context))
 
     def judge(self, context: Context, progress: Progress, answers: tuple[Answer, ...]) -> Reading:
         """All values must meet the condition; one that doesn't decides, whatever can't be told of the others."""
@@ -113,7 +112,8 @@ class PrometheusGate(Source, Asking):
         if left > 0:
             return Reading(Finding.PENDING, f"is asked first after {in_words(self.delay)}", again_after_seconds=left)
         try:
-            values = self._values(context, answers)
+            answered = self._answered(context, answers)
+            values = self._values(answered)
         except _UntoldError as why:
             return self._reading(progress, Finding.INCONCLUSIVE, str(why))
         condition = Condition.read(self.condition)
@@ -123,6 +123,9 @@ class PrometheusGate(Source, Asking):
             return self._reading(progress, Finding.FAILED, f"{_in_short(bad, len(values))} (wanted {condition})")
         if untold:
             return self._reading(progress, Finding.INCONCLUSIVE, f"{_in_short(untold, len(values))} tells nothing")
+        if without := self._without_data(context, answered):
+            more = f" and {len(without) - 1} more" if len(without) > 1 else ""
+            return self._reading(progress, Finding.INCONCLUSIVE, f"no data of group {without[0]}{more}")
         return self._reading(progress, Finding.PASSED, f"{_in_short(values, len(values))} (wanted {condition})")
 
     def _delay_left(self, context: Context, progress: Progress) -> float:
@@ -133,6 +136,9 @@ class PrometheusGate(Source, Asking):
         if names_groups(self.query) and not context.new:
             return "no group is on the new revision"
         return "no group is left on the old revision" if self.compare_to_old and not context.old else ""
+
+    def _asked_about(self, context: Context) -> tuple[tuple[GroupSeen, ...], ...]:
+        return (context.new, context.old) if self.compare_to_old else (context.new,)
 
     def _question(self, context: Context, groups: Sequence[GroupSeen]) -> Fetch:
         form = {
@@ -151,14 +157,25 @@ class PrometheusGate(Source, Asking):
             timeout_seconds=_ANSWER_SECONDS,
         )
 
-    def _values(self, context: Context, answers: tuple[Answer, ...]) -> "list[_Value]":
-        """What is to meet the condition: one at least. Raises _UntoldError."""
+    def _answered(self, context: Context, answers: tuple[Answer, ...]) -> "list[_Samples]":
+        """One for each question. Raises _UntoldError."""
         if why := self._missing(context):
             raise _UntoldError(why)
-        new, *old = (_samples(answer) for answer in answers)
+        return [_samples(answer) for answer in answers]
+
+    def _values(self, answered: "list[_Samples]") -> "list[_Value]":
+        """What is to meet the condition: one at least. Raises _UntoldError."""
+        new, *old = answered
         if not self.compare_to_old:
             return [_Value(number, in_short(number)) for number in new.values()]
         return [_compared(self.compare_to_old, *pair) for pair in _paired(new, old[0])]
+
+    def _without_data(self, context: Context, answered: "list[_Samples]") -> list[int]:
+        """Ordinals of the groups that were asked about and have no sample; none where samples tell no pod."""
+        if not names_groups(self.query):
+            return []
+        asked = zip(self._asked_about(context), map(_pods, answered), strict=True)
+        return [ordinal for groups, pods in asked if pods for ordinal in without_pods(context, groups, pods)]
 
     def _reading(self, progress: Progress, finding: Finding, found: str) -> Reading:
         passes = progress.passes + (finding is Finding.PASSED)
@@ -182,6 +199,7 @@ class _Value(NamedTuple):
 
 
 _Labels = frozenset[tuple[str, str]]
+_Samples = Mapping[_Labels, float]
 _Point = tuple[float, float]
 """When, in seconds since the epoch, and what: Prometheus writes the latter as text, also NaN and +Inf."""
 
@@ -216,7 +234,7 @@ class _Refusal(Model):
     error_type: Annotated[str, Field(pattern="^[a-z_]{1,30}$")]
 
 
-def _samples(answer: Answer) -> dict[_Labels, float]:
+def _samples(answer: Answer) -> _Samples:
     """What was answered, by labels: one at least. Raises _UntoldError."""
     if not isinstance(answer, Fetched):
         raise TypeError(answer.answer)
@@ -246,12 +264,17 @@ def _why(body: str) -> str:
         return ""
 
 
-def _paired(new: Mapping[_Labels, float], old: Mapping[_Labels, float]) -> list[tuple[float, float]]:
-    """Values of the same labels, or the only ones there are. Raises _UntoldError if one has nothing beside it."""
-    if len(new) == len(old) == 1:
-        return list(zip(new.values(), old.values(), strict=True))
-    if not new.keys() <= old.keys():
+def _pods(samples: _Samples) -> set[str]:
+    """What their labels say."""
+    return {value for labels in samples for name, value in labels if name == "pod"}
+
+
+def _paired(new: _Samples, old: _Samples) -> list[tuple[float, float]]:
+    """Values of the same labels. Raises _UntoldError if one has nothing beside it."""
+    if new.keys() - old.keys():
         raise _UntoldError("not every value of the new groups has one of the old groups with the same labels")
+    if old.keys() - new.keys():
+        raise _UntoldError("not every value of the old groups has one of the new groups with the same labels")
     return [(value, old[labels]) for labels, value in new.items()]
 
 

@@ -5,7 +5,7 @@ string, so that no name is taken for more than a name.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -20,17 +20,20 @@ _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
 def _ordinals(_: Context, groups: Sequence[GroupSeen]) -> str:
-    return "|".join(str(ordinal) for ordinal in sorted(group.ordinal for group in groups))
+    return f"({'|'.join(str(ordinal) for ordinal in sorted(group.ordinal for group in groups))})"
 
 
 def _leaders(context: Context, groups: Sequence[GroupSeen]) -> str:
-    return f"{_escaped(context.name)}-({_ordinals(context, groups)})"
+    return f"{_escaped(context.name)}-{_ordinals(context, groups)}"
 
 
 def _pods(context: Context, groups: Sequence[GroupSeen]) -> str:
+    return _leaders(context, groups) + _worker(context)
+
+
+def _worker(context: Context) -> str:
     """LWS names leaders NAME-ORDINAL and workers NAME-ORDINAL-N; a group of a StatefulSet is one pod."""
-    workers = "(-[0-9]+)?" if context.kind == "LeaderWorkerSet" else ""
-    return _leaders(context, groups) + workers
+    return "(-[0-9]+)?" if context.kind == "LeaderWorkerSet" else ""
 
 
 _OF_GROUPS: Mapping[str, Callable[[Context, Sequence[GroupSeen]], str]] = {
@@ -74,6 +77,13 @@ def filled(query: Query, context: Context, groups: Sequence[GroupSeen]) -> str:
         return _OF_GROUPS[name](context, groups) if name in _OF_GROUPS else _OF_TARGET[name](context)
 
     return _WORD.sub(value, query)
+
+
+def without_pods(context: Context, groups: Sequence[GroupSeen], pods: Iterable[str]) -> list[int]:
+    """Ordinals of the groups, in order, of which none of these pods is, by its name."""
+    of_a_group = re.compile(f"{re.escape(context.name)}-([0-9]+){_worker(context)}")
+    found = {match[1] for match in map(of_a_group.fullmatch, pods) if match}
+    return sorted(group.ordinal for group in groups if str(group.ordinal) not in found)
 
 
 def _escaped(text: str) -> str:

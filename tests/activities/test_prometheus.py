@@ -70,11 +70,21 @@ async def test_one_bad_pod_of_the_new_groups_is_bad(prometheus: Prometheus, expo
     assert await reading(each) == (Finding.FAILED, "0.5 of 4 values (wanted < 0.05); 0 of 5 good, 1 bad")
 
 
+async def test_a_group_without_data_is_inconclusive_where_each_pod_is_asked_for(
+    prometheus: Prometheus, exporter: Exporter
+) -> None:
+    each = gate(prometheus, query='errors{pod=~"{{ pods }}"}')
+    await serves(prometheus, exporter, of(("llm-3-1", "llm-5"), 0.03) | of(OLD, 0.03))
+    assert await reading(each) == (Finding.INCONCLUSIVE, "no data of group 7; 0 of 5 good")
+    await serves(prometheus, exporter, of(("llm-3-1", "llm-5", "llm-7"), 0.03) | of(OLD, 0.03))
+    assert (await reading(each))[0] is Finding.PASSED
+
+
 async def test_leaders_and_ordinals_are_found(prometheus: Prometheus, exporter: Exporter) -> None:
     await serves(prometheus, exporter, of(NEW, 0) | of(OLD, 0))
     count = gate(prometheus, query='count(errors{pod=~"{{ leaders }}"})', condition="== 3")
     assert (await reading(count))[0] is Finding.PASSED
-    count = gate(prometheus, query='count(errors{pod=~"{{ name }}-({{ ordinals }})-.*"})', condition="== 1")
+    count = gate(prometheus, query='count(errors{pod=~"{{ name }}-{{ ordinals }}-.*"})', condition="== 1")
     assert (await reading(count))[0] is Finding.PASSED
 
 

@@ -28,6 +28,13 @@ def vector(*values: str, labels: tuple[str, ...] = ("a", "b", "c", "d", "e")) ->
     return success("vector", samples)
 
 
+def of_pods(**values: str) -> Fetched:
+    """A value of each pod, which is written as in llm_3."""
+    return success(
+        "vector", [{"metric": {"pod": pod.replace("_", "-")}, "value": [NOW, value]} for pod, value in values.items()]
+    )
+
+
 def success(kind: str, result: object, **more: object) -> Fetched:
     document = {"status": "success", "data": {"resultType": kind, "result": result}, **more}
     return Fetched(status=200, body=json.dumps(document))
@@ -189,6 +196,27 @@ def test_without_new_groups_there_is_nothing_to_ask_for() -> None:
     assert len(gate(query="sum(errors)").ask(none, START)) == 1
 
 
+def test_each_group_that_is_asked_about_must_have_a_value_where_values_tell_their_pod() -> None:
+    assert judged(of_pods(llm_3="0.01", llm_5_1="0.02", llm_7="0.03"))[0] is Finding.PASSED
+    assert judged(of_pods(llm_3="0.01", llm_5="0.02", llm_5_1="0.02")) == (
+        Finding.INCONCLUSIVE,
+        "no data of group 7; 0 of 5 good",
+    )
+    assert judged(of_pods(llm_5="0.01", llm_33="0.01")) == (
+        Finding.INCONCLUSIVE,
+        "no data of group 3 and 1 more; 0 of 5 good",
+    )
+
+
+def test_a_bad_value_decides_beside_a_group_that_has_none() -> None:
+    assert judged(of_pods(llm_5="0.07")) == (Finding.FAILED, "0.07 (wanted < 0.05); 0 of 5 good, 1 bad")
+
+
+def test_values_that_tell_no_pod_or_are_not_asked_for_by_group_may_be_fewer_than_the_groups() -> None:
+    assert judged(vector("0.01", "0.02"))[0] is Finding.PASSED
+    assert judged(of_pods(gateway_0="0.01"), query="errors")[0] is Finding.PASSED
+
+
 def compared(how: str, new: Fetched, old: Fetched, condition: str = "< 1.5") -> tuple[Finding, str]:
     return judged(new, old, compareToOld=how, condition=condition)
 
@@ -204,7 +232,7 @@ def test_old_and_new_groups_are_asked_for_at_the_same_moment() -> None:
 
 
 def test_the_condition_is_about_the_ratio_or_the_difference() -> None:
-    assert compared("ratio", vector("0.03"), vector("0.02", labels=("z",)), "<= 1.5") == (
+    assert compared("ratio", vector("0.03"), vector("0.02"), "<= 1.5") == (
         Finding.PASSED,
         "0.03 / 0.02 = 1.5 (wanted <= 1.5); 1 of 5 good",
     )
@@ -226,9 +254,35 @@ def test_several_values_are_compared_by_their_labels() -> None:
     assert compared("ratio", vector("1", "4", labels=("a", "b")), vector("2", "1", labels=("b", "a")))[1] == (
         "4 / 2 = 2 of 2 values (wanted < 1.5); 0 of 5 good, 1 bad"
     )
-    lonely = compared("ratio", vector("1", "2", labels=("a", "b")), vector("2", "1", labels=("b", "c")))
-    assert lonely[0] is Finding.INCONCLUSIVE
-    assert "not every value of the new groups" in lonely[1]
+
+
+@pytest.mark.parametrize("how", ["ratio", "difference"])
+@pytest.mark.parametrize(
+    ("new", "old", "whose", "others"),
+    [
+        (vector("1", "1", labels=("a", "b")), vector("1", "1", labels=("b", "c")), "new", "old"),
+        (vector("1", "1", labels=("a", "b")), vector("1", labels=("a",)), "new", "old"),
+        (vector("1", labels=("a",)), vector("1", "1", labels=("a", "b")), "old", "new"),
+        (vector("1", labels=("a",)), vector("1", labels=("b",)), "new", "old"),
+        (of_pods(llm_3="1"), of_pods(llm_0="1"), "new", "old"),
+    ],
+)
+def test_a_value_with_none_beside_it_is_inconclusive(
+    how: str, new: Fetched, old: Fetched, whose: str, others: str
+) -> None:
+    why = f"not every value of the {whose} groups has one of the {others} groups with the same labels"
+    assert compared(how, new, old) == (Finding.INCONCLUSIVE, f"{why}; 0 of 5 good")
+
+
+def test_a_value_without_labels_on_each_side_is_compared() -> None:
+    bare = success("vector", [{"metric": {}, "value": [NOW, "2"]}])
+    assert compared("ratio", bare, bare)[0] is Finding.PASSED
+    assert compared("ratio", success("scalar", [NOW, "2"]), success("scalar", [NOW, "2"]))[0] is Finding.PASSED
+
+
+def test_where_old_and_new_groups_are_compared_each_must_have_a_value_too() -> None:
+    both = of_pods(llm_3="1", llm_5="1", llm_7="1")
+    assert compared("ratio", both, both) == (Finding.INCONCLUSIVE, "no data of group 0 and 1 more; 0 of 5 good")
 
 
 @pytest.mark.parametrize("how", ["ratio", "difference"])

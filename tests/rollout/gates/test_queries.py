@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from rollwright.rollout.gates.queries import Query, filled, names_groups
+from rollwright.rollout.gates.queries import Query, filled, names_groups, without_pods
 from tests.rollout.gates.seen import context
 
 HOSTILE = [
@@ -47,7 +47,7 @@ def unquoted(literal: str) -> str:
         ('up{revision=~"{{ revision }}"}', 'up{revision=~"llm-7f9c"}'),
         ('up{pod=~"{{ pods }}"}', 'up{pod=~"llm-(3|5|7)(-[0-9]+)?"}'),
         ('up{pod=~"{{ leaders }}"}', 'up{pod=~"llm-(3|5|7)"}'),
-        ('up{pod=~"x-({{ ordinals }})"}', 'up{pod=~"x-(3|5|7)"}'),
+        ('up{pod=~"x-{{ ordinals }}"}', 'up{pod=~"x-(3|5|7)"}'),
         ("up == 1", "up == 1"),
         ('up{a="\\"{{ name }}", b=\'"\'}', 'up{a="\\"llm", b=\'"\'}'),
     ],
@@ -67,6 +67,28 @@ def test_pods_are_those_of_the_groups_and_no_others() -> None:
     others = ["llm-0", "llm-0-3", "llm-33", "llm-1-5", "llm-3-1-1", "xllm-3", "llm-3-x", "llm2-3"]
     assert pods_matched("{{ pods }}", theirs + others) == theirs
     assert pods_matched("{{ leaders }}", theirs + others) == ["llm-3", "llm-5"]
+
+
+def test_ordinals_are_those_of_the_groups_whatever_stands_beside_them() -> None:
+    pods = ["llm-3", "llm-33", "llm-5", "llm-7", "llm-7-1", "llm-0", "5", "7"]
+    assert pods_matched("llm-{{ ordinals }}", pods) == ["llm-3", "llm-5", "llm-7"]
+    assert pods_matched("{{ name }}-({{ ordinals }})-.*", pods) == ["llm-7-1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "pods", "without"),
+    [
+        ("LeaderWorkerSet", "llm", ["llm-3", "llm-5-1", "llm-7", "llm-0"], []),
+        ("LeaderWorkerSet", "llm", ["llm-33", "llm-5-1-1", "llm-x-7", "xllm-7", "llm-07", "llm", ""], [3, 5, 7]),
+        ("LeaderWorkerSet", "llm", ["llm-5"], [3, 7]),
+        ("LeaderWorkerSet", "llm-3", ["llm-3-5", "llm-3-7-1"], [3]),
+        ("LeaderWorkerSet", "a.b", ["a.b-3", "aXb-5", "a.b-7"], [5]),
+        ("StatefulSet", "llm", ["llm-3", "llm-5-1", "llm-7"], [5]),
+    ],
+)
+def test_it_is_known_of_which_groups_there_is_no_pod(kind: str, name: str, pods: list[str], without: list[int]) -> None:
+    seen = context(kind=kind, name=name)
+    assert without_pods(seen, seen.new, pods) == without
 
 
 def test_a_group_of_a_stateful_set_is_one_pod() -> None:
