@@ -1,5 +1,7 @@
 """http: a service of your own must say that it may go on."""
 
+import hashlib
+import json
 import re
 from typing import Annotated, Literal
 
@@ -30,6 +32,7 @@ class WebhookGate(Source, Asking):
     def ask(self, context: Context, progress: Progress) -> tuple[Question, ...]:
         """What is rolled out, and how far it is."""
         document = {
+            "id": self._id(context, progress),
             "target": {"kind": context.kind, "namespace": context.namespace, "name": context.name},
             "rollout": context.rollout,
             "step": context.step,
@@ -47,6 +50,11 @@ class WebhookGate(Source, Asking):
                 timeout_seconds=self.request_timeout,
             ),
         )
+
+    def _id(self, context: Context, progress: Progress) -> str:
+        """The same for all requests of an attempt, and for no other's: 32 hexadecimal digits."""
+        attempt = [context.rollout, context.step, self.title, progress.since, progress.attempt]
+        return hashlib.sha256(json.dumps(attempt).encode()).hexdigest()[:32]
 
     def judge(self, context: Context, progress: Progress, answers: tuple[Answer, ...]) -> Reading:
         """By the status alone; what the answer says is for people."""

@@ -9,7 +9,7 @@ from rollwright.rollout.gates.gate import Finding, Progress, follow
 from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.gates.questions import Fetch, Fetched
 from rollwright.rollout.gates.webhook import WebhookGate
-from tests.rollout.gates.seen import NOW, context
+from tests.rollout.gates.seen import NOW, context, groups
 
 START = Progress(since=NOW)
 
@@ -31,6 +31,7 @@ def test_it_tells_what_is_rolled_out() -> None:
         url="https://smoke/tests",
         path="/v1/check",
         document={
+            "id": "293ffc64919e9a5e4aca181a40edb0b6",
             "target": {"kind": "LeaderWorkerSet", "namespace": "inference", "name": "llm"},
             "rollout": "rollout/lws/inference/llm",
             "step": 2,
@@ -41,6 +42,31 @@ def test_it_tells_what_is_rolled_out() -> None:
         },
         timeout_seconds=3,
     )
+
+
+def told_id(subject: WebhookGate, progress: Progress = START, **seen: Any) -> str:
+    (question,) = subject.ask(context(**seen), progress)
+    assert isinstance(question, Fetch)
+    assert question.document
+    return str(question.document["id"])
+
+
+def test_the_id_is_the_same_for_all_requests_of_an_attempt() -> None:
+    later = Progress.model_validate_json(START.model_dump_json())
+    later = later.model_copy(update={"asked_at": NOW + 30, "message": "answered 202", "inconclusives": 2})
+    assert told_id(gate(), later, now=NOW + 60, groups=groups(new=(7,))) == told_id(gate())
+
+
+def test_another_attempt_step_gate_or_rollout_has_another_id() -> None:
+    ids = [
+        told_id(gate()),
+        told_id(gate(name="smoke")),
+        told_id(gate(), step=3),
+        told_id(gate(), rollout="rollout/lws/inference/other"),
+        told_id(gate(), Progress(since=NOW + 0.001)),
+        told_id(gate(), Progress(since=NOW, attempt=2)),
+    ]
+    assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
