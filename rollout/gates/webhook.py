@@ -13,6 +13,8 @@ from rollwright.rollout.models import Model
 from rollwright.rollout.quantities import DurationSeconds
 
 _MOST_CHARACTERS = 200
+_FROM_BETWEEN = frozenset({429, 502, 503, 504})
+"""Of proxies and balancers: they say nothing of what is rolled out."""
 _SEGMENT = "/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*"
 # No dots alone, nothing encoded: the credentials of a connection go to what stands below its url only.
 Path = Annotated[str, Field(pattern=f"^({_SEGMENT})+/?$", max_length=1000)]
@@ -22,7 +24,7 @@ class WebhookGate(Source, Asking):
     """A service that is told by POST what is rolled out, and answers whether it may go on.
 
     2xx lets it pass, but 202, after which it is asked again. Anything else has it fail, redirects too: they are never
-    followed. No answer is inconclusive.
+    followed. No answer is inconclusive, and so is what proxies answer that have none.
     """
 
     kind: Literal["http"] = "http"
@@ -69,6 +71,8 @@ class WebhookGate(Source, Asking):
 def _finding(status: int) -> Finding:
     if status == 202:
         return Finding.PENDING
+    if status in _FROM_BETWEEN:
+        return Finding.INCONCLUSIVE
     return Finding.PASSED if 200 <= status < 300 else Finding.FAILED
 
 

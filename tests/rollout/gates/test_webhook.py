@@ -79,9 +79,14 @@ def test_accepted_is_asked_again_after_the_interval() -> None:
     assert (gate().interval_seconds, gate(interval="2m").interval_seconds) == (30, 120)
 
 
-@pytest.mark.parametrize("status", [100, 199, 400, 401, 404, 429, 500, 503, 599])
+@pytest.mark.parametrize("status", [100, 199, 400, 401, 404, 428, 430, 500, 501, 505, 599])
 def test_anything_else_has_it_fail(status: int) -> None:
     assert judged(status, "no") == (Finding.FAILED, f"answered {status}: no")
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_what_stands_in_between_decides_nothing(status: int) -> None:
+    assert judged(status, "try later") == (Finding.INCONCLUSIVE, f"answered {status}: try later")
 
 
 @pytest.mark.parametrize("status", [301, 302, 304, 307, 308])
