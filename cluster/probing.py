@@ -6,20 +6,23 @@ asked, and of an answer nothing but the status is read.
 """
 
 import asyncio
-import ipaddress
 import math
 import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 import aiohttp
 
+from rollwright.cluster.addresses import locality
 from rollwright.cluster.api import Manifest
+from rollwright.cluster.objects import controller_of
 from rollwright.rollout.spec import AnswersHttp
 
 _AT_ONCE = 50
+"""Of one target by one probe: those that hang hold up none of another's."""
 _SERVING_EVERY_SECONDS = 10.0
 _OTHERS_EVERY_SECONDS = 2.0
 _KEPT_SECONDS = 30.0
@@ -36,10 +39,19 @@ class _Question(NamedTuple):
     probe: AnswersHttp
 
 
+class _Crowd(NamedTuple):
+    """Pods that share slots: of one target, asked the same."""
+
+    owner: str
+    """The uid of what controls the pods."""
+    probe: AnswersHttp
+
+
 class _Answer:
     """What is known by now, and who asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self.slots = slots
         self.why_not = "it was not asked yet"
         self.of = -math.inf
         self.looked_at = time.monotonic()
@@ -48,17 +60,12 @@ class _Answer:
 
 
 def refusal(address: str) -> str:
-    """Why an address of a pod isn't asked, in words; empty if it may be: it may say anything, also what is no pod's.
-
-    Link-local ones are those of a cloud's metadata, of loopback and without a host the worker's own.
-    """
+    """Why an address of a pod isn't asked, in words; empty if it may be: it may say anything, also what is no pod's."""
     try:
-        found = ipaddress.ip_address(address)
+        local = locality(address)
     except ValueError:
         return f"its address {address!r} is none" if address else "it has no address"
-    real = getattr(found, "ipv4_mapped", None) or found
-    kinds = {"link-local": real.is_link_local, "of loopback": real.is_loopback, "of no host": real.is_unspecified}
-    return next((f"its address {address} is {kind}, and isn't asked" for kind, holds in kinds.items() if holds), "")
+    return f"its address {address} is {local}, and isn't asked" if local else ""
 
 
 class Prober:
@@ -68,7 +75,8 @@ class Prober:
         """`refusal`: why an address isn't asked; empty if it may be."""
         self._refusal = refusal
         self._answers: dict[_Question, _Answer] = {}
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = WeakValueDictionary[_Crowd, asyncio.Semaphore]()
+        """Kept by the answers that are asked for."""
         self._session: aiohttp.ClientSession | None = None
 
     def why_not(self, leader: Manifest, probe: AnswersHttp) -> str:
@@ -99,15 +107,19 @@ class Prober:
         question = _Question(leader["metadata"]["uid"], leader.get("status", {}).get("podIP", ""), probe)
         answer = self._answers.get(question)
         if answer is None:
-            answer = self._answers[question] = _Answer()
+            answer = self._answers[question] = _Answer(self._slots_of(leader, probe))
             answer.asking = asyncio.create_task(self._keep_asking(question, answer), name=f"ask {question.uid}")
         answer.looked_at = time.monotonic()
         return answer
 
+    def _slots_of(self, leader: Manifest, probe: AnswersHttp) -> asyncio.Semaphore:
+        crowd = _Crowd((controller_of(leader) or {}).get("uid", ""), probe)
+        return self._slots.setdefault(crowd, asyncio.Semaphore(_AT_ONCE))
+
     async def _keep_asking(self, question: _Question, answer: _Answer) -> None:
         try:
             while time.monotonic() - answer.looked_at < _KEPT_SECONDS:
-                async with self._slots:
+                async with answer.slots:
                     asked_at = time.monotonic()
                     answer.why_not = self._refusal(question.address) or await self._ask(question)
                 answer.of = asked_at
@@ -145,7 +157,7 @@ class Prober:
         """A connection is made for each question: a new one may be refused where an old one still works."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_AT_ONCE, force_close=True),
+                connector=aiohttp.TCPConnector(limit=0, force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )

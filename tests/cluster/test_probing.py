@@ -70,9 +70,11 @@ async def asking(refusal: Callable[[str], str] = lambda _: "") -> AsyncIterator[
         await prober.close()
 
 
-def leader(address: str = "127.0.0.1", ordinal: int = 3) -> Json:
+def leader(address: str = "127.0.0.1", ordinal: int = 3, of: str = "u-leaders") -> Json:
+    """A leader pod of the StatefulSet with this uid."""
     found = pod(ordinal)
-    return {**found, "status": {**found["status"], "podIP": address}}
+    metadata = {**found["metadata"], "uid": f"{of}-{ordinal}", "ownerReferences": [{"uid": of, "controller": True}]}
+    return {**found, "metadata": metadata, "status": {**found["status"], "podIP": address}}
 
 
 async def heard(prober: Prober, probe: AnswersHttp, address: str = "127.0.0.1") -> str:
@@ -147,6 +149,7 @@ async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.Monke
         ("fe80::1", "is link-local"),
         ("fe80::1%eth0", "is link-local"),
         ("::ffff:169.254.169.254", "is link-local"),
+        ("fd00:ec2::254", "is link-local"),
         ("127.0.0.1", "is of loopback"),
         ("127.8.8.8", "is of loopback"),
         ("::1", "is of loopback"),
@@ -216,6 +219,37 @@ async def test_not_too_many_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -
         await prober.hear(leaders, server.probe())
         assert [prober.why_not(one, server.probe()) for one in leaders] == [""] * 120
         assert 1 < server.most_at_once <= 50
+
+
+async def test_pods_that_hang_hold_up_neither_those_of_another_target_nor_another_question() -> None:
+    async with serving() as hanging, serving() as server, asking() as prober:
+        hanging.goes_on.clear()
+        probe = hanging.probe(timeout=10)
+        hang = [leader(ordinal=ordinal, of="u-hanging") for ordinal in range(120)]
+        for one in hang:
+            prober.why_not(one, probe)
+
+        async def held() -> int:
+            return hanging.at_once
+
+        await until(held, lambda at_once: at_once == 50)
+        assert await heard(prober, server.probe()) == ""
+        await prober.hear(hang[-1:], server.probe())
+        assert prober.why_not(hang[-1], server.probe()) == ""
+        prober.why_not(leader(of="u-others"), probe)
+        await until(held, lambda at_once: at_once == 51)
+
+
+async def test_slots_are_kept_no_longer_than_pods_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "_KEPT_SECONDS", 0.1)
+    async with serving() as server, asking() as prober:
+        await prober.hear([leader(ordinal=3), leader(ordinal=4), leader(of="u-others")], server.probe())
+
+        async def kept() -> int:
+            return len(prober._slots)
+
+        assert await kept() == 2
+        await until(kept, lambda slots: slots == 0)
 
 
 async def test_a_first_answer_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
