@@ -27,12 +27,15 @@ class Reach(NamedTuple):
 
     connections: Path | None = None
     """The folder that holds a folder for each connection."""
-    link_local: bool = False
-    """Whether link-local addresses, where clouds serve credentials of their machines, may be asked too."""
+    local: bool = False
+    """Whether addresses of the worker's own host may be asked too, and link-local ones, where clouds serve credentials.
+
+    Whoever runs the workers may name their own host in a connection anyway; not so a link-local address.
+    """
 
 
 PLAIN_REACH = Reach()
-"""No connections, and nothing link-local."""
+"""No connections, and nothing local."""
 
 
 @dataclass(frozen=True)

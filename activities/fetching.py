@@ -11,13 +11,17 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from rollwright.activities.connections import Connection, ConnectionFilesError, Reach, read_connection
-from rollwright.activities.guarding import LinkLocalError, signed, sockets
+from rollwright.activities.guarding import LocalAddressError, signed, sockets
+from rollwright.cluster.addresses import Local
 from rollwright.rollout.gates.questions import Fetch, Fetched
 
 _MOST_BYTES = 1_000_000
 _CHUNK_BYTES = 65_536
 _NO_LIMIT = aiohttp.ClientTimeout()
 """There is one around all of it."""
+_REFUSED_TO_ALL = frozenset({Local.LINK_LOCAL})
+_REFUSED_TO_ROLLOUTS = frozenset(Local)
+"""A url is written by whoever may start a rollout, and must not lead into the worker's own host."""
 
 
 async def fetch(question: Fetch, reach: Reach) -> Fetched:
@@ -44,7 +48,7 @@ async def _ask(question: Fetch, connection: Connection, reach: Reach) -> Fetched
     headers |= _credentials(connection, body)
     connector = aiohttp.TCPConnector(
         ssl=connection.tls or True,
-        socket_factory=sockets(link_local=reach.link_local),
+        socket_factory=sockets(refused=_refused(question, reach)),
         force_close=True,
     )
     async with (
@@ -58,6 +62,12 @@ async def _ask(question: Fetch, connection: Connection, reach: Reach) -> Fetched
         ) as response,
     ):
         return Fetched(status=response.status, body=await _beginning(response))
+
+
+def _refused(question: Fetch, reach: Reach) -> frozenset[Local]:
+    if reach.local:
+        return frozenset()
+    return _REFUSED_TO_ROLLOUTS if question.connection is None else _REFUSED_TO_ALL
 
 
 def _body(question: Fetch) -> tuple[bytes | None, dict[str, str]]:
@@ -105,8 +115,8 @@ def _in_words(error: Exception) -> str:
             return "TLS could not be agreed on with the server"
         case aiohttp.ClientConnectorDNSError():
             return "the server's name is not known"
-        case aiohttp.ClientConnectorError(os_error=LinkLocalError()):
-            return "the server has a link-local address, which is asked only by workers with --allow-link-local"
+        case aiohttp.ClientConnectorError(os_error=LocalAddressError(local=local)):
+            return f"the server's address is {local}, and is asked only by workers with --allow-local"
         case aiohttp.ClientConnectorError(os_error=os_error) if os_error.errno:
             return f"the server can't be reached: {os.strerror(os_error.errno).lower()}"
         case aiohttp.ClientConnectionError() | aiohttp.ClientPayloadError() | OSError():

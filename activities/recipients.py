@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from rollwright.activities.guarding import is_link_local
 from rollwright.activities.messages import News, Tell
+from rollwright.cluster.addresses import Local, locality
 from rollwright.rollout.models import Input
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _check_address(url: str, *, allow_link_local: bool) -> None:
     if not host:
         raise ValueError("callback: this is no address with http or https")
     try:
-        refused = is_link_local(host) and not allow_link_local
+        refused = locality(host) is Local.LINK_LOCAL and not allow_link_local
     except ValueError:
         return
     if refused:

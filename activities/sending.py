@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from rollwright.activities.guarding import signed, sockets
 from rollwright.activities.messages import News, Tell
 from rollwright.activities.recipients import Recipient, service
+from rollwright.cluster.addresses import Local
 
 _PATIENCE_SECONDS = 10.0
 _STATES = {
@@ -97,7 +98,8 @@ async def _post(recipient: Recipient, url: SecretStr, told: Tell, delivery: str)
         return f"callback ({error})"
     if key:
         headers |= signed(key, content)
-    connector = aiohttp.TCPConnector(socket_factory=sockets(link_local=recipient.allow_link_local))
+    refused = () if recipient.allow_link_local else (Local.LINK_LOCAL,)
+    connector = aiohttp.TCPConnector(socket_factory=sockets(refused=refused))
     async with (
         aiohttp.ClientSession(connector=connector, trust_env=False) as session,
         session.post(url.get_secret_value(), data=content, headers=headers, allow_redirects=False) as answer,

@@ -35,8 +35,13 @@ def worker(
             help="A folder for each connection that gates may name, with its url and credentials.",
         ),
     ] = None,
-    allow_link_local: Annotated[
-        bool, typer.Option("--allow-link-local", help="Let gates ask link-local addresses, as of metadata services.")
+    allow_local: Annotated[
+        bool,
+        typer.Option(
+            "--allow-local",
+            envvar="ROLLWRIGHT_ALLOW_LOCAL",
+            help="Let gates ask link-local addresses, as of metadata services, and by url the worker's own host.",
+        ),
     ] = False,
     notify: options.Notify = None,
 ) -> None:
@@ -54,7 +59,7 @@ def worker(
 
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    reach = Reach(connections=connections, link_local=allow_link_local)
+    reach = Reach(connections=connections, local=allow_local)
     try:
         asyncio.run(
             run_worker(task_queue=task_queue, kubeconfig=kubeconfig, context=context, notify=notify, reach=reach)

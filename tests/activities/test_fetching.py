@@ -24,6 +24,8 @@ from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.activities.fetching import fetch
 from rollwright.activities.guarding import SIGNATURE, TIMESTAMP
 from rollwright.activities.messages import CheckGate
+from rollwright.cluster import addresses
+from rollwright.cluster.addresses import Local
 from rollwright.cluster.api import Api
 from rollwright.cluster.target import LiveTarget
 from rollwright.devcluster.credentials import Authority, User
@@ -88,7 +90,11 @@ def connection(folder: Path, name: str = "prod", **files: str | bytes) -> Reach:
     return Reach(connections=folder)
 
 
-async def asked(url: str, reach: Reach = PLAIN_REACH, **given: Any) -> Fetched:
+ON_LOOPBACK = Reach(local=True)
+"""The servers of these tests are there."""
+
+
+async def asked(url: str, reach: Reach = ON_LOOPBACK, **given: Any) -> Fetched:
     return await fetch(Fetch(url=url, **given), reach)
 
 
@@ -252,7 +258,9 @@ async def test_nothing_comes_from_the_environment(
     assert "Authorization" not in server.asked[0][2]
 
 
-LINK_LOCAL = "the server has a link-local address, which is asked only by workers with --allow-link-local"
+LINK_LOCAL = "the server's address is link-local, and is asked only by workers with --allow-local"
+LOOPBACK = LINK_LOCAL.replace("link-local", "of loopback")
+UNSPECIFIED = LINK_LOCAL.replace("link-local", "of no host")
 
 
 @pytest.fixture
@@ -281,22 +289,63 @@ def nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 async def test_a_link_local_address_is_not_asked_however_it_is_written(host: str) -> None:
-    assert (await asked(f"http://{host}/latest/meta-data")).error == LINK_LOCAL
+    assert (await asked(f"http://{host}/latest/meta-data", PLAIN_REACH)).error == LINK_LOCAL
 
 
 @pytest.mark.usefixtures("nothing_leaves")
 @pytest.mark.parametrize("host", ["2852039166", "0251.0376.0251.0376", "169.254.43518"])
 async def test_other_ways_to_write_one_are_no_addresses_at_all(host: str) -> None:
-    assert (await asked(f"http://{host}/")).error in (LINK_LOCAL, "the address can't be read")
+    assert (await asked(f"http://{host}/", PLAIN_REACH)).error in (LINK_LOCAL, "the address can't be read")
+
+
+def link_local(monkeypatch: pytest.MonkeyPatch, network: str) -> None:
+    """Have these addresses, and no others, stand for link-local ones: nothing may be sent to those."""
+    monkeypatch.setattr(addresses, "_NETWORKS", {ipaddress.ip_network(network): Local.LINK_LOCAL})
 
 
 async def test_a_worker_that_allows_it_asks_link_local_addresses(
-    monkeypatch: pytest.MonkeyPatch, server: Server
+    monkeypatch: pytest.MonkeyPatch, server: Server, tmp_path: Path
 ) -> None:
-    """Loopback stands for them here: nothing may be sent to those."""
-    monkeypatch.setattr(guarding, "_LINK_LOCAL", (ipaddress.ip_network("127.0.0.0/8"),))
-    assert (await asked(server.url)).error == LINK_LOCAL
-    assert (await asked(server.url, Reach(link_local=True))).status == 200
+    link_local(monkeypatch, "127.0.0.0/8")
+    by_connection = connection(tmp_path, url=server.url)
+    assert (await asked(server.url, PLAIN_REACH)).error == LINK_LOCAL
+    assert (await asked_by(by_connection)).error == LINK_LOCAL
+    assert (await asked(server.url, Reach(local=True))).status == 200
+    assert (await asked_by(by_connection._replace(local=True))).status == 200
+
+
+@pytest.mark.usefixtures("nothing_leaves")
+@pytest.mark.parametrize(
+    ("host", "error"),
+    [
+        ("127.0.0.1", LOOPBACK),
+        ("127.8.8.8", LOOPBACK),
+        ("localhost", LOOPBACK),
+        ("0x7f000001", LOOPBACK),
+        ("[::1]", LOOPBACK),
+        ("[::ffff:127.0.0.1]", LOOPBACK),
+        ("0.0.0.0", UNSPECIFIED),
+        ("0x0", UNSPECIFIED),
+        ("[::]", UNSPECIFIED),
+        ("[::ffff:0.0.0.0]", UNSPECIFIED),
+    ],
+)
+async def test_the_url_of_a_rollout_does_not_lead_to_the_host_of_the_worker(host: str, error: str) -> None:
+    assert (await asked(f"http://{host}:8080/", PLAIN_REACH)).error == error
+
+
+async def test_a_name_does_not_lead_there_either(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+    resolve_to(monkeypatch, ["127.0.0.1"])
+    url = f"http://inside.test:{server.port}/"
+    assert (await asked(url, PLAIN_REACH)).error == LOOPBACK
+    assert server.asked == []
+    assert (await asked(url, Reach(local=True))).status == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+async def test_a_connection_may_lead_to_the_host_of_the_worker(server: Server, tmp_path: Path, host: str) -> None:
+    assert (await asked_by(connection(tmp_path, url=f"http://{host}:{server.port}"))).status == 200
+    assert (await asked(server.url, PLAIN_REACH)).error == LOOPBACK
 
 
 Resolving = Callable[..., list[tuple[Any, ...]]]
@@ -321,26 +370,26 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str
 @pytest.mark.usefixtures("nothing_leaves")
 async def test_a_name_that_leads_to_a_link_local_address_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch, ["169.254.169.254"])
-    assert (await asked("http://metadata.test/")).error == LINK_LOCAL
+    assert (await asked("http://metadata.test/", PLAIN_REACH)).error == LINK_LOCAL
 
 
 async def test_of_several_addresses_of_a_name_the_link_local_one_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
-    monkeypatch.setattr(guarding, "_LINK_LOCAL", (ipaddress.ip_network("127.0.0.2/32"),))
+    link_local(monkeypatch, "127.0.0.2/32")
     resolve_to(monkeypatch, ["127.0.0.2", "127.0.0.1"])
-    assert (await asked(f"http://both.test:{server.port}/")).status == 200
+    assert (await asked(f"http://both.test:{server.port}/", PLAIN_REACH)).status == 200
 
 
 async def test_a_name_is_looked_up_once_and_what_it_led_to_then_is_asked(
     monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
-    monkeypatch.setattr(guarding, "_LINK_LOCAL", (ipaddress.ip_network("127.0.0.2/32"),))
+    link_local(monkeypatch, "127.0.0.2/32")
     looked_up = resolve_to(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
     url = f"http://rebound.test:{server.port}/"
-    assert (await asked(url)).status == 200
+    assert (await asked(url, PLAIN_REACH)).status == 200
     assert looked_up == ["rebound.test"]
-    assert (await asked(url)).error == LINK_LOCAL
+    assert (await asked(url, PLAIN_REACH)).error == LINK_LOCAL
 
 
 @pytest.mark.usefixtures("nothing_leaves")
@@ -351,7 +400,7 @@ async def test_a_connection_to_a_link_local_address_is_not_asked_either(tmp_path
 async def test_a_token_goes_where_its_connection_says_and_nowhere_else(server: Server, tmp_path: Path) -> None:
     reach = connection(tmp_path, url=f"{server.url}\n", token="s3cret\n")
     assert (await asked_by(reach, path="/x")).status == 200
-    assert (await asked(server.url, reach, path="/x")).status == 200
+    assert (await asked(server.url, reach._replace(local=True), path="/x")).status == 200
     with_connection, with_url = (headers for _, _, headers, _ in server.asked)
     assert with_connection["Authorization"] == "Bearer s3cret"
     assert not {"Authorization", SIGNATURE, TIMESTAMP} & with_url.keys()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rollwright.activities.connections import PLAIN_REACH
+from rollwright.activities.connections import Reach
 from rollwright.activities.fetching import fetch
 from rollwright.devcluster.prometheus import Prometheus
 from rollwright.rollout.gates.gate import Context, Finding, Progress
@@ -36,7 +36,7 @@ async def reading(subject: PrometheusGate, about: Context | None = None) -> tupl
     answers = []
     for question in subject.ask(about, progress):
         assert isinstance(question, Fetch)
-        answers.append(await fetch(question, PLAIN_REACH))
+        answers.append(await fetch(question, Reach(local=True)))
     found = subject.judge(about, progress, tuple(answers))
     return found.finding, found.message
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from rollwright.activities.guarding import is_link_local
 from rollwright.activities.messages import News, Tell
 from rollwright.activities.recipients import NotifyFileError, Recipient, Recipients, read
 from rollwright.rollout.spec import Target, TargetKind
@@ -120,22 +119,6 @@ def test_a_file_that_changes_is_read_anew_and_a_bad_one_counts_as_it_was(
     assert [recipient.callback.get_secret_value() for recipient in recipients.known() if recipient.callback] == [
         "http://two/"
     ]
-
-
-@pytest.mark.parametrize(
-    ("address", "is_one"),
-    [
-        ("169.254.169.254", True),
-        ("fe80::1%eth0", True),
-        ("febf::1", True),
-        ("::ffff:169.254.0.1", True),
-        ("10.0.0.1", False),
-        ("127.0.0.1", False),
-        ("fd00::1", False),
-    ],
-)
-def test_which_addresses_are_link_local(address: str, *, is_one: bool) -> None:
-    assert is_link_local(address) is is_one
 
 
 def test_the_documentation_names_every_event_and_every_field() -> None:

@@ -26,16 +26,21 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Reach]:
     return told
 
 
-def test_without_a_word_there_are_no_connections_and_nothing_link_local(told: list[Reach]) -> None:
+def test_without_a_word_there_are_no_connections_and_nothing_local(told: list[Reach]) -> None:
     assert runner.invoke(app, ["worker"]).exit_code == 0
-    assert told == [PLAIN_REACH] == [Reach(connections=None, link_local=False)]
+    assert told == [PLAIN_REACH] == [Reach(connections=None, local=False)]
 
 
 def test_connections_are_given_by_flag_or_environment(told: list[Reach], tmp_path: Path) -> None:
-    by_flag = runner.invoke(app, ["worker", "--connections", str(tmp_path), "--allow-link-local"])
+    by_flag = runner.invoke(app, ["worker", "--connections", str(tmp_path), "--allow-local"])
     by_environment = runner.invoke(app, ["worker"], env={"ROLLWRIGHT_CONNECTIONS": str(tmp_path)})
     assert (by_flag.exit_code, by_environment.exit_code) == (0, 0)
-    assert told == [Reach(connections=tmp_path, link_local=True), Reach(connections=tmp_path)]
+    assert told == [Reach(connections=tmp_path, local=True), Reach(connections=tmp_path)]
+
+
+def test_local_addresses_are_allowed_by_the_environment_too(told: list[Reach]) -> None:
+    assert runner.invoke(app, ["worker"], env={"ROLLWRIGHT_ALLOW_LOCAL": "1"}).exit_code == 0
+    assert told == [Reach(local=True)]
 
 
 def test_a_folder_that_is_missing_is_told_at_once(told: list[Reach], tmp_path: Path) -> None:
