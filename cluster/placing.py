@@ -65,9 +65,10 @@ def places(
             domains.setdefault(domain, []).append(_Room(name, usage.free_of(node)))
     if not domains:
         return Places(short_of=f"nodes with the label {topology}")
-    alone = topology is not None and topology == exclusive
+    alone = exclusive if topology == exclusive else None
     if alone:
-        domains = {domain: rooms for domain, rooms in domains.items() if not _holds(rooms, usage.holding_groups)}
+        held = _domains_of_groups(usage, alone)
+        domains = {domain: rooms for domain, rooms in domains.items() if domain not in held}
     if not domains:
         return Places(short_of=f"a {topology} without another group")
     return _fill(parts, domains, question.most, topology, at_most=1 if alone else question.most)
@@ -86,10 +87,6 @@ class _Room(NamedTuple):
     def take(self, asked: Amounts) -> None:
         for name, amount in asked.items():
             self.free[name] -= amount
-
-    def give_back(self, asked: Amounts) -> None:
-        for name, amount in asked.items():
-            self.free[name] += amount
 
 
 class _Part(NamedTuple):
@@ -112,6 +109,25 @@ class _Part(NamedTuple):
         return (room for room in domain if room.node in self.takers and not room.lacks(self.asked))
 
 
+class _Search:
+    """Where pods of a part find room in a domain, first fit.
+
+    Nodes that have been passed over are looked at no more: there only ever is less room. Else each pod of thousands
+    would pass over those that all before it have filled.
+    """
+
+    def __init__(self, part: _Part, domain: Iterable[_Room]) -> None:
+        self.part = part
+        self._rooms = part.rooms(domain)
+        self._last: _Room | None = None
+
+    def find(self) -> _Room | None:
+        """The first node with room for one more; None if there is none."""
+        if self._last is None or self._last.lacks(self.part.asked):
+            self._last = next(self._rooms, None)
+        return self._last
+
+
 class _Missed(NamedTuple):
     """A group that doesn't fit."""
 
@@ -128,8 +144,9 @@ def _fill(
     groups, missed = 0, []
     for _, domain in sorted(domains.items()):
         hardest_first = sorted(parts, key=lambda part: sum(1 for _ in part.rooms(domain)))
+        searches = [_Search(part, domain) for part in hardest_first]
         for _ in range(min(at_most, most - groups)):
-            if miss := _place(hardest_first, domain):
+            if miss := _place(searches, domain):
                 missed.append(miss)
                 break
             groups += 1
@@ -141,19 +158,16 @@ def _fill(
     return Places(groups=groups, short_of=f"{lacks} in one {topology}" if topology else lacks)
 
 
-def _place(parts: Iterable[_Part], domain: Sequence[_Room]) -> _Missed | None:
-    """Take the room that a group needs; none of it, if there is too little."""
-    taken: list[tuple[_Room, Amounts]] = []
-    for part in parts:
-        for _ in range(part.pods):
-            room = next(part.rooms(domain), None)
+def _place(searches: Iterable[_Search], domain: Iterable[_Room]) -> _Missed | None:
+    """Take the room that a group needs; if there is too little, the domain can't be used any further."""
+    placed = 0
+    for search in searches:
+        for _ in range(search.part.pods):
+            room = search.find()
             if room is None:
-                missed = _Missed(len(taken), _lacking(part, domain))
-                for held, asked in taken:
-                    held.give_back(asked)
-                return missed
-            room.take(part.asked)
-            taken.append((room, part.asked))
+                return _Missed(placed, _lacking(search.part, domain))
+            room.take(search.part.asked)
+            placed += 1
     return None
 
 
@@ -167,5 +181,6 @@ def _lacking(part: _Part, domain: Iterable[_Room]) -> str:
     return ", ".join(sorted(set.union(*lacking))) + " on one node"
 
 
-def _holds(rooms: Iterable[_Room], holding_groups: Set[str]) -> bool:
-    return any(room.node in holding_groups for room in rooms)
+def _domains_of_groups(usage: Usage, topology: str) -> set[str | None]:
+    """Those with groups on any of their nodes, also on those that the gate doesn't select."""
+    return {labels_of(node).get(topology) for node in usage.nodes if node["metadata"]["name"] in usage.holding_groups}

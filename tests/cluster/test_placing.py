@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from rollwright.cluster import placing
 from rollwright.cluster.leaderworkerset import LeaderWorkerSet
 from rollwright.cluster.nodes import takes
 from rollwright.cluster.placing import Usage, places
-from rollwright.cluster.resources import requests_of
+from rollwright.cluster.resources import Amounts, requests_of
 from rollwright.cluster.statefulset import StatefulSet
 from rollwright.rollout.gates.questions import CountPlaces, Places
 
@@ -145,6 +146,34 @@ def test_domains_that_lws_gives_to_one_group_each() -> None:
     assert count(group(), racks, [pod("n0", namespace="ours")], exclusive=RACK).groups == 3, "no pod of a group"
     assert count(group(), racks, [ours], exclusive=RACK, topology="kubernetes.io/hostname").groups == 0
     assert count(group(), racks, [ours], exclusive="kubernetes.io/hostname", topology=RACK).groups == 6
+
+
+def test_a_domain_is_taken_also_by_a_group_on_a_node_that_the_gate_does_not_select() -> None:
+    racks = [
+        node("n0", labels={RACK: "a", "pool": "x"}),
+        node("n1", labels={RACK: "a"}),
+        node("n2", labels={RACK: "b", "pool": "x"}),
+    ]
+    ours = pod("n1", namespace="ours", labels={GROUP_KEY: "k"})
+    assert count(group(), racks, [ours], exclusive=RACK, node_selector={"pool": "x"}).groups == 1
+    assert count(group(), racks, [], exclusive=RACK, node_selector={"pool": "x"}).groups == 2
+
+
+def test_full_nodes_are_passed_over_once_and_not_for_each_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    lacks = placing._Room.lacks
+
+    def counted(room: placing._Room, asked: Amounts) -> set[str]:
+        nonlocal looks
+        looks += 1
+        return lacks(room, asked)
+
+    monkeypatch.setattr(placing._Room, "lacks", counted)
+    many = [node(f"n{number:03}", gpus=9) for number in range(200)]
+    of = group(size=5, leader=template(1), worker=template(2))
+    assert count(of, many).groups == 100
+    pods = 100 * 5
+    assert looks < 3 * (pods + 2 * len(many))
 
 
 def test_nodes_are_selected_by_the_gate_and_by_the_template() -> None:
