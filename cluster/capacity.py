@@ -1,5 +1,7 @@
 """Free places for groups: nodes and pods of the whole cluster are read, and the quota where there is some."""
 
+import asyncio
+
 from rollwright.cluster.api import NODES, PODS, Api, Manifest
 from rollwright.cluster.errors import ClusterError
 from rollwright.cluster.placing import Usage, places
@@ -31,7 +33,8 @@ async def _count(api: Api, target: LiveTarget, template_name: str, question: Cou
     queue = queue_of(item, template)
     quota = await count_by_quota(api, item.namespace, queue, group) if queue else None
     usage = await _read_usage(api, item.namespace, frozenset(surge))
-    found = places(group, usage, question, exclusive=item.exclusive_topology)
+    # In a thread: with thousands of nodes, the steps of other rollouts would wait for it.
+    found = await asyncio.to_thread(places, group, usage, question, exclusive=item.exclusive_topology)
     if quota is None:
         return found
     return min(found, quota.model_copy(update={"groups": quota.groups + len(set(surge.values()))}), key=_groups)

@@ -1,6 +1,8 @@
 """Free places for groups, counted on a real API server with eight nodes of eight GPUs."""
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rollwright.cluster import steps
+from rollwright.cluster import capacity, steps
 from rollwright.cluster.api import Api, connect
 from rollwright.cluster.capacity import count_places
 from rollwright.cluster.target import LiveTarget
@@ -65,6 +67,25 @@ async def test_a_pod_takes_its_place_from_its_binding_to_its_end(real: Real) -> 
     await counts(real, template, free(NODES - 1))
     await finish(real, "other")
     await counts(real, template, free(NODES))
+
+
+async def test_other_rollouts_go_on_while_it_is_counted(real: Real, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slowly(*given: Any, **more: Any) -> Places:
+        begun.set()
+        assert goes_on.wait(10), "nothing else went on"
+        return Places(groups=7)
+
+    monkeypatch.setattr(capacity, "places", slowly)
+    counting = asyncio.create_task(count_places(real.api, real.target, await real.keep(needing(8)), MANY))
+
+    async def has_begun() -> bool:
+        return begun.is_set()
+
+    await until(has_begun, bool)
+    goes_on.set()
+    assert await counting == Places(groups=7)
 
 
 async def test_a_cordoned_node_has_no_place(real: Real) -> None:
