@@ -19,6 +19,7 @@ from rollwright.cluster.watching import Watches
 from rollwright.devcluster.cluster import DevCluster
 from rollwright.rollout.spec import Change, Target
 from tests.devcluster.standin.namespace import Json, Namespace, until
+from tests.e2e.rights import remove_namespaces
 
 NAME = "llm"
 USERS = {"partition": 0, "maxUnavailable": "50%", "maxSurge": 1}
@@ -127,4 +128,4 @@ async def real(devcluster: DevCluster, tmp_path: Path, group_size: int) -> Async
         target = LiveTarget(api, watches, Target(namespace=namespace.name, name=NAME))
         yield Real(target, api, watches, namespace, devcluster, tmp_path)
         await watches.close()
-        await devcluster.kubectl("delete", "namespace", namespace.name, "--wait=false")
+        await remove_namespaces(devcluster, namespace.name)

@@ -5,7 +5,6 @@ import json
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
@@ -21,7 +20,7 @@ from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.spec import Change
 from tests.cluster.conftest import NAME, Real, fence
 from tests.devcluster.standin.namespace import Json, until
-from tests.e2e.rights import kubeconfig_of_account, placed
+from tests.e2e.rights import account, grant
 
 pytestmark = pytest.mark.real
 
@@ -144,25 +143,23 @@ async def test_a_template_that_is_gone_is_told(real: Real) -> None:
     assert "the kept template gone is gone" in found.error
 
 
-async def test_rights_that_are_missing_are_told_and_those_documented_are_enough(real: Real, tmp_path: Path) -> None:
+async def test_rights_that_are_missing_are_told_and_those_documented_are_enough(real: Real) -> None:
     template = await real.keep(needing(8))
     await counts(real, template, free(NODES))
-    async with as_worker(real, tmp_path, counting=False) as (api, target):
+    async with as_worker(real, counting=False) as (api, target):
         found = await count_places(api, target, template, MANY)
         assert found.error.startswith("list nodes: not permitted; grant this verb on this resource by RBAC")
-    async with as_worker(real, tmp_path, counting=True) as (api, target), kueue(real):
+    async with as_worker(real, counting=True) as (api, target), kueue(real):
         assert await count_places(api, target, template, MANY) == free(NODES)
         queued = await real.keep(needing(8, labels={QUEUE: "ours"}), 1)
         assert (await count_places(api, target, queued, MANY)).groups == 2
 
 
 @asynccontextmanager
-async def as_worker(real: Real, folder: Path, *, counting: bool) -> AsyncIterator[tuple[Api, LiveTarget]]:
-    """With the rights of the documented file, and no others."""
-    namespace = real.namespace.name
-    await apply(real, *placed(namespace, counting=counting))
-    kubeconfig = await kubeconfig_of_account(real.cluster, namespace, folder)
-    async with connect(str(kubeconfig)) as api:
+async def as_worker(real: Real, *, counting: bool) -> AsyncIterator[tuple[Api, LiveTarget]]:
+    """With the rights of the documented files, and no others."""
+    await grant(real, counting=counting)
+    async with connect(str(await account(real))) as api:
         watches = Watches(api)
         yield api, LiveTarget(api, watches, real.named)
         await watches.close()

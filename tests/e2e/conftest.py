@@ -12,6 +12,7 @@ from kubernetes.aio.config import new_client_from_config
 from rollwright.devcluster.cluster import DevCluster
 from tests.devcluster.standin.namespace import Namespace
 from tests.e2e.processes import TemporalServer
+from tests.e2e.rights import remove_namespaces
 from tests.e2e.scene import Scene
 
 
@@ -36,5 +37,5 @@ async def make_scene(cluster: DevCluster, server: TemporalServer, folder: Path, 
     api = await stack.enter_async_context(await new_client_from_config(str(cluster.kubeconfig), persist_config=False))
     namespace = Namespace(api, f"e2e-{uuid.uuid4().hex[:8]}")
     await namespace.create()
-    stack.push_async_callback(cluster.kubectl, "delete", "namespace", namespace.name, "--wait=false")
+    stack.push_async_callback(remove_namespaces, cluster, namespace.name)
     return Scene(cluster, server, await server.client(), namespace, folder, stack)

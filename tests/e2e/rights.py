@@ -1,8 +1,6 @@
 """What workers may do: the rights of deploy/rbac.yaml, or fewer."""
 
 import json
-from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -12,18 +10,21 @@ from rollwright.devcluster.cluster import DevCluster
 from tests.devcluster.standin.namespace import Json, Namespace
 
 DOCUMENTED = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
+COUNTING = DOCUMENTED.with_name("rbac-capacity.yaml")
 READ = ("get", "list", "watch")
 
 
 class Place(Protocol):
     """A namespace of a test's own, and a folder for its files."""
 
+    cluster: DevCluster
     namespace: Namespace
     folder: Path
 
-    async def kubectl(self, *arguments: str) -> str: ...
 
-    async def apply(self, *manifests: Json) -> None: ...
+def namespaces_of(namespace: str) -> tuple[str, str]:
+    """Those of a test: the target's, and the one of the worker's account, which there is where rights are granted."""
+    return namespace, f"{namespace}-worker"
 
 
 def documented_rules() -> list[Json]:
@@ -48,41 +49,45 @@ def without(resource: str, *verbs: str) -> list[Json]:
 
 
 def placed(namespace: str, rules: list[Json] | None = None, *, counting: bool = False) -> list[Json]:
-    """The documented file for a namespace, with other rules if some are given.
+    """The documented file for the namespace of a target, with other rules if some are given.
 
     `counting`: also what may be left away, to count free nodes; under names of its own, as it holds everywhere.
     """
-    items = [item for item in yaml.safe_load_all(DOCUMENTED.read_text()) if item]
+    namespaces = dict(zip(("default", "rollwright"), namespaces_of(namespace), strict=True))
+    items = [item for path in (DOCUMENTED, COUNTING)[: 1 + counting] for item in yaml.safe_load_all(path.read_text())]
     for item in items:
         for named in (item, item.get("roleRef")):
             if named and named["kind"].startswith("Cluster"):
                 holder = named.get("metadata", named)
                 holder["name"] += f"-{namespace}"
         for placed_in in (item["metadata"], *item.get("subjects", ())):
-            placed_in["namespace"] = namespace
+            if "namespace" in placed_in:
+                placed_in["namespace"] = namespaces[placed_in["namespace"]]
+        if item["kind"] == "Namespace":
+            item["metadata"]["name"] = namespaces[item["metadata"]["name"]]
         if rules is not None and item["kind"] == "Role":
             item["rules"] = rules
-    return [item for item in items if counting or not item["kind"].startswith("Cluster")]
+    return items
 
 
-async def grant(place: Place, rules: list[Json] | None = None) -> None:
-    """Apply the documented file to the namespace of a place, with other rules if some are given."""
-    await place.apply(*placed(place.namespace.name, rules))
+async def grant(place: Place, rules: list[Json] | None = None, *, counting: bool = False) -> None:
+    """Apply the documented file for the target of a place, with other rules if some are given."""
+    items = placed(place.namespace.name, rules, counting=counting)
+    path = place.folder / "rights.json"
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    await place.cluster.kubectl("apply", f"--filename={path}")
 
 
 async def account(place: Place) -> Path:
     """The kubeconfig of the account that the file makes."""
-    return await _kubeconfig(place.kubectl, place.folder)
-
-
-async def kubeconfig_of_account(cluster: DevCluster, namespace: str, folder: Path) -> Path:
-    """The same of a namespace, written into a folder."""
-    return await _kubeconfig(partial(cluster.kubectl, f"--namespace={namespace}"), folder)
-
-
-async def _kubeconfig(kubectl: Callable[..., Awaitable[str]], folder: Path) -> Path:
-    token = (await kubectl("create", "token", "rollwright")).strip()
-    own = json.loads(await kubectl("config", "view", "--raw", "--output=json"))
-    path = folder / "account.kubeconfig"
+    _, workers = namespaces_of(place.namespace.name)
+    token = (await place.cluster.kubectl("create", "token", "rollwright", f"--namespace={workers}")).strip()
+    own = json.loads(await place.cluster.kubectl("config", "view", "--raw", "--output=json"))
+    path = place.folder / "account.kubeconfig"
     path.write_text(json.dumps({**own, "users": [{"name": own["users"][0]["name"], "user": {"token": token}}]}))
     return path
+
+
+async def remove_namespaces(cluster: DevCluster, namespace: str) -> None:
+    """Have those of a test deleted, in a while."""
+    await cluster.kubectl("delete", "namespace", *namespaces_of(namespace), "--ignore-not-found", "--wait=false")

@@ -7,7 +7,7 @@ import pytest
 from rollwright.rollout.spec import Change, OnStall, Strategy
 from rollwright.workflows.contract import Message, Phase
 from tests.e2e.documented import TWO_TWO
-from tests.e2e.rights import account, grant
+from tests.e2e.rights import account, grant, namespaces_of
 from tests.e2e.scene import AT_ONCE, NAME, NEW, Scene, assert_left_alone, broken
 
 pytestmark = pytest.mark.real
@@ -37,6 +37,37 @@ async def test_the_documented_rights_are_enough_for_all_that_a_rollout_may_do(sc
     assert await kept(scene) == [(f"model={NEW}", "completed"), (f"model={NEW}", "rolled")]
     assert "not permitted" not in worker.log.read_text()
     assert_left_alone(await scene.lws())
+
+
+async def test_a_pod_beside_the_target_is_not_the_worker_whatever_its_account(scene: Scene) -> None:
+    """Whoever starts rollouts chooses the account of such a pod, and what it mounts."""
+    await grant(scene, counting=True)
+    targets, workers = namespaces_of(scene.namespace.name)
+    assert await accounts(scene, workers) == {"rollwright"}
+    assert await accounts(scene, targets) == set()
+    for resource, verb in (("pods", "delete"), ("jobs.batch", "create"), ("nodes", "list")):
+        assert await may(scene, verb, resource, account_in=workers, at=targets)
+        assert not await may(scene, verb, resource, account_in=targets, at=targets)
+    for resource in ("pods", "jobs.batch", "secrets"):
+        assert not await may(scene, "create", resource, account_in=workers, at=workers)
+
+
+async def accounts(scene: Scene, namespace: str) -> set[str]:
+    """The service accounts of a namespace, but for the one that each has."""
+    items = json.loads(await scene.cluster.kubectl("get", "sa", f"--namespace={namespace}", "--output=json"))["items"]
+    return {item["metadata"]["name"] for item in items} - {"default"}
+
+
+async def may(scene: Scene, verb: str, resource: str, *, account_in: str, at: str) -> bool:
+    """Whether the account rollwright of a namespace may do this in another, as the API server has it."""
+    plural, _, group = resource.partition(".")
+    asked = {"namespace": at, "verb": verb, "resource": plural, "group": group}
+    spec = {"user": f"system:serviceaccount:{account_in}:rollwright", "resourceAttributes": asked}
+    path = scene.folder / "review.json"
+    path.write_text(json.dumps({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}))
+    answer = json.loads(await scene.cluster.kubectl("create", f"--filename={path}", "--output=json"))
+    allowed: bool = answer["status"]["allowed"]
+    return allowed
 
 
 async def kept(scene: Scene) -> list[tuple[str, str]]:
