@@ -28,6 +28,9 @@ _ALL = "all"
 _OF_A_WHOLE_JOB = {"apiVersion", "kind", "metadata", "spec"}
 """None of these is a field of the spec of a Job."""
 
+_BACKSTOP_SECONDS = 30
+"""Later than the gate's own timeout, which says more: for Jobs that nobody looks after any more."""
+
 
 def is_whole_job(template: Mapping[str, Any]) -> bool:
     """Whether it is a manifest, and not its spec alone."""
@@ -68,7 +71,7 @@ class JobGate(Asking):
             rollout=context.rollout,
             template=self.template,
             runs=tuple(wish.run for wish in due),
-            deadline_seconds=max(1, math.ceil(rest)),
+            deadline_seconds=math.ceil(max(0.0, rest)) + _BACKSTOP_SECONDS,
         )
         return (question,)
 

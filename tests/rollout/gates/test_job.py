@@ -253,7 +253,7 @@ def test_its_jobs_end_with_the_attempt() -> None:
         assert isinstance(question, RunJobs)
         return question.deadline_seconds
 
-    assert [deadline(0), deadline(600.5), deadline(9999)] == [1800, 1200, 1]
+    assert [deadline(0), deadline(600.5), deadline(9999)] == [1830, 1230, 30]
     assert follow(gate(), START, reading(gate(), "running", "running"), NOW + 1800).finding is Finding.FAILED
 
 
