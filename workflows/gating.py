@@ -185,7 +185,7 @@ class Gating(Changing):
             gate=step + 1, waiting=None, gating=(), closes_at=min(closing, default=0.0), closed_after=None, **surge
         )
         self._looks_anew = True
-        self._keep_event(f"gate {step + 1} passed: {told}")
+        self._keep_event(f"gate {step + 1} passed: {told[:MOST_REASON]}")
         self._enter(self._phase_by_will)
 
     def _close_window(self) -> None:
