@@ -273,7 +273,7 @@ class Strategy(Input):
 
         A window holds for all that comes after it, until another one does. A step without gates is people's business.
         """
-        own = self.steps[step].gates
+        own = self.steps[step].gates if step < len(self.steps) else ()
         if not own or any(isinstance(gate, Window) for gate in own):
             return own
         windows = ([gate for gate in earlier.gates if isinstance(gate, Window)] for earlier in self.steps[:step])

@@ -26,7 +26,7 @@ from rollwright.workflows.contract import (
     TARGET_ATTRIBUTE,
 )
 from tests.cli.played import FakeRollout
-from tests.cluster.conftest import real  # noqa: F401 - a fixture: a target in a cluster
+from tests.cluster.conftest import group_size, real  # noqa: F401 - fixtures: a target in a cluster
 
 StartServer = Callable[..., Awaitable[WorkflowEnvironment]]
 Attributes = Sequence[SearchAttributeKey[Any]]

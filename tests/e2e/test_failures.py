@@ -92,7 +92,7 @@ async def test_a_crash_loop_that_recreates_its_group_is_counted_as_one_start(sce
     async with scene.rollout(strategy, broken("crash-loop", 3)) as rollout:
         stalled = await rollout.until_phase(Phase.STALLED, "its leader dies again and again, for more than 2 s")
         assert len(rollout.seen.leaders[3]) > 3
-        assert "group 3 has failed (llm-3" in stalled.reason
+        assert "group 3 has failed (" in stalled.reason  # by its pods' words, or between two of its leaders by none
         await rollout.send(Message.ROLLBACK)
         result = await rollout.result()
     assert result.phase is Phase.ROLLED_BACK

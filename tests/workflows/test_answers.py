@@ -88,8 +88,9 @@ def test_the_table_names_every_message_and_every_phase_before_the_end() -> None:
 def test_a_promotion_passes_the_gate_that_waits_also_where_one_before_it_was_none() -> None:
     """With one replica a gate at half of them is all of it, and nothing to wait at."""
     waiting = Situation(Phase.GATED, RolloutState(gate=0, waiting=1), GATED)
-    assert changed(Message.PROMOTE, Steering(), waiting) == {"gate": 2, "waiting": None}
-    assert changed(Message.PROMOTE, Steering(gate=2), waiting) == {"gate": 2, "waiting": None}
+    for steering in (Steering(), Steering(gate=2)):
+        passed = changed(Message.PROMOTE, steering, waiting)
+        assert (passed["gate"], passed["waiting"], passed["gating"]) == (2, None, ())
 
 
 @pytest.mark.parametrize("phase", SCENES)
