@@ -3,14 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
-from pydantic import ValidationError
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
+from rollwright.activities.lasting import last_heard, lasting
 from rollwright.activities.messages import CheckGate
-from rollwright.activities.waiting import MOVING_ON
 from rollwright.cluster.errors import TemporaryError
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LiveTarget
@@ -43,22 +40,13 @@ class GateCheck:
 
     async def check(self) -> Progress:
         """How far it is, once that is worth telling. Raises ClusterError; moves on when the worker stops."""
-        self._progress = _progress_so_far(self._request)
-        asking = asyncio.ensure_future(self._ask_on())
-        stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
-        try:
-            while not asking.done():
-                activity.heartbeat(self._progress)
-                await asyncio.wait([asking, stopping], timeout=_HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if stopping.done() and not asking.done():
-                    raise ApplicationError(MOVING_ON, next_retry_delay=timedelta(milliseconds=1))
-                if self._is_worth_telling:
-                    return self._progress
-            return asking.result()
-        finally:
-            asking.cancel()
-            stopping.cancel()
-            await asyncio.gather(asking, stopping, return_exceptions=True)
+        self._progress = last_heard(Progress) or self._request.progress
+        return await lasting(
+            self._ask_on(),
+            told=lambda: self._progress,
+            early=lambda: self._progress if self._is_worth_telling else None,
+            every=_HEARTBEAT_SECONDS,
+        )
 
     async def _ask_on(self) -> Progress:
         while not self._is_worth_telling:
@@ -126,14 +114,3 @@ class GateCheck:
                 return (None if anew else await self._target.last_seen()) or await self._target.read()
             except TemporaryError:
                 await asyncio.sleep(_HEARTBEAT_SECONDS)
-
-
-def _progress_so_far(request: CheckGate) -> Progress:
-    """What an earlier attempt of this check knew when it was last heard of, or else what the check was begun with."""
-    heard = activity.info().heartbeat_details
-    if not heard:
-        return request.progress
-    try:
-        return Progress.model_validate(heard[0])
-    except ValidationError:
-        return request.progress  # of a worker of another version

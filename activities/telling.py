@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from rollwright.activities import happenings, sending
+from rollwright.activities.lasting import last_heard
 from rollwright.activities.messages import ActivityName, Tell
 from rollwright.activities.recipients import Recipient, Recipients
 from rollwright.activities.rollout import origin
@@ -77,11 +77,5 @@ class _Telling:
 
 
 def _told_before(known: int) -> set[int]:
-    heard = activity.info().heartbeat_details
-    if not heard:
-        return set()
-    try:
-        told = Told.model_validate(heard[0])
-    except ValidationError:
-        return set()  # of a worker of another version
-    return set(told.places) if told.of == known else set()
+    told = last_heard(Told)
+    return set(told.places) if told and told.of == known else set()

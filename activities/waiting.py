@@ -4,13 +4,9 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
-
-from pydantic import ValidationError
-from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from rollwright.activities.estimating import Estimator
+from rollwright.activities.lasting import last_heard, lasting
 from rollwright.activities.messages import Heard, Sight, WaitReadiness
 from rollwright.cluster.errors import TemporaryError
 from rollwright.cluster.snapshot import Snapshot, now
@@ -28,7 +24,6 @@ _REST = 3
 worker has others to look after."""
 _PATIENCE_SECONDS = 5.0
 """How long trouble, or a write that isn't taken up, may last before people are told."""
-MOVING_ON = "this worker is shutting down, another one goes on"
 
 
 class Waiter:
@@ -49,24 +44,18 @@ class Waiter:
 
     async def wait(self) -> Sight:
         """Return what is worth waking the workflow for. Raises ClusterError; moves on when the worker stops."""
-        self._ordeals = _ordeals_so_far(self._request)
-        following = asyncio.ensure_future(self._follow())
-        stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
-        try:
-            while not following.done():
-                activity.heartbeat(Heard(ordeals=self._ordeals))
-                await asyncio.wait(
-                    [following, stopping], timeout=_LOOK_EVERY_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
-                if stopping.done() and not following.done():
-                    raise ApplicationError(MOVING_ON, next_retry_delay=timedelta(milliseconds=1))
-                if self._is_in_trouble and not self._request.trouble:
-                    return self._sight(self._request.known, self._trouble)
-            return following.result()
-        finally:
-            following.cancel()
-            stopping.cancel()
-            await asyncio.gather(following, stopping, return_exceptions=True)
+        heard = last_heard(Heard)
+        self._ordeals = heard.ordeals if heard else self._request.ordeals
+        return await lasting(
+            self._follow(),
+            told=lambda: Heard(ordeals=self._ordeals),
+            early=self._trouble_to_tell,
+            every=_LOOK_EVERY_SECONDS,
+        )
+
+    def _trouble_to_tell(self) -> Sight | None:
+        tells = self._is_in_trouble and not self._request.trouble
+        return self._sight(self._request.known, self._trouble) if tells else None
 
     async def _follow(self) -> Sight:
         self._trouble = f"{self._target} can't be watched: the API server doesn't answer"
@@ -181,17 +170,6 @@ class Waiter:
 
     def _waited(self, seconds: float) -> bool:
         return time.monotonic() - self._began >= seconds
-
-
-def _ordeals_so_far(request: WaitReadiness) -> Mapping[int, Ordeal]:
-    """What an earlier attempt of this wait knew when it was last heard of, or else what the wait was begun with."""
-    heard = activity.info().heartbeat_details
-    if not heard:
-        return request.ordeals
-    try:
-        return Heard.model_validate(heard[0]).ordeals
-    except ValidationError:
-        return request.ordeals  # of a worker of an earlier version
 
 
 def _judged(seen: Observation, ordeals: Mapping[int, Ordeal], strategy: Strategy, moment: float) -> Observation:
