@@ -1,4 +1,4 @@
-"""Approvals: what is there to be approved, and whether an approval is of what stands. Pure."""
+"""The gates that are open, and approvals: what is there to be approved, and whether that is what stands. Pure."""
 
 import hashlib
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 from rollwright.rollout.aim import Course
 from rollwright.rollout.gates.approval import ApprovalGate
 from rollwright.rollout.gates.gate import Progress
+from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.spec import Strategy
 from rollwright.workflows.contract import RolloutState
 
@@ -25,13 +26,18 @@ class Asked(NamedTuple):
     """What an approval must be of."""
 
 
+def open_gates(state: RolloutState, strategy: Strategy) -> list[tuple[AnyGate, Progress]]:
+    """The gates of the step that waits, each with how it stands; none where people only promote, or nothing waits."""
+    gates = () if state.waiting is None else strategy.gates_at(state.waiting)
+    return list(zip(gates, state.gating, strict=False))
+
+
 def asked(state: RolloutState, strategy: Strategy) -> Asked | None:
     """The approval that is asked for where the rollout waits, if one is."""
     step = state.waiting
     if step is None or state.course is not Course.FORWARD:
         return None
-    both = zip(strategy.gates_at(step), state.gating, strict=False)
-    for number, (gate, progress) in enumerate(both):
+    for number, (gate, progress) in enumerate(open_gates(state, strategy)):
         if isinstance(gate, ApprovalGate):
             return Asked(gate, number, progress, step + 1, _digest(state, strategy, step))
     return None

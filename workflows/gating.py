@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.observation import Observation
     from rollwright.workflows import approving, calls, describing, steering
     from rollwright.workflows.changing import Changing
-    from rollwright.workflows.contract import MOST_REASON, Message, Phase, RolloutInput, Steering
+    from rollwright.workflows.contract import MOST_REASON, Message, Phase, RolloutInput
 
 _SHOW_AFTER_SECONDS = 300.0
 _CLEAN_UP_AGAIN_SECONDS = 30.0
@@ -51,18 +51,13 @@ class Gating(Changing):
             ),
         )
 
-    @property
-    def _open_gates(self) -> tuple[AnyGate, ...]:
-        step = self._state.waiting
-        return () if step is None else self._given.spec.strategy.gates_at(step)
-
     def _begin_checks(self, seen: Observation | None) -> None:
         """Have all gates asked that are not decided; those that are no longer open are let go."""
         state, step = self._state, self._state.waiting
         if step is None or seen is None or not self._gates_count:
             self._let_checks_go()
             return
-        for number, (gate, progress) in enumerate(zip(self._open_gates, state.gating, strict=True)):
+        for number, (gate, progress) in enumerate(self._open_gates):
             if number in self._checks or gate.BY_PEOPLE or progress.finding is not Finding.PENDING:
                 continue
             request = CheckGate(
@@ -164,20 +159,16 @@ class Gating(Changing):
     def _take_back(self, message: Message, why: str) -> None:
         """Do what is to follow; where that can't be, people must decide."""
         self._let_checks_go()
-        by = Steering(actor="rollwright", reason=why[:MOST_REASON])
-        if isinstance(self._take(message, by), steering.Refused):
-            self._take(Message.PAUSE, by)
+        if isinstance(self._take_by_itself(message, why), steering.Refused):
+            self._take_by_itself(Message.PAUSE, why)
 
     def _first(self, finding: Finding) -> tuple[AnyGate, Progress] | None:
-        both = zip(self._open_gates, self._state.gating, strict=False)
-        return next(((gate, progress) for gate, progress in both if progress.finding is finding), None)
+        return next(((gate, progress) for gate, progress in self._open_gates if progress.finding is finding), None)
 
     def _pass(self) -> None:
         state = self._state
         step = state.waiting or 0
-        told = "; ".join(
-            f"{gate.title}: {progress.message}" for gate, progress in zip(self._open_gates, state.gating, strict=True)
-        )
+        told = "; ".join(f"{gate.title}: {progress.message}" for gate, progress in self._open_gates)
         limits = [progress.surge_limit for progress in state.gating if progress.surge_limit is not None]
         closing = [progress.open_until for progress in state.gating if progress.open_until is not None]
         surge = {"surge_limit": min(limits), "surge_again_at": self._surge_again_at} if limits else {}
@@ -216,8 +207,7 @@ class Gating(Changing):
     def _ask_again_where_time_is_over(self) -> None:
         """A window that was open when it was asked may have closed while another gate took its time."""
         now = workflow.time()
-        both = zip(self._open_gates, self._state.gating, strict=False)
-        for number, (gate, progress) in enumerate(both):
+        for number, (gate, progress) in enumerate(self._open_gates):
             if progress.finding is Finding.PASSED and progress.open_until is not None and progress.open_until <= now:
                 self._set_progress(number, gate.opened(now))
 

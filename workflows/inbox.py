@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
     from rollwright.workflows import approving, describing, steering
     from rollwright.workflows.contract import (
+        MOST_REASON,
         RETARGET,
         STEER,
         Intervention,
@@ -170,6 +171,10 @@ class Inbox(Standing):
             self._remember(**steering.changed(message, given, self._situation))
             self._note(f"{message}: {answer.effect}", given)
         return answer
+
+    def _take_by_itself(self, message: Message, why: str) -> steering.Answer:
+        """The same of the rollout's own accord. A cluster may have more to tell than a message holds."""
+        return self._take(message, Steering(actor="rollwright", reason=why[:MOST_REASON]))
 
     def _note(self, what: str, by: Intervention) -> None:
         self._steered = True

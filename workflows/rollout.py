@@ -24,7 +24,6 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.stages import COMPLETED, extend, first_stage, gate_note
     from rollwright.workflows import calls, describing, steering
     from rollwright.workflows.contract import (
-        MOST_REASON,
         WORKFLOW_TYPE,
         Message,
         Phase,
@@ -197,8 +196,7 @@ class RolloutWorkflow(Telling):
     def _takes_itself_back(self, failed: Failed) -> bool:
         """Do what the strategy says about too many failures, if that is more than to wait for people."""
         message = {OnStall.ROLLBACK: Message.ROLLBACK, OnStall.ABORT: Message.ABORT}.get(self._aim.effective.on_stall)
-        given = Steering(actor="rollwright", reason=failed.reason[:MOST_REASON])
-        return message is not None and isinstance(self._take(message, given), steering.Taken)
+        return message is not None and isinstance(self._take_by_itself(message, failed.reason), steering.Taken)
 
     async def _settle(self, side: Side) -> None:
         seen = self._state.observation

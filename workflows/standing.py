@@ -6,7 +6,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.aim import Aim, Course
-    from rollwright.rollout.gates.gate import Finding
+    from rollwright.rollout.gates.gate import Finding, Progress
+    from rollwright.rollout.gates.kinds import AnyGate
     from rollwright.rollout.spec import SurgeBy
     from rollwright.workflows import approving, describing
     from rollwright.workflows.contract import (
@@ -86,10 +87,13 @@ class Standing:
 
     @property
     def _gates_now(self) -> tuple[OpenGate, ...]:
-        step, gating = self._state.waiting, self._state.gating
-        gates = () if step is None else self._given.spec.strategy.gates_at(step)
-        both = zip(gates, gating, strict=False)
-        return tuple(OpenGate(name=gate.title, kind=gate.kind, progress=progress) for gate, progress in both)
+        return tuple(
+            OpenGate(name=gate.title, kind=gate.kind, progress=progress) for gate, progress in self._open_gates
+        )
+
+    @property
+    def _open_gates(self) -> list[tuple[AnyGate, Progress]]:
+        return approving.open_gates(self._state, self._given.spec.strategy)
 
     @property
     def _to_approve(self) -> str:

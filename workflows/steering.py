@@ -8,7 +8,7 @@ from rollwright.rollout.aim import Course
 from rollwright.rollout.gates.approval import ApprovalGate
 from rollwright.rollout.gates.gate import Approval, Finding, Progress
 from rollwright.rollout.spec import Strategy
-from rollwright.workflows.approving import Asked, bound
+from rollwright.workflows.approving import Asked, bound, open_gates
 from rollwright.workflows.contract import RETARGET, Message, Phase, RolloutState, Steering
 
 
@@ -235,12 +235,9 @@ def changed(message: Message, given: Steering, now: Situation) -> dict[str, obje
 
 def _tried_again(now: Situation) -> tuple[Progress, ...]:
     """Gates that have failed, or could not tell, begin anew once somebody has looked at it."""
-    waiting = now.state.waiting
-    if waiting is None:
-        return ()
-    both = zip(now.strategy.gates_at(waiting), now.state.gating, strict=False)
     over = (Finding.FAILED, Finding.INCONCLUSIVE)
-    return tuple(gate.opened(now.now) if progress.finding in over else progress for gate, progress in both)
+    stand = open_gates(now.state, now.strategy)
+    return tuple(gate.opened(now.now) if progress.finding in over else progress for gate, progress in stand)
 
 
 def _with_word(message: Message, given: Steering, now: Situation) -> tuple[Progress, ...]:
