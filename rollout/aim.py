@@ -2,11 +2,12 @@
 
 from enum import StrEnum
 
+from rollwright.rollout.gates.gate import OnFailure
 from rollwright.rollout.models import Model
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Action, Step, Verdict, plan, take_back
 from rollwright.rollout.quantities import resolve
-from rollwright.rollout.spec import BY_PODS, OnStall, Pacing, Strategy, SurgeDuringGates
+from rollwright.rollout.spec import BY_PODS, Pacing, Strategy, SurgeDuringGates
 from rollwright.rollout.timing import Bound
 
 
@@ -44,14 +45,14 @@ class Aim(Model):
         if self.course is Course.FORWARD:
             return self.strategy
         if self.course is Course.STOP:
-            return self.strategy.model_copy(update={"on_stall": OnStall.PAUSE})
+            return self.strategy.model_copy(update={"on_stall": OnFailure.PAUSE})
         pacing = Pacing.EAGER if self.fast else self.strategy.pacing
         return self.strategy.model_copy(
             update={
                 "partition": 0,
                 "steps": (),
                 "pacing": pacing,
-                "on_stall": OnStall.PAUSE,
+                "on_stall": OnFailure.PAUSE,
                 "readiness": BY_PODS,
             }
         )

@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from rollwright.rollout.gates.gate import OnFailure
 from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.gates.window import Window
 from rollwright.rollout.models import Input, Model, Name, ObjectName
@@ -114,14 +115,6 @@ class SurgeBy(StrEnum):
     REPLICAS = "replicas"
     MAX_SURGE = "maxSurge"
     """LWS's own maxSurge: replicas stays the user's, or an autoscaler's."""
-
-
-class OnStall(StrEnum):
-    """What follows once more groups have failed than are tolerated."""
-
-    PAUSE = "pause"
-    ROLLBACK = "rollback"
-    ABORT = "abort"
 
 
 class SurgeDuringGates(StrEnum):
@@ -251,7 +244,7 @@ class Strategy(Input):
         default=300, description="A group that shows for so long what does not heal by waiting has failed."
     )
     max_failed_groups: int = Field(default=0, ge=0, description="Failed groups to go on with.")
-    on_stall: OnStall = OnStall.PAUSE
+    on_stall: OnFailure = OnFailure.PAUSE
 
     @model_validator(mode="before")
     @classmethod

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
 _SHOW_AFTER_SECONDS = 300.0
 _CLEAN_UP_AGAIN_SECONDS = 30.0
 _NOT_CLEANED_UP = "what gates have left is not cleaned up yet"
-_FOLLOWS = {
+FOLLOWS = {
     OnFailure.PAUSE: Message.PAUSE,
     OnFailure.ROLLBACK: Message.ROLLBACK,
     OnFailure.ABORT: Message.ABORT,
@@ -143,7 +143,7 @@ class Gating(Changing):
             return
         if failed := self._first(Finding.FAILED):
             gate, progress = failed
-            self._take_back(_FOLLOWS[gate.on_failure], f"gate {gate.title} failed: {progress.message}")
+            self._take_back(FOLLOWS[gate.on_failure], f"gate {gate.title} failed: {progress.message}")
         elif unclear := self._first(Finding.INCONCLUSIVE):
             gate, progress = unclear
             self._take_back(Message.PAUSE, f"gate {gate.title} is inconclusive: {progress.message}")

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.aim import Course
     from rollwright.rollout.observation import Observation
     from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Verdict, Wait
-    from rollwright.rollout.spec import Change, OnStall
+    from rollwright.rollout.spec import Change
     from rollwright.rollout.stages import COMPLETED, extend, first_stage, gate_note
     from rollwright.workflows import calls, describing, steering
     from rollwright.workflows.contract import (
@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         RolloutStatus,
         Steering,
     )
+    from rollwright.workflows.gating import FOLLOWS
     from rollwright.workflows.telling import Telling
 
 _EVENTS_A_RUN = 1000
@@ -195,8 +196,8 @@ class RolloutWorkflow(Telling):
 
     def _takes_itself_back(self, failed: Failed) -> bool:
         """Do what the strategy says about too many failures, if that is more than to wait for people."""
-        message = {OnStall.ROLLBACK: Message.ROLLBACK, OnStall.ABORT: Message.ABORT}.get(self._aim.effective.on_stall)
-        return message is not None and isinstance(self._take_by_itself(message, failed.reason), steering.Taken)
+        message = FOLLOWS[self._aim.effective.on_stall]
+        return message is not Message.PAUSE and isinstance(self._take_by_itself(message, failed.reason), steering.Taken)
 
     async def _settle(self, side: Side) -> None:
         seen = self._state.observation

@@ -22,7 +22,7 @@ Title = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_len
 
 
 class OnFailure(StrEnum):
-    """What follows once a gate has failed. What is inconclusive pauses, whatever is said here."""
+    """What follows by itself once a gate has failed, or more groups than are tolerated."""
 
     PAUSE = "pause"
     ROLLBACK = "rollback"

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from rollwright.rollout.spec import OnStall
+from rollwright.rollout.gates.gate import OnFailure
 from rollwright.workflows.contract import Event, Phase
 from tests.chaos.plan import Happening, Kind, Plan
 
@@ -86,11 +86,11 @@ def _by_itself(plan: Plan, course: End, most_groups: int) -> set[End]:
     if course.phase is not Phase.COMPLETED or version.works(most_groups):
         return {course}
     match plan.strategy.on_stall:
-        case OnStall.ROLLBACK:
+        case OnFailure.ROLLBACK:
             automatic = {End(Phase.ROLLED_BACK, 0)}
-        case OnStall.ABORT:
+        case OnFailure.ABORT:
             automatic = {End(Phase.ABORTED, 0)}
-        case OnStall.PAUSE:
+        case OnFailure.PAUSE:
             automatic = set()
     # Failed groups may be tolerated, lie below the partition, or be scaled away.
     may_complete = plan.strategy.max_failed_groups > 0 or plan.strategy.partition > 0 or version.on

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rollwright.rollout.spec import GatedStep, OnStall, Pacing, Reclaim, Strategy, SurgeBy
+from rollwright.rollout.gates.gate import OnFailure
+from rollwright.rollout.spec import GatedStep, Pacing, Reclaim, Strategy, SurgeBy
 
 MOST_REPLICAS = 10
 """Also after scaling."""
@@ -175,7 +176,7 @@ def _strategy(random: Random, replicas: int, *, broken: bool) -> Strategy:
             partition=random.randint(1, replicas - 1) if replicas > 1 and random.random() < 0.15 else 0,
             failure_grace=3 if broken else 300,
             max_failed_groups=1 if broken and not by_max_surge and random.random() < 0.2 else 0,
-            on_stall=random.choice(tuple(OnStall)),
+            on_stall=random.choice(tuple(OnFailure)),
         )
         # A scaling may not end in a budget of nothing, which holds a rollout up by rights.
         if not any(strategy.budget(scaled).is_empty for scaled in range(1, MOST_REPLICAS + 1)):
@@ -249,7 +250,7 @@ def _closing(random: Random, at: float, strategy: Strategy) -> list[Happening]:
     An abort may not: where a broken group uses up the budget, the surge can't be given back.
     """
     last = [random.choice((Kind.ROLLBACK, Kind.RETARGET))]
-    if strategy.on_stall is OnStall.PAUSE:
+    if strategy.on_stall is OnFailure.PAUSE:
         last.insert(0, random.choice((Kind.ROLLBACK, Kind.ABORT, Kind.RETARGET)))
     return [
         Happening(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rollwright.rollout.spec import OnStall, Strategy
+from rollwright.rollout.gates.gate import OnFailure
+from rollwright.rollout.spec import Strategy
 from rollwright.workflows.contract import Event, Phase
 from tests.chaos.expectation import FINAL_COURSES, Answer, End, Told, as_taken, ends
 from tests.chaos.plan import MESSAGES, MOST_REPLICAS, Happening, Kind, Plan, Version, draw
@@ -108,13 +109,13 @@ def test_signals_are_answered_by_the_events_and_count_in_the_order_in_which_they
 
 
 @pytest.mark.parametrize(
-    ("on_stall", "right"), [(OnStall.ROLLBACK, {BACK}), (OnStall.ABORT, {ABORTED}), (OnStall.PAUSE, set())]
+    ("on_stall", "right"), [(OnFailure.ROLLBACK, {BACK}), (OnFailure.ABORT, {ABORTED}), (OnFailure.PAUSE, set())]
 )
-def test_a_version_that_fails_ends_as_the_strategy_says(on_stall: OnStall, right: set[End]) -> None:
+def test_a_version_that_fails_ends_as_the_strategy_says(on_stall: OnFailure, right: set[End]) -> None:
     assert ends(plan("image-pull", on_stall=on_stall), [], MOST_REPLICAS) == right
     assert ends(plan("image-pull", on_stall=on_stall), [told(Kind.ROLLBACK)], MOST_REPLICAS) == {BACK}
 
 
 def test_failed_groups_that_are_tolerated_or_scaled_away_hold_nothing_up() -> None:
-    assert COMPLETED in ends(plan("image-pull", on=(3,), on_stall=OnStall.ABORT), [], MOST_REPLICAS)
+    assert COMPLETED in ends(plan("image-pull", on=(3,), on_stall=OnFailure.ABORT), [], MOST_REPLICAS)
     assert COMPLETED in ends(plan("image-pull", max_failed_groups=1), [], MOST_REPLICAS)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from rollwright.rollout.spec import Change, OnStall, Strategy
+from rollwright.rollout.gates.gate import OnFailure
+from rollwright.rollout.spec import Change, Strategy
 from rollwright.workflows.contract import Message, Phase
 from tests.e2e.documented import TWO_TWO
 from tests.e2e.rights import account, grant, namespaces_of
@@ -12,7 +13,7 @@ from tests.e2e.scene import AT_ONCE, NAME, NEW, Scene, assert_left_alone, broken
 
 pytestmark = pytest.mark.real
 
-GOES_BACK = Strategy(max_unavailable=1, max_surge=1, failure_grace=1, on_stall=OnStall.ROLLBACK)
+GOES_BACK = Strategy(max_unavailable=1, max_surge=1, failure_grace=1, on_stall=OnFailure.ROLLBACK)
 
 
 async def test_the_documented_rights_are_enough_for_all_that_a_rollout_may_do(scene: Scene) -> None:

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from rollwright.activities.messages import Side
-from rollwright.rollout.spec import Change, GatedStep, OnStall, Pacing, Strategy
+from rollwright.rollout.gates.gate import OnFailure
+from rollwright.rollout.spec import Change, GatedStep, Pacing, Strategy
 from rollwright.workflows.contract import Message, Phase
 from tests.devcluster.standin.namespace import Json
 from tests.e2e.documented import STAGES, TWO_TWO, play
@@ -215,7 +216,7 @@ async def test_the_documented_rights_are_enough(scene: Scene) -> None:
     worker = await scene.start_worker(await account(scene))
     async with scene.rollout(TWO_TWO) as rollout:
         assert (await rollout.result()).phase is Phase.COMPLETED
-    strategy = Strategy(max_unavailable=1, failure_grace=1, on_stall=OnStall.ROLLBACK)
+    strategy = Strategy(max_unavailable=1, failure_grace=1, on_stall=OnFailure.ROLLBACK)
     async with scene.rollout(strategy, broken("image-pull")) as failed:
         assert (await failed.result()).phase is Phase.ROLLED_BACK
     assert "not permitted" not in worker.log.read_text()

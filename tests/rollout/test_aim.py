@@ -4,21 +4,13 @@ import pytest
 
 from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.gates.bake import Bake
+from rollwright.rollout.gates.gate import OnFailure
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step
 from rollwright.rollout.simulator import World
-from rollwright.rollout.spec import (
-    BY_PODS,
-    GatedStep,
-    InEndpoints,
-    OnStall,
-    Pacing,
-    Serves,
-    Strategy,
-    SurgeDuringGates,
-)
+from rollwright.rollout.spec import BY_PODS, GatedStep, InEndpoints, Pacing, Serves, Strategy, SurgeDuringGates
 
-GATED = Strategy(max_unavailable=1, steps=(GatedStep(until=1), GatedStep(until="50%")), on_stall=OnStall.ROLLBACK)
+GATED = Strategy(max_unavailable=1, steps=(GatedStep(until=1), GatedStep(until="50%")), on_stall=OnFailure.ROLLBACK)
 
 
 def seen(updated: str, *, partition: int, **changes: object) -> Observation:
@@ -93,9 +85,9 @@ def test_failures_end_no_abort() -> None:
 
 @pytest.mark.parametrize(
     ("course", "on_stall"),
-    [(Course.FORWARD, OnStall.ROLLBACK), (Course.BACK, OnStall.PAUSE), (Course.STOP, OnStall.PAUSE)],
+    [(Course.FORWARD, OnFailure.ROLLBACK), (Course.BACK, OnFailure.PAUSE), (Course.STOP, OnFailure.PAUSE)],
 )
-def test_a_course_that_somebody_has_set_is_not_overruled_by_failures(course: Course, on_stall: OnStall) -> None:
+def test_a_course_that_somebody_has_set_is_not_overruled_by_failures(course: Course, on_stall: OnFailure) -> None:
     assert Aim(strategy=GATED, course=course).effective.on_stall is on_stall
 
 

@@ -18,7 +18,7 @@ from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.gates.window import Window
 from rollwright.rollout.planner import Action
 from rollwright.rollout.simulator import World
-from rollwright.rollout.spec import GatedStep, OnStall, Strategy
+from rollwright.rollout.spec import GatedStep, Strategy
 from rollwright.workflows.contract import RETARGET, Phase, RolloutStatus
 from tests.support.fakes import FakeCluster
 from tests.support.skipped_time import Handle, refusal, rollout, status, steer, until, until_phase
@@ -428,5 +428,5 @@ async def test_a_step_that_comes_late_is_not_taken_outside_the_window(server: Wo
 
 async def test_a_failure_with_much_to_tell_is_taken_like_any_other(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), broken=frozenset({"new"}), why="x" * 3000)
-    async with rollout(server, cluster, Strategy(max_unavailable=1, on_stall=OnStall.ROLLBACK)) as handle:
+    async with rollout(server, cluster, Strategy(max_unavailable=1, on_stall=OnFailure.ROLLBACK)) as handle:
         assert (await handle.result()).phase is Phase.ROLLED_BACK

@@ -20,9 +20,10 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from rollwright.rollout.aim import Course
+from rollwright.rollout.gates.gate import OnFailure
 from rollwright.rollout.planner import Action
 from rollwright.rollout.simulator import World
-from rollwright.rollout.spec import GatedStep, OnStall, Pacing, Strategy
+from rollwright.rollout.spec import GatedStep, Pacing, Strategy
 from rollwright.workflows.contract import RETARGET, STEER, Phase, RolloutStatus
 from rollwright.workflows.steering import TAKING_UP
 from tests.support.played import PATIENCE_SECONDS, PlayedCluster
@@ -92,7 +93,7 @@ happenings = st.sampled_from(
 stories = st.lists(st.one_of(messages, happenings), min_size=3, max_size=14)
 settings_of_rollouts = st.tuples(
     st.sampled_from([(), (), (1,), (1, 2)]),
-    st.sampled_from(OnStall),
+    st.sampled_from(OnFailure),
     st.sampled_from([0, 0, 1]),
     st.sampled_from(Pacing),
 )
@@ -105,7 +106,7 @@ settings_of_rollouts = st.tuples(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @example(
-    chosen=((), OnStall.PAUSE, 0, Pacing.ORDERED),
+    chosen=((), OnFailure.PAUSE, 0, Pacing.ORDERED),
     story=[
         "the change breaks",
         (("resume", {}), "update", True),
@@ -117,12 +118,12 @@ settings_of_rollouts = st.tuples(
     events_a_run=1000,
 )
 @example(
-    chosen=((), OnStall.PAUSE, 0, Pacing.ORDERED),
+    chosen=((), OnFailure.PAUSE, 0, Pacing.ORDERED),
     story=[(("pause", {}), "signal", False), "all are ready", (("resume", {}), "update", False)] * 4,
     events_a_run=60,
 )
 @example(
-    chosen=((1, 2), OnStall.PAUSE, 0, Pacing.ORDERED),
+    chosen=((1, 2), OnFailure.PAUSE, 0, Pacing.ORDERED),
     story=[
         "all are ready",
         (("resume", {}), "update", False),
@@ -134,7 +135,7 @@ settings_of_rollouts = st.tuples(
 @given(settings_of_rollouts, stories, st.sampled_from([1000, 60]))
 async def test_a_rollout_stands_where_the_model_says_whatever_is_said_and_happens(
     server: WorkflowEnvironment,
-    chosen: tuple[tuple[int, ...], OnStall, int, Pacing],
+    chosen: tuple[tuple[int, ...], OnFailure, int, Pacing],
     story: list[tuple[tuple[str, dict[str, object]], str, bool] | str],
     events_a_run: int,
 ) -> None:
@@ -153,7 +154,7 @@ async def test_a_rollout_stands_where_the_model_says_whatever_is_said_and_happen
 
 @asynccontextmanager
 async def begun(
-    server: WorkflowEnvironment, gates: tuple[int, ...], on_stall: OnStall, tolerated: int, pacing: Pacing
+    server: WorkflowEnvironment, gates: tuple[int, ...], on_stall: OnFailure, tolerated: int, pacing: Pacing
 ) -> AsyncIterator["Played"]:
     strategy = Strategy(
         max_unavailable=2,

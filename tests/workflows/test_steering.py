@@ -7,9 +7,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from rollwright.activities.messages import Side
 from rollwright.rollout.aim import Course
+from rollwright.rollout.gates.gate import OnFailure
 from rollwright.rollout.planner import Action
 from rollwright.rollout.simulator import World
-from rollwright.rollout.spec import GatedStep, OnStall, Strategy
+from rollwright.rollout.spec import GatedStep, Strategy
 from rollwright.workflows.contract import RETARGET, Phase
 from tests.support.fakes import FakeCluster
 from tests.support.skipped_time import Handle, refusal, rollout, status, steer, steps, until, until_phase
@@ -127,9 +128,11 @@ async def test_a_second_change_that_is_refused_leaves_the_first_one_going(server
     assert (result.phase, result.revision) == (Phase.COMPLETED, "x-new")
 
 
-@pytest.mark.parametrize(("on_stall", "end"), [(OnStall.ROLLBACK, Phase.ROLLED_BACK), (OnStall.ABORT, Phase.ABORTED)])
+@pytest.mark.parametrize(
+    ("on_stall", "end"), [(OnFailure.ROLLBACK, Phase.ROLLED_BACK), (OnFailure.ABORT, Phase.ABORTED)]
+)
 async def test_a_version_that_fails_is_taken_back_by_itself_where_that_is_asked_for(
-    server: WorkflowEnvironment, on_stall: OnStall, end: Phase
+    server: WorkflowEnvironment, on_stall: OnFailure, end: Phase
 ) -> None:
     cluster = FakeCluster(World(4), broken=frozenset({"new"}))
     async with rollout(server, cluster, Strategy(max_unavailable=1, on_stall=on_stall)) as handle:

@@ -10,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from rollwright.activities.messages import News, Tell
+from rollwright.rollout.gates.gate import OnFailure
 from rollwright.rollout.simulator import World
-from rollwright.rollout.spec import GatedStep, OnStall, Strategy
+from rollwright.rollout.spec import GatedStep, Strategy
 from rollwright.workflows.contract import Phase
 from tests.support.fakes import FakeCluster
 from tests.support.skipped_time import TWO_TWO, Handle, rollout, steps, until, until_phase
@@ -86,7 +87,7 @@ async def test_who_pauses_and_why_is_told_and_a_second_pause_is_told_again(serve
 
 async def test_a_rollout_that_goes_back_by_itself_says_why(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), broken=frozenset({"new"}))
-    strategy = TWO_TWO.model_copy(update={"on_stall": OnStall.ROLLBACK})
+    strategy = TWO_TWO.model_copy(update={"on_stall": OnFailure.ROLLBACK})
     async with rollout(server, cluster, strategy) as handle:
         assert (await handle.result()).phase is Phase.ROLLED_BACK
     assert news(cluster) == [News.STARTED, News.ROLLED_BACK]
