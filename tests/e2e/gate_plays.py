@@ -60,20 +60,20 @@ class Play(ABC):
     async def passes(self, rollout: Rollout) -> None:
         """Have it pass."""
 
-    async def fails(self, rollout: Rollout) -> None:
-        """Have it fail; only of kinds that can."""
-        raise NotImplementedError
-
-    async def tells_nothing(self, rollout: Rollout) -> None:
-        """Have it inconclusive, with nothing of that tolerated; only of kinds that can be."""
-        raise NotImplementedError
-
     async def begun(self, rollout: Rollout) -> None:
         """Wait until it has been asked, and is not decided."""
         await rollout.until(lambda now: [gate.progress.finding for gate in now.open_gates] == [Finding.PENDING])
 
 
-class BakePlay(Play):
+class FalliblePlay(Play):
+    """Of a kind that can fail by what it finds, and not only by taking too long."""
+
+    @abstractmethod
+    async def fails(self, rollout: Rollout) -> None:
+        """Have it fail."""
+
+
+class BakePlay(FalliblePlay):
     KIND = "bake"
 
     def gate(self) -> Json:
@@ -89,7 +89,7 @@ class BakePlay(Play):
         await self.on.scene.kubectl("delete", "pod", f"{NAME}-3", "--wait=false")
 
 
-class ApprovalPlay(Play):
+class ApprovalPlay(FalliblePlay):
     KIND = "approval"
 
     def gate(self) -> Json:
@@ -103,7 +103,7 @@ class ApprovalPlay(Play):
         await rollout.send(Message.REJECT, reason="as told")
 
 
-class PrometheusPlay(Play):
+class PrometheusPlay(FalliblePlay):
     KIND = "prometheus"
 
     def gate(self) -> Json:
@@ -123,7 +123,7 @@ class PrometheusPlay(Play):
         self.on.exporter.set(METRIC, 1.0, pod=f"{NAME}-3")
 
 
-class JobPlay(Play):
+class JobPlay(FalliblePlay):
     KIND = "job"
 
     def gate(self) -> Json:
@@ -150,7 +150,7 @@ class JobPlay(Play):
         return [pod["metadata"]["name"] for pod in json.loads(found)["items"]]
 
 
-class HttpPlay(Play):
+class HttpPlay(FalliblePlay):
     KIND = "http"
 
     def gate(self) -> Json:
@@ -169,7 +169,8 @@ class HttpPlay(Play):
     async def fails(self, rollout: Rollout) -> None:
         self.on.receiver.answer = partial(_answer, 500)
 
-    async def tells_nothing(self, rollout: Rollout) -> None:
+    async def tells_nothing(self) -> None:
+        """Have it inconclusive: nothing of that is tolerated."""
         self.on.receiver.answer = _breaks_off
 
 
@@ -203,9 +204,10 @@ class CapacityPlay(Play):
         )
 
 
-PLAYS: dict[str, type[Play]] = {
-    play.KIND: play for play in (BakePlay, ApprovalPlay, PrometheusPlay, JobPlay, HttpPlay, WindowPlay, CapacityPlay)
+FALLIBLE: dict[str, type[FalliblePlay]] = {
+    play.KIND: play for play in (BakePlay, ApprovalPlay, PrometheusPlay, JobPlay, HttpPlay)
 }
+PLAYS: dict[str, type[Play]] = {**FALLIBLE, WindowPlay.KIND: WindowPlay, CapacityPlay.KIND: CapacityPlay}
 
 
 def written(play: Play, **common: Any) -> Json:

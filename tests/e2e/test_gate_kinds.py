@@ -12,7 +12,7 @@ from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.spec import Strategy
 from rollwright.workflows.contract import Message, Phase
 from tests.devcluster.standin.namespace import Json, until
-from tests.e2e.gate_plays import PLAYS, Play, Stage, stage, written
+from tests.e2e.gate_plays import FALLIBLE, PLAYS, HttpPlay, Play, Stage, stage, written
 from tests.e2e.scene import AT_ONCE, OLD, Scene, assert_left_alone, assert_never_touched
 from tests.support.exporter import Exporter
 
@@ -51,9 +51,9 @@ async def test_a_gate_that_passes_lets_the_rest_follow(on: Stage, kind: str) -> 
     assert_left_alone(await on.scene.lws())
 
 
-@pytest.mark.parametrize("kind", ["bake", "approval", "prometheus", "job", "http"])
+@pytest.mark.parametrize("kind", FALLIBLE)
 async def test_a_gate_that_fails_takes_back_the_one_group(on: Stage, kind: str) -> None:
-    play = play_of(kind, on)
+    play = FALLIBLE[kind](on)
     async with on.scene.rollout(gated(written(play, onFailure="rollback"))) as rollout:
         await play.begun(rollout)
         await play.fails(rollout)
@@ -75,9 +75,9 @@ async def test_a_gate_that_can_not_tell_waits_for_people_whatever_follows_a_fail
 ) -> None:
     play = play_of(kind, on)
     async with on.scene.rollout(gated(written(play, onFailure="rollback", **changes))) as rollout:
-        if kind == "http":
+        if isinstance(play, HttpPlay):
             await play.begun(rollout)
-            await play.tells_nothing(rollout)
+            await play.tells_nothing()
         now = await rollout.until_phase(Phase.PAUSED, f"gate {kind} inconclusive")
         assert now.next
         assert_never_touched(rollout.seen, 0, 1, 2)

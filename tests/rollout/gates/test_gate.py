@@ -13,6 +13,7 @@ from rollwright.rollout.gates.gate import Context, Finding, Gate, GroupSeen, Pro
 from rollwright.rollout.gates.questions import Answer
 from rollwright.rollout.gates.window import Window
 from rollwright.rollout.spec import GatedStep
+from tests.rollout.gates import seen
 
 PENDING, PASSED, FAILED, INCONCLUSIVE = Finding
 
@@ -91,17 +92,7 @@ def group(ordinal: int, **more: Any) -> GroupSeen:
 
 
 def context(*groups: GroupSeen, now: float = 0.0, newly: tuple[int, ...] = ()) -> Context:
-    return Context(
-        kind="LeaderWorkerSet",
-        namespace="inference",
-        name="llm",
-        rollout="rollout/lws/inference/llm",
-        revision="llm-rw-1",
-        step=1,
-        newly=newly,
-        groups=groups,
-        now=now,
-    )
+    return seen.context(groups=groups, now=now, newly=newly)
 
 
 def baked(*moments: Context, duration: int = 600) -> Progress:

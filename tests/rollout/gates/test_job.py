@@ -9,6 +9,7 @@ from rollwright.rollout.gates.gate import Context, Finding, GroupSeen, Progress,
 from rollwright.rollout.gates.job import JobGate
 from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.gates.questions import JobRun, JobSeen, JobsSeen, RunJobs
+from tests.rollout.gates import seen as about
 
 NOW = 1_800_000_000.25
 START = Progress(since=NOW)
@@ -29,17 +30,11 @@ def group(ordinal: int, **given: Any) -> GroupSeen:
 def context(*groups: GroupSeen, **given: Any) -> Context:
     """Of six groups, of which this step updates 2 and 3; 4 and 5 are of an earlier one."""
     usual = {
-        "kind": "LeaderWorkerSet",
-        "namespace": "inference",
-        "name": "llm",
-        "rollout": "rollout/lws/inference/llm",
-        "revision": "llm-7f9c",
-        "step": 2,
         "newly": (2, 3),
-        "groups": groups or (group(0, updated=False), group(1, updated=False), *(group(each) for each in range(2, 6))),
         "now": NOW,
+        "groups": groups or (group(0, updated=False), group(1, updated=False), *(group(each) for each in range(2, 6))),
     }
-    return Context.model_validate(usual | given)
+    return about.context(**(usual | given))
 
 
 def runs(subject: JobGate, seen: Context | None = None, progress: Progress = START) -> tuple[JobRun, ...]:
