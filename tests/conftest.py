@@ -10,8 +10,11 @@ import pytest_asyncio
 
 from rollwright.devcluster.cluster import DevCluster
 from rollwright.devcluster.prometheus import Prometheus
+from tests.support.drawn import load_profile
 from tests.support.exporter import Exporter
 from tests.support.prometheus import query_until
+
+load_profile()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from random import SystemRandom
 
 import pytest
 
@@ -11,6 +10,7 @@ from tests.chaos.plan import draw
 from tests.chaos.run import play, site, summary
 from tests.chaos.verdict import Outcome
 from tests.e2e.processes import TemporalServer
+from tests.support.drawn import first_seed
 
 ROUNDS = 25
 LANES = 5
@@ -21,7 +21,7 @@ LANES = 5
 async def test_whatever_happens_to_them_rollouts_keep_the_promise_and_end_as_asked(
     devcluster: DevCluster, temporal_binary: Path, tmp_path: Path
 ) -> None:
-    first = SystemRandom().randrange(1_000_000)
+    first = first_seed()
     print(f"seeds from {first} on; one alone: make chaos ROUNDS=1 SEED=n")
     server = TemporalServer(temporal_binary, tmp_path)
     await server.start()

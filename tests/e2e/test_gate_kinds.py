@@ -16,6 +16,8 @@ from tests.e2e.gate_plays import FALLIBLE, PLAYS, HttpPlay, Play, Stage, stage, 
 from tests.e2e.scene import AT_ONCE, OLD, Scene, assert_left_alone, assert_never_touched
 from tests.support.exporter import Exporter
 
+pytestmark = pytest.mark.real
+
 ALL = tuple(PLAYS)
 
 

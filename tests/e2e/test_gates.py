@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from rollwright.rollout.gates.approval import ApprovalGate
 from rollwright.rollout.gates.bake import Bake
 from rollwright.rollout.gates.gate import Finding, OnFailure
@@ -10,6 +12,8 @@ from rollwright.rollout.gates.window import Window
 from rollwright.rollout.spec import GatedStep, Strategy, SurgeDuringGates
 from rollwright.workflows.contract import Message, Phase, RolloutStatus
 from tests.e2e.scene import AT_ONCE, NEW, OLD, Scene, assert_left_alone, assert_never_touched
+
+pytestmark = pytest.mark.real
 
 
 def gated(*gates: AnyGate, max_surge: int = 1, surge: SurgeDuringGates = SurgeDuringGates.RECLAIM) -> Strategy:

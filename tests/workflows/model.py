@@ -161,9 +161,12 @@ class Model:
     def _all_there(self, facts: Facts) -> bool:
         if facts.asked != facts.replicas:
             return False
-        ours = range(self.held(facts.replicas), facts.replicas)
         if self.course == "stop":
             return True
+        held = self.held(facts.replicas)
+        if facts.standing == self.wanted:
+            held = min(held, facts.partition)  # scaled up, a gate lies higher: what it let go by then is in flight
+        ours = range(held, facts.replicas)
         failed = self._failed(facts)
         return len(failed) <= self.tolerated and all(
             facts.pods[ordinal] == (self.wanted, True) or ordinal in failed for ordinal in ours

@@ -132,6 +132,11 @@ settings_of_rollouts = st.tuples(
     ],
     events_a_run=1000,
 )
+@example(
+    chosen=((1,), OnFailure.ROLLBACK, 0, Pacing.ORDERED),
+    story=["scaled to 6", "a group is ready", "all are ready"],
+    events_a_run=1000,
+)
 @given(settings_of_rollouts, stories, st.sampled_from([1000, 60]))
 async def test_a_rollout_stands_where_the_model_says_whatever_is_said_and_happens(
     server: WorkflowEnvironment,

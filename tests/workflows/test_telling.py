@@ -122,7 +122,7 @@ async def test_a_step_that_fails_is_told_once_it_does_for_more_than_a_moment(
 ) -> None:
     cluster = FakeCluster(World(1), start_up=timedelta(), stuck=True)
     with server.with_time_skipping_disabled():
-        async with rollout(server, cluster, Strategy(max_surge=1)) as handle:
+        async with rollout(server, cluster, Strategy(max_unavailable=0, max_surge=1)) as handle:
             await steps(cluster, 1)
             cluster.refusals = [ApplicationError("the API server answers 500") for _ in range(failures)]
             cluster.stuck = False
