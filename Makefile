@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test chaos check bench lock clean
+.PHONY: setup demo test browser chaos check bench lock clean
 
 setup: $(READY)
 
@@ -27,6 +27,10 @@ test: setup
 	$(BIN)/python -m rollwright.devcluster.build
 	$(BIN)/pytest
 
+browser: setup ## What people see in a browser; needs Chromium on PATH.
+	$(BIN)/python -m rollwright.devcluster.build
+	$(BIN)/pytest tests/browser
+
 chaos: setup ## For example: make chaos ROUNDS=200; make chaos SEED=7 ROUNDS=1; make chaos PLAN=plan.json
 	@$(BIN)/python -m rollwright.devcluster.build >&2
 	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(PLAN),--plan $(PLAN))
@@ -36,7 +40,7 @@ bench: setup ## For example: make bench ONLY=stragglers; its parts are in tests/
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
 lock: ## Pins anew what pyproject.toml asks for; needs uv.
-	uv pip compile pyproject.toml --extra dev --extra test --generate-hashes --no-header --no-emit-index-url \
+	uv pip compile pyproject.toml --extra dev --extra docs --extra test --generate-hashes --no-header --no-emit-index-url \
 		--universal --python-version 3.11 --output-file requirements.lock
 
 clean:
