@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 from temporalio.service import RPCError
 
-from rollwright.cli import demo_report, demo_stories, demo_target, options, render, starting, watch
+from rollwright.cli import demo_report, demo_stories, demo_target, formats, options, render, starting, watch
 from rollwright.cli.demo_parts import DOWN, Parts, rollwright, say
 from rollwright.cli.demo_stories import Telling
 from rollwright.cli.failure import CommandError
+from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Demonstrated, Snapshot, Story
 from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.devcluster.watcher import Watcher
@@ -45,7 +46,7 @@ def demo(
         str | None,
         typer.Option(envvar="TEMPORAL_ADDRESS", metavar="HOST:PORT", help="A server of your own; else one is started."),
     ] = None,
-    as_json: options.AsJson = False,
+    output: options.Output = Format.TABLE,
     svg: options.Svg = "",
     ui: options.UiUrl = "",
 ) -> None:
@@ -76,7 +77,7 @@ def demo(
 
     """
     # stdout is for the one object: what is shown on the way goes to stderr.
-    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+    with redirect_stdout(sys.stderr if output.is_data else sys.stdout):
         told = demo_stories.tell(story)
         told.check_cluster(kubeconfig)
         shown = _run(_demo(told, kubeconfig, temporal, ui, kill=kill_worker, keep=keep))
@@ -85,8 +86,8 @@ def demo(
             title = f"rollwright demo{chosen}" + (" --kill-worker" if kill_worker else "")
             lasting = shown.model_copy(update={"ui": ""})
             render.save_picture(svg, title, demo_report.screen(lasting, render.PICTURE_WIDTH))
-    if as_json:
-        typer.echo(shown.model_dump_json())
+    if output.is_data:
+        formats.emit(shown, output)
     raise typer.Exit(demo_report.exit_code(shown))
 
 

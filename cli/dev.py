@@ -2,13 +2,15 @@
 # ruff: noqa: PLC0415 - the verbs import what they need, so that --help and other verbs stay quick
 
 import asyncio
-import json
 import subprocess
 import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
+
+from rollwright.cli.formats import Format, emit_content
+from rollwright.cli.verb import Verb
 
 if TYPE_CHECKING:
     from rollwright.devcluster.cluster import DevCluster
@@ -21,7 +23,7 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Option("--name", help="Which cluster; several can run side by side.")]
 Result = TypeVar("Result")
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Output = Annotated[Format, typer.Option("--output/--json", "-o", help="How to print it. --json is short for -o json.")]
 
 
 @app.command()
@@ -67,8 +69,8 @@ def down(name: Name = "default") -> None:
     _report(f"cluster {name} is gone" if existed else f"there was no cluster {name}")
 
 
-@app.command()
-def status(name: Name = "default", *, as_json: AsJson = False) -> None:
+@app.command(cls=Verb)
+def status(name: Name = "default", *, output: Output = Format.TABLE) -> None:
     """Show whether a cluster is up and what each of its parts does. Exits 1 if it isn't up.
 
     Examples:
@@ -80,7 +82,10 @@ def status(name: Name = "default", *, as_json: AsJson = False) -> None:
     cluster = _cluster(name)
     is_up = _run(cluster.is_up())
     view = _status_view(cluster, is_up=is_up)
-    typer.echo(json.dumps(view, indent=2) if as_json else _status_text(view))
+    if output.is_data:
+        emit_content(view, output)
+    else:
+        typer.echo(_status_text(view))
     if not is_up:
         raise typer.Exit(1)
 
@@ -159,7 +164,7 @@ def _status_view(cluster: "DevCluster", *, is_up: bool) -> dict[str, Any]:
         "kubeconfig": str(cluster.kubeconfig) if record else None,
         "settings": record.settings.model_dump() if record else None,
         "parts": [
-            {"part": str(status.part), "state": status.state, "pid": status.pid, "log": str(status.log)}
+            {"part": str(status.part), "state": str(status.state), "pid": status.pid, "log": str(status.log)}
             for status in cluster.status()
         ],
     }

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import kept, options, render
+from rollwright.cli import formats, kept, options, render
+from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Diff
 from rollwright.rollout.difference import differences
 from rollwright.rollout.spec import Target
@@ -24,7 +25,7 @@ def diff(
     *,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    as_json: options.AsJson = False,
+    output: options.Output = Format.TABLE,
 ) -> None:
     """Show what a revision would change of the target as it stands, or how two revisions differ, field by field.
 
@@ -36,11 +37,10 @@ def diff(
       rollwright diff lws/llm 3 5 -n inference --json
 
     """
-    shown = asyncio.run(_compare(options.read_target(target, namespace), revision, to, kubeconfig, context))
-    if as_json:
-        typer.echo(shown.model_dump_json())
-    else:
-        render.show(lambda _: render.diff(shown))
+    shown = asyncio.run(
+        _compare(options.read_target(target, namespace, kubeconfig, context), revision, to, kubeconfig, context)
+    )
+    formats.show(shown, output, lambda: render.show(lambda _: render.diff(shown)))
 
 
 async def _compare(target: Target, first: int, second: int | None, kubeconfig: str | None, context: str | None) -> Diff:

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import diagnosis, interventions, options, render, repairing, temporal
+from rollwright.cli import diagnosis, formats, interventions, options, render, repairing, temporal
 from rollwright.cli.diagnosis import Scope
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.formats import Format
+from rollwright.cli.kubeconfig import namespace_in_use
 from rollwright.cli.outputs import Diagnosis
 from rollwright.cli.reaching import reached
 from rollwright.cli.repairing import Order, Repair
@@ -31,11 +33,11 @@ def doctor(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     task_queue: options.LastTaskQueue = None,
-    as_json: options.AsJson = False,
+    output: options.Output = Format.TABLE,
 ) -> None:
     """Find what rollouts have left behind and what keeps them from going on; mend a target with --repair.
 
-    It looks in one namespace, 'default' without -n, or with -A in all.
+    It looks in one namespace, without -n that of the kubeconfig's context, or with -A in all.
     Found are targets that a rollout has left half way and that no rollout is
     open on (it was aborted, or somebody has terminated its workflow), and open
     rollouts whose target is gone, whose workflow code fails, or whose queue no
@@ -58,27 +60,27 @@ def doctor(
 
     """
     by = interventions.read_intervention(actor, reason)
-    scope = _scope(target, namespace, task_queue or DEFAULT_TASK_QUEUE, everywhere=everywhere)
+    queue = task_queue or DEFAULT_TASK_QUEUE
+    if target and everywhere:
+        raise CommandError(f"{target} is one target: leave -A away", code=ExitCode.BAD_INPUT)
+    if target:
+        named = options.read_target(target, namespace, kubeconfig, context)
+        scope = Scope(named.namespace, named, queue)
+    else:
+        scope = Scope("" if everywhere else namespace or namespace_in_use(kubeconfig, context), None, queue)
     if repair and not scope.target:
         raise CommandError("--repair mends one target: name it", code=ExitCode.BAD_INPUT)
     order = Order(repair, by, task_queue) if repair else None
     seen = asyncio.run(_visit(scope, order, kubeconfig, context))
-    if as_json:
-        typer.echo(seen.model_dump_json(by_alias=True))
-    elif repair:
-        typer.echo(plain(seen.repaired))
-    else:
-        render.show(lambda _: render.diagnosis(seen))
+    formats.show(seen, output, lambda: _draw(seen))
     raise typer.Exit(ExitCode.DONE if seen.mended or not seen.findings else ExitCode.COULD_NOT)
 
 
-def _scope(target: str, namespace: str | None, task_queue: str, *, everywhere: bool) -> Scope:
-    if not target:
-        return Scope("" if everywhere else namespace or "default", None, task_queue)
-    if everywhere:
-        raise CommandError(f"{target} is one target: leave -A away", code=ExitCode.BAD_INPUT)
-    named = options.read_target(target, namespace)
-    return Scope(named.namespace, named, task_queue)
+def _draw(seen: Diagnosis) -> None:
+    if seen.repaired:
+        typer.echo(plain(seen.repaired))
+    else:
+        render.show(lambda _: render.diagnosis(seen))
 
 
 async def _visit(scope: Scope, order: Order | None, kubeconfig: str | None, context: str | None) -> Diagnosis:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import typer
 
-from rollwright.cli import views
+from rollwright.cli import formats, views
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Snapshot, Status
 from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.cli.text import plain
@@ -93,9 +94,9 @@ class Patience:
             )
 
 
-async def print_lines(run: Run, ui: str, *, as_json: bool, patience: Patience | None = None) -> Snapshot:
-    """Print a line a stage (or, as JSON, a snapshot whenever it changed) until the end. Raises CommandError."""
-    printer = _Printer(run.rollout, as_json=as_json)
+async def print_lines(run: Run, ui: str, output: Format, patience: Patience | None = None) -> Snapshot:
+    """Print a line a stage (or, for programs, a snapshot whenever it changed) until the end. Raises CommandError."""
+    printer = _Printer(run.rollout, output)
     async for look in follow(run, ui):
         printer.show(look)
         if patience and not look.ended:
@@ -108,9 +109,9 @@ async def print_lines(run: Run, ui: str, *, as_json: bool, patience: Patience | 
 class _Printer:
     """Prints what is new in each look."""
 
-    def __init__(self, rollout: str, *, as_json: bool) -> None:
+    def __init__(self, rollout: str, output: Format) -> None:
         self._rollout = rollout
-        self._as_json = as_json
+        self._output = output
         self._last = Look(None)
         self._now: list[str] = []
         self._lines: dict[int, str] = {}
@@ -120,10 +121,8 @@ class _Printer:
         if look.trouble and look.trouble != self._last.trouble:
             typer.echo(f"{self._rollout}: {plain(look.trouble)}; trying again", err=True)
         if look.snapshot and look.snapshot != self._last.snapshot:
-            if self._as_json:
-                typer.echo(look.snapshot.model_dump_json(by_alias=True))
-            else:
-                self._print_new(look.snapshot)
+            snapshot = look.snapshot
+            formats.show(snapshot, self._output, lambda: self._print_new(snapshot))
         self._last = look
 
     def _print_new(self, snapshot: Snapshot) -> None:

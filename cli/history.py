@@ -4,7 +4,8 @@ import asyncio
 
 import typer
 
-from rollwright.cli import kept, options, render
+from rollwright.cli import formats, kept, options, render
+from rollwright.cli.formats import Format
 from rollwright.cli.outputs import History
 from rollwright.rollout.spec import Target
 
@@ -18,7 +19,7 @@ def history(
     *,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    as_json: options.AsJson = False,
+    output: options.Output = Format.TABLE,
 ) -> None:
     """Show the templates that are kept of a target, the newest last: who asked for each and why, and what came of it.
 
@@ -31,15 +32,17 @@ def history(
       rollwright history lws/llm -n inference --json | jq '.revisions[] | select(.stands)'
 
     """
-    named = options.read_target(target, namespace)
+    named = options.read_target(target, namespace, kubeconfig, context)
     shown = asyncio.run(_read(named, kubeconfig, context))
-    if as_json:
-        typer.echo(shown.model_dump_json())
-    elif shown.revisions:
+    formats.show(shown, output, lambda: _draw(shown, named))
+
+
+def _draw(shown: History, target: Target) -> None:
+    if shown.revisions:
         render.show(lambda _: render.history(shown))
     else:
         typer.echo(
-            f"nothing is kept of {named} yet: its first rollout keeps what it finds, and what it brings", err=True
+            f"nothing is kept of {target} yet: its first rollout keeps what it finds, and what it brings", err=True
         )
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
-from rollwright.cli import options, render, temporal, views
+from rollwright.cli import formats, options, render, temporal, views
+from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Listed, Listing
 from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.workflows.contract import PHASE_ATTRIBUTE, WORKFLOW_TYPE
@@ -21,7 +22,7 @@ _AT_ONCE = 10
 def list_rollouts(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
-    as_json: options.AsJson = False,
+    output: options.Output = Format.TABLE,
 ) -> None:
     """List the open rollouts, newest first.
 
@@ -31,9 +32,11 @@ def list_rollouts(
 
     """
     listing = asyncio.run(_list(everything=everything))
-    if as_json:
-        typer.echo(listing.model_dump_json())
-    elif listing.rollouts:
+    formats.show(listing, output, lambda: _draw(listing, everything=everything))
+
+
+def _draw(listing: Listing, *, everything: bool) -> None:
+    if listing.rollouts:
         render.show(lambda _: render.table(views.listing(listing.rollouts)))
     else:
         typer.echo("no rollouts" if everything else "no open rollouts; --all shows those that have ended", err=True)

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from rollwright.cli.failure import CommandError, report
+from rollwright.cli.verb import Verb
 
 # What `rollwright --help` says of each verb; the module rollwright.cli.VERB holds a typer `app`.
 VERBS = {
@@ -28,7 +29,7 @@ VERBS = {
     "undo": "Start a rollout back to a template that a target had.",
     "reject": "Have a template refused from now on, or reject at an approval gate.",
     "doctor": "Find what rollouts have left behind, and mend it.",
-    "schema": "Print the JSON Schema of the rollout file, or of what --json prints.",
+    "schema": "Print the JSON Schema of the rollout file, or of what -o json prints.",
     "worker": "Run a worker: it carries rollouts out.",
     "demo": "See a rollout on an embedded Kubernetes, from nothing.",
     "dev": "An embedded Kubernetes for development.",
@@ -65,6 +66,8 @@ def _load(verb: str) -> Any:
         raise CommandError(
             f"`rollwright {verb}` can't be loaded: {error}", todo="Install what it needs: pip install 'rollwright[dev]'"
         ) from error
+    for registered in module.app.registered_commands:
+        registered.cls = Verb
     command = typer.main.get_command(module.app)
     command.name = verb
     # typer adds them to every app; they belong to `rollwright` alone.

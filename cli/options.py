@@ -8,6 +8,8 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.formats import Format
+from rollwright.cli.kubeconfig import namespace_in_use
 from rollwright.rollout.quantities import DurationSeconds
 from rollwright.rollout.spec import Target, TargetKind
 
@@ -15,10 +17,21 @@ TargetText = Annotated[
     str, typer.Argument(metavar="TARGET", help="lws/NAME, sts/NAME, or a rollout's id: rollout/lws/NAMESPACE/NAME.")
 ]
 Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Kubernetes namespace of the target; 'default' without it.")
+    str | None,
+    typer.Option(
+        "--namespace", "-n", help="Kubernetes namespace of the target; that of the kubeconfig's context without it."
+    ),
 ]
 File = Annotated[str, typer.Option("--file", "-f", help="The rollout, as YAML; - reads stdin.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; `rollwright schema --of` describes it.")]
+Output = Annotated[
+    Format,
+    typer.Option(
+        "--output/--json",
+        "-o",
+        help="How to print it; wide is a table with more columns. --json is short for -o json, which "
+        "`rollwright schema --of` describes.",
+    ),
+]
 UiUrl = Annotated[
     str,
     typer.Option(
@@ -72,8 +85,8 @@ _KINDS = {kind.short: kind for kind in TargetKind}
 _TARGET = re.compile(r"(?:rollout/(?P<id_kind>\w+)/(?P<namespace>[^/]+)|(?P<kind>\w+))/(?P<name>[^/]+)")
 
 
-def read_target(text: str, namespace: str | None) -> Target:
-    """The target that somebody names. Raises CommandError if it can't be one."""
+def read_target(text: str, namespace: str | None, kubeconfig: str | None = None, context: str | None = None) -> Target:
+    """The target that somebody names; without a namespace it is in the one in use. Raises CommandError."""
     match = _TARGET.fullmatch(text)
     kind = _KINDS.get(match["id_kind"] or match["kind"]) if match else None
     if not match or not kind:
@@ -84,11 +97,12 @@ def read_target(text: str, namespace: str | None) -> Target:
         )
     if match["namespace"] and namespace and match["namespace"] != namespace:
         raise CommandError(f"{text} is not in namespace {namespace}; leave -n away", code=ExitCode.BAD_INPUT)
+    namespace = match["namespace"] or namespace or namespace_in_use(kubeconfig, context)
     try:
-        return Target(kind=kind, name=match["name"], namespace=match["namespace"] or namespace or "default")
+        return Target(kind=kind, name=match["name"], namespace=namespace)
     except ValidationError as refused:
         raise CommandError(
-            f"{text!r} in namespace {namespace or 'default'!r} names no target: Kubernetes allows lower-case letters, "
+            f"{text!r} in namespace {namespace!r} names no target: Kubernetes allows lower-case letters, "
             "digits and '-', at most 63",
             code=ExitCode.BAD_INPUT,
         ) from refused

@@ -1,4 +1,4 @@
-"""What --json prints: one model each, on one line. `rollwright schema --of` prints their JSON Schemas."""
+"""What -o json and yaml print: one model each. `rollwright schema --of` prints their JSON Schemas."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -330,6 +330,17 @@ class Listing(Output):
     """What `list` prints."""
 
     rollouts: tuple[Listed, ...]
+
+
+class Steered(Output):
+    """What the verbs that steer a rollout print, and `reject`."""
+
+    rollout: str = Field(description="The workflow id, made of the target.")
+    message: str = Field(description="pause, resume, promote, approve, reject, abort or rollback.")
+    actor: str
+    reason: str
+    sent: bool = Field(description="Whether the open rollout was told; else the answer says what was done.")
+    answer: str = Field(description="What comes of it, in words.")
 
 
 class Rejected(Output):

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import files, options, render
+from rollwright.cli import files, formats, options, render, specs
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Cost, Forecast, Forecasts, Plan, PlannedGate, PlannedStep
 from rollwright.rollout.aim import Aim
 from rollwright.rollout.estimate import Outlook, outlook
@@ -30,6 +31,7 @@ MOST_REPLICAS = 2000
 @app.command()
 def plan(
     file: options.File,
+    namespace: options.Namespace = None,
     *,
     offline: Annotated[
         bool, typer.Option("--offline", help="From the file alone: all groups ready before, all equally quick to load.")
@@ -49,7 +51,7 @@ def plan(
     ] = "",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    as_json: options.AsJson = False,
+    output: options.Output = Format.TABLE,
     svg: options.Svg = "",
 ) -> None:
     """Show how a rollout would go, stage by stage, without touching anything.
@@ -72,7 +74,8 @@ def plan(
       rollwright plan -f rollout.yaml --offline --svg plan.svg
 
     """
-    spec = files.to_spec(files.read_document(file))
+    where = specs.Where(namespace, kubeconfig, context)
+    spec = files.to_spec(files.read_document(file)) if offline else specs.read_file(file, where)
     if replicas is not None and not offline:
         raise CommandError(
             "--replicas is for --offline; otherwise the target in the cluster says it", code=ExitCode.BAD_INPUT
@@ -82,10 +85,7 @@ def plan(
         made = plan_for(spec, offline_replicas(spec, replicas), given, gpus_of_manifest(spec))
     else:
         made = asyncio.run(_ask_cluster(spec, given, kubeconfig, context))
-    if as_json:
-        typer.echo(made.model_dump_json(exclude_none=True))
-    else:
-        render.show(lambda width: render.plan(made, width))
+    formats.show(made, output, lambda: render.show(lambda width: render.plan(made, width)), sparse=True)
     if svg:
         title = (
             f"rollwright plan -f {file}{' --offline' if offline else ''}{f' --start-up {start_up}' if start_up else ''}"

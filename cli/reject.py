@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import interventions, kept, options
+from rollwright.cli import interventions, kept, options, steering
 from rollwright.cli.failure import CommandError, ExitCode
-from rollwright.cli.steering import steer
+from rollwright.cli.formats import Format
 from rollwright.cli.text import one_line
 from rollwright.cluster.ledger import Rejection
 from rollwright.rollout.spec import Target
@@ -36,6 +36,7 @@ def reject(
     actor: Annotated[str, typer.Option("--actor", help="Who. Without it, your login name and host.")] = "",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
+    output: options.Output = Format.TABLE,
 ) -> None:
     """Have a template of a target refused from now on, or with --step reject what waits to be approved.
 
@@ -53,7 +54,7 @@ def reject(
       rollwright reject lws/llm -n inference --step 1 --reason "answers in Klingon"
 
     """
-    named = options.read_target(target, namespace)
+    named = options.read_target(target, namespace, kubeconfig, context)
     if not undo and not reason.strip():
         raise CommandError("--reason is missing; whoever asks for it next should know", code=ExitCode.BAD_INPUT)
     if undo and reason:
@@ -63,11 +64,13 @@ def reject(
         raise CommandError("give either REV or --step, and --undo with REV only", code=ExitCode.BAD_INPUT)
     if revision is None:
         word = Steering(message=Message.REJECT, step=step, actor=by.actor, reason=by.reason)
-        typer.echo(asyncio.run(steer(named, word)))
+        steering.show(asyncio.run(steering.steer(named, word)), output)
         return
     now = datetime.now(UTC).isoformat(timespec="seconds")
     rejection = None if undo else Rejection(actor=by.actor, reason=by.reason, at=now)
-    typer.echo("\n".join(map(one_line, asyncio.run(_reject(named, revision, rejection, kubeconfig, context)))))
+    said = "\n".join(map(one_line, asyncio.run(_reject(named, revision, rejection, kubeconfig, context))))
+    word = Steering(message=Message.REJECT, actor=by.actor, reason=by.reason)
+    steering.show(steering.steered(named.workflow_id, word, said, sent=False), output)
 
 
 async def _reject(

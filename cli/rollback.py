@@ -19,8 +19,6 @@ def rollback(
         bool, typer.Option("--fast", help="In any order of ordinals, as far as the budget allows (pacing eager).")
     ] = False,
     check: options.Check = True,
-    kubeconfig: options.Kubeconfig = None,
-    context: options.Context = None,
 ) -> Steering:
     """Take the rollout of a target back to the revision it started from, with the same budget.
 

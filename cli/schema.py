@@ -7,14 +7,25 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from rollwright.cli.outputs import Demonstrated, Diagnosis, Diff, History, Listing, Plan, Snapshot, Started, Status
+from rollwright.cli.outputs import (
+    Demonstrated,
+    Diagnosis,
+    Diff,
+    History,
+    Listing,
+    Plan,
+    Snapshot,
+    Started,
+    Status,
+    Steered,
+)
 from rollwright.rollout.spec import RolloutSpec
 
 app = typer.Typer()
 
 
 class Subject(StrEnum):
-    """What there is a schema of: the rollout file, and what verbs print with --json."""
+    """What there is a schema of: the rollout file, and what verbs print with -o json or yaml."""
 
     ROLLOUT = "rollout"
     START = "start"
@@ -24,6 +35,7 @@ class Subject(StrEnum):
     LIST = "list"
     HISTORY = "history"
     DIFF = "diff"
+    STEERING = "steering"
     UNDO = "undo"
     DOCTOR = "doctor"
     DEMO = "demo"
@@ -38,6 +50,7 @@ MODELS: dict[Subject, type[BaseModel]] = {
     Subject.LIST: Listing,
     Subject.HISTORY: History,
     Subject.DIFF: Diff,
+    Subject.STEERING: Steered,
     Subject.UNDO: Started,
     Subject.DOCTOR: Diagnosis,
     Subject.DEMO: Demonstrated,
@@ -47,13 +60,19 @@ MODELS: dict[Subject, type[BaseModel]] = {
 @app.command()
 def schema(
     of: Annotated[
-        Subject, typer.Option("--of", help="The rollout file, or what a verb prints with --json.")
+        Subject,
+        typer.Option(
+            "--of",
+            help="The rollout file, or what a verb prints with -o json; steering is of pause, resume and the like.",
+        ),
     ] = Subject.ROLLOUT,
 ) -> None:
-    """Print the JSON Schema of the rollout file, or of what a verb prints with --json.
+    """Print the JSON Schema of the rollout file, or of what a verb prints with -o json or -o yaml.
 
-    With --json, each of these verbs prints one object on one line; watch, start --wait
-    and undo --wait print one more whenever something changes.
+    With -o json, each of these verbs prints one object on one line, with -o yaml
+    one document; watch, start --wait and undo --wait print one more whenever
+    something changes. steering is of pause, resume, promote, approve, abort,
+    rollback, and reject.
 
     Examples:
       rollwright schema > rollout.schema.json

@@ -1,16 +1,43 @@
 """What to roll out, from a file, from flags, or from a file changed by flags."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rollwright.cli import files, options
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.kubeconfig import namespace_in_use
 from rollwright.rollout.spec import RolloutSpec
 
 _TODO = "Give --file, or --target lws/NAME (or sts/NAME) with what is to change."
 
 
+@dataclass(frozen=True)
+class Where:
+    """What flags say of where a target is."""
+
+    namespace: str | None
+    kubeconfig: str | None
+    context: str | None
+
+
+def read_file(path: str, where: Where) -> RolloutSpec:
+    """Read the file as it is; what it doesn't say of the target's namespace is said by `where`. Raises CommandError."""
+    document = files.read_document(path)
+    return files.to_spec(_placed(document, where))
+
+
+def _placed(document: files.Document, where: Where) -> files.Document:
+    """With a namespace: that of the flag, else what is written, else the one that kubectl would use."""
+    content = document.content
+    target = content.get("target") if isinstance(content, dict) else None
+    if not isinstance(target, dict):
+        return document
+    placed = where.namespace or target.get("namespace") or namespace_in_use(where.kubeconfig, where.context)
+    return replace(document, content={**content, "target": {**target, "namespace": placed}})
+
+
 def read_spec(
-    file: str, *, target: str, namespace: str | None, images: list[str], restart: bool, strategy: dict[str, Any]
+    file: str, *, target: str, where: Where, images: list[str], restart: bool, strategy: dict[str, Any]
 ) -> RolloutSpec:
     """Read the file, put the flags over it, and check the whole. Raises CommandError.
 
@@ -19,7 +46,7 @@ def read_spec(
     if not file and not target:
         raise CommandError("there is nothing to roll out", todo=_TODO, code=ExitCode.BAD_INPUT)
     flags = {
-        "target": _target(target, namespace),
+        "target": _target(target, where),
         "strategy": {field: value for field, value in strategy.items() if value is not None},
     }
     change = _change(images, restart=restart)
@@ -34,13 +61,13 @@ def read_spec(
     if change:
         content["change"] = change
     changed = f"{document.source} with flags" if file and content != document.content else document.source
-    return files.to_spec(files.Document(changed, content, document.node))
+    return files.to_spec(_placed(files.Document(changed, content, document.node), where))
 
 
-def _target(target: str, namespace: str | None) -> dict[str, Any]:
+def _target(target: str, where: Where) -> dict[str, Any]:
     if not target:
-        return {"namespace": namespace} if namespace else {}
-    named = options.read_target(target, namespace)
+        return {"namespace": where.namespace} if where.namespace else {}
+    named = options.read_target(target, where.namespace, where.kubeconfig, where.context)
     return {"kind": named.kind, "name": named.name, "namespace": named.namespace}
 
 

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import conflicts, following, interventions, options, preflight, specs, temporal
+from rollwright.cli import conflicts, following, formats, interventions, options, preflight, specs, temporal
 from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Started
 from rollwright.rollout.spec import Pacing, Reclaim
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, RolloutInput
@@ -25,9 +26,7 @@ def start(
     target: Annotated[
         str, typer.Option("--target", metavar="TARGET", help="lws/NAME or sts/NAME.", rich_help_panel=_OVER)
     ] = "",
-    namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", help="Of the target.", rich_help_panel=_OVER)
-    ] = None,
+    namespace: options.Namespace = None,
     image: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,7 +62,7 @@ def start(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     task_queue: options.TaskQueue = DEFAULT_TASK_QUEUE,
-    as_json: options.AsJson = False,
+    output: options.Output = Format.TABLE,
     ui: options.UiUrl = "",
 ) -> None:
     """Start a rollout from a file, from flags, or from a file changed by flags.
@@ -98,7 +97,7 @@ def start(
     spec = specs.read_spec(
         file,
         target=target,
-        namespace=namespace,
+        where=specs.Where(namespace, kubeconfig, context),
         images=image or [],
         restart=restart,
         strategy={
@@ -113,24 +112,22 @@ def start(
     given = RolloutInput(spec=spec, task_queue=task_queue, by=by, request_id=request_id)
     if check:
         asyncio.run(preflight.check(preflight.look(spec, kubeconfig, context), todo=preflight.WRONG_CLUSTER))
-    code = asyncio.run(launch(given, on_conflict, ui, patience, as_json=as_json))
+    code = asyncio.run(launch(given, on_conflict, ui, patience, output))
     raise typer.Exit(code)
 
 
 async def launch(
-    given: RolloutInput, on_conflict: OnConflict, ui: str, patience: following.Patience | None, *, as_json: bool
+    given: RolloutInput, on_conflict: OnConflict, ui: str, patience: following.Patience | None, output: Format
 ) -> ExitCode:
     """Start it, say so, and with `patience` wait for its end; what to tell the shell. Raises CommandError."""
     run = await conflicts.start(await temporal.connect(), given, on_conflict)
     link = run.ui_link(ui)
-    if as_json:
-        typer.echo(Started(rollout=run.rollout, run_id=run.first_run_id, ui=link).model_dump_json())
-    else:
-        typer.echo("\n".join(filter(None, (f"started {run.rollout}", link))))
+    started = Started(rollout=run.rollout, run_id=run.first_run_id, ui=link)
+    formats.show(started, output, lambda: typer.echo("\n".join(filter(None, (f"started {run.rollout}", link)))))
     if patience is None:
         return ExitCode.DONE
     try:
-        end = await following.print_lines(run, link, as_json=as_json, patience=patience)
+        end = await following.print_lines(run, link, output, patience)
     except asyncio.CancelledError:
         typer.echo(f"the rollout goes on; follow it: rollwright watch {run.rollout}", err=True)
         raise

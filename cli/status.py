@@ -4,8 +4,9 @@ import asyncio
 
 import typer
 
-from rollwright.cli import options, render, temporal
+from rollwright.cli import formats, options, render, temporal
 from rollwright.cli.failure import CommandError
+from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Status
 from rollwright.cli.temporal import NoAnswerError
 from rollwright.rollout.spec import Target
@@ -18,7 +19,9 @@ def status(
     target: options.TargetText,
     namespace: options.Namespace = None,
     *,
-    as_json: options.AsJson = False,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    output: options.Output = Format.TABLE,
     ui: options.UiUrl = "",
 ) -> None:
     """Show where the latest rollout of a target stands, or how it ended.
@@ -28,13 +31,14 @@ def status(
       rollwright status rollout/lws/inference/llm --json
 
     """
-    seen = asyncio.run(_look(options.read_target(target, namespace), ui))
-    if as_json:
-        typer.echo(seen.model_dump_json(by_alias=True))
-    else:
-        render.show(lambda width: render.status(seen, width))
-        if seen.ui:
-            typer.echo(f"\n{seen.ui}")
+    seen = asyncio.run(_look(options.read_target(target, namespace, kubeconfig, context), ui))
+    formats.show(seen, output, lambda: _draw(seen))
+
+
+def _draw(seen: Status) -> None:
+    render.show(lambda width: render.status(seen, width))
+    if seen.ui:
+        typer.echo(f"\n{seen.ui}")
 
 
 async def _look(target: Target, ui: str) -> Status:

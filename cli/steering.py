@@ -7,9 +7,12 @@ from functools import partial
 
 import typer
 
-from rollwright.cli import interventions, options, temporal
+from rollwright.cli import formats, interventions, options, temporal
 from rollwright.cli.failure import CommandError
+from rollwright.cli.formats import Format
+from rollwright.cli.outputs import Steered
 from rollwright.cli.temporal import NoAnswerError, RefusedError, Run
+from rollwright.cli.text import plain
 from rollwright.rollout.spec import Target
 from rollwright.workflows.contract import Message, Steering
 
@@ -30,7 +33,8 @@ async def _refuse_ended(run: Run, steering: Steering, **_own: object) -> str:
 def verb(message: Callable[..., Steering], if_ended: IfEnded = _refuse_ended) -> typer.Typer:
     """Make a verb of a function that makes the message of the verb's own options, and whose docstring is its help.
 
-    The target, who it is and why are options of every such verb. `if_ended` is given the verb's own options too.
+    The target, who it is and why, the cluster, and how to print the answer are options of every such verb.
+    `if_ended` is given the cluster's and the verb's own options too.
     """
 
     def send(
@@ -39,12 +43,16 @@ def verb(message: Callable[..., Steering], if_ended: IfEnded = _refuse_ended) ->
         *,
         reason: interventions.Reason = "",
         actor: interventions.Actor = "",
+        kubeconfig: options.Kubeconfig = None,
+        context: options.Context = None,
+        output: options.Output = Format.TABLE,
         **own: object,
     ) -> None:
-        named = options.read_target(target, namespace)
+        named = options.read_target(target, namespace, kubeconfig, context)
         by = interventions.read_intervention(actor, reason)
         steering = message(**own).model_copy(update={"actor": by.actor, "reason": by.reason})
-        typer.echo(asyncio.run(steer(named, steering, partial(if_ended, **own))))
+        then = partial(if_ended, kubeconfig=kubeconfig, context=context, **own)
+        show(asyncio.run(steer(named, steering, then)), output)
 
     app = typer.Typer()
     app.command(help=inspect.getdoc(message))(_with_options_of(message, send))
@@ -60,7 +68,25 @@ def _with_options_of(message: Callable[..., Steering], send: Callable[..., None]
     return send
 
 
-async def steer(target: Target, steering: Steering, if_ended: IfEnded = _refuse_ended) -> str:
+def show(steered: Steered, output: Format) -> None:
+    """Print what came of a message."""
+    sent = f"sent {steered.message} to {steered.rollout}, by {steered.actor}\n" if steered.sent else ""
+    formats.show(steered, output, lambda: typer.echo(plain(f"{sent}{steered.answer}")))
+
+
+def steered(rollout: str, steering: Steering, answer: str, *, sent: bool) -> Steered:
+    """What came of a message, or of what was done in its place."""
+    return Steered(
+        rollout=rollout,
+        message=str(steering.message),
+        actor=steering.actor,
+        reason=steering.reason,
+        sent=sent,
+        answer=answer,
+    )
+
+
+async def steer(target: Target, steering: Steering, if_ended: IfEnded = _refuse_ended) -> Steered:
     """Send a message to the open rollout of a target; what comes of it. Raises CommandError."""
     run = await temporal.find(await temporal.connect(), target)
     try:
@@ -73,8 +99,8 @@ async def steer(target: Target, steering: Steering, if_ended: IfEnded = _refuse_
     except RefusedError as refused:
         raise CommandError(f"{run.rollout} does not {steering.message}: {refused}") from refused
     if not answer:
-        return await if_ended(run, steering)
-    return f"sent {steering.message} to {run.rollout}, by {steering.actor}\n{answer}"
+        return steered(run.rollout, steering, await if_ended(run, steering), sent=False)
+    return steered(run.rollout, steering, answer, sent=True)
 
 
 async def _as_seen(run: Run, steering: Steering) -> Steering:

@@ -8,6 +8,7 @@ import typer
 from rollwright.cli import files, following, interventions, kept, options, preflight, temporal, views
 from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError
+from rollwright.cli.formats import Format
 from rollwright.cli.last import last_rollout
 from rollwright.cli.start import launch
 from rollwright.cli.starting import OpenRolloutError
@@ -47,7 +48,7 @@ def undo(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     task_queue: options.LastTaskQueue = None,
-    as_json: options.AsJson = False,
+    output: options.Output = Format.TABLE,
     ui: options.UiUrl = "",
 ) -> None:
     """Start a rollout, with all its stages, to a template that the target had.
@@ -67,7 +68,7 @@ def undo(
       rollwright undo lws/llm -n inference --to-revision 3 --max-unavailable 2 --pacing eager
 
     """
-    named = options.read_target(target, namespace)
+    named = options.read_target(target, namespace, kubeconfig, context)
     by = interventions.read_intervention(actor, reason)
     patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout)) if wait else None
     flags = {
@@ -80,7 +81,7 @@ def undo(
     spec, last_queue = asyncio.run(_spec(named, to_revision, flags, kubeconfig, context))
     given = RolloutInput(spec=spec, task_queue=task_queue or last_queue, by=by)
     try:
-        code = asyncio.run(launch(given, OnConflict.FAIL, ui, patience, as_json=as_json))
+        code = asyncio.run(launch(given, OnConflict.FAIL, ui, patience, output))
     except OpenRolloutError as error:
         raise CommandError(
             error.what,

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from rollwright.cli import following, options, render, temporal
 from rollwright.cli.following import Look, Patience
+from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Snapshot
 from rollwright.cli.temporal import Run
 from rollwright.rollout.spec import Target
@@ -22,7 +23,9 @@ def watch(
     namespace: options.Namespace = None,
     *,
     wait_timeout: options.WaitTimeout = "",
-    as_json: options.AsJson = False,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    output: options.Output = Format.TABLE,
     svg: options.Svg = "",
     ui: options.UiUrl = "",
 ) -> None:
@@ -41,22 +44,22 @@ def watch(
 
     """
     patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout)) if wait_timeout else None
-    end = asyncio.run(_watch(options.read_target(target, namespace), ui, patience, as_json=as_json))
+    end = asyncio.run(_watch(options.read_target(target, namespace, kubeconfig, context), ui, patience, output))
     if svg:
         render.save_picture(svg, f"rollwright watch {target}", render.snapshot(end, render.PICTURE_WIDTH))
     raise typer.Exit(following.exit_code(end))
 
 
-async def _watch(target: Target, ui: str, patience: Patience | None, *, as_json: bool) -> Snapshot:
+async def _watch(target: Target, ui: str, patience: Patience | None, output: Format) -> Snapshot:
     run = await temporal.find(await temporal.connect(), target)
-    return await show(run, run.ui_link(ui), patience, as_json=as_json)
+    return await show(run, run.ui_link(ui), patience, output)
 
 
-async def show(run: Run, link: str, patience: Patience | None = None, *, as_json: bool = False) -> Snapshot:
+async def show(run: Run, link: str, patience: Patience | None = None, output: Format = Format.TABLE) -> Snapshot:
     """Follow a rollout until it has ended: live on a terminal, else by lines. Raises CommandError."""
     console = render.console()
-    if as_json or not console.is_terminal:
-        return await following.print_lines(run, link, as_json=as_json, patience=patience)
+    if output.is_data or not console.is_terminal:
+        return await following.print_lines(run, link, output, patience)
     with Live(console=console, auto_refresh=False) as live:
         async for look in following.follow(run, link):
             live.update(_screen(look, console), refresh=True)

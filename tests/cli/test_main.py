@@ -56,7 +56,7 @@ def test_a_mistyped_verb_is_refused_with_the_one_that_was_meant() -> None:
 )
 @pytest.mark.parametrize("verb", ["status", "watch", "pause", "resume", "abort"])
 def test_a_target_is_read_alike_everywhere(verb: str, target: list[str], says: str) -> None:
-    shown = runner.invoke(app, [verb, *target])
+    shown = runner.invoke(app, [verb, *target], env={"KUBECONFIG": "no-such-kubeconfig"})
     assert shown.exit_code == 2
     assert shown.stdout == ""
     assert f"error: {says}" in shown.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from temporalio.client import Client
 
 from rollwright.workflows.contract import PHASE_ATTRIBUTE, TARGET_ATTRIBUTE
@@ -214,6 +215,33 @@ async def test_watch_prints_objects_until_the_end(server: Client, start: "Start"
     assert [first["status"]["phase"], last["status"]["phase"]] == ["progressing", "completed"]
     assert [len(first["stages"]), len(last["stages"])] == [2, 3]
     assert ran.code == 0
+
+
+async def test_watch_and_start_print_a_yaml_document_for_each_change(
+    server: Client, start: "Start", run: "Run"
+) -> None:
+    started = await start(*flags("streamed"), "--wait", "-o", "yaml")
+    async with asyncio.timeout(60):
+        while await started.line() != "  phase: progressing":
+            pass
+    await go_on(server, "streamed")
+    ran = await started.end()
+    watched = await run("watch", "lws/streamed", "-n", "inference", "-o", "yaml")
+    (last,) = yaml.safe_load_all(watched.stdout)
+    assert (last["status"]["phase"], len(last["stages"]), watched.code) == ("completed", 3, 0)
+    assert yaml.safe_load(ran.stdout.rpartition("---\n")[2]) == last
+
+
+async def test_the_namespace_is_that_of_the_kubeconfig_where_none_is_given(
+    server: Client, run: "Run", tmp_path: Path
+) -> None:
+    await run(*flags("placed"))
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text("current-context: gpu\ncontexts: [{name: gpu, context: {namespace: inference}}]")
+    by_flag = await run("status", "lws/placed", "--kubeconfig", str(kubeconfig), "-o", "json")
+    by_environment = await run("pause", "lws/placed", KUBECONFIG=str(kubeconfig))
+    assert json.loads(by_flag.stdout)["rollout"] == rollout("placed")
+    assert by_environment.stdout.startswith(f"sent pause to {rollout('placed')}")
 
 
 async def test_watching_a_rollout_that_has_ended_shows_how_it_went(server: Client, run: "Run") -> None:

@@ -39,6 +39,7 @@ def test_what_may_be_a_word_or_a_mapping_is_so_in_the_schema_and_by_default_the_
         ("history", {"target", "revisions"}),
         ("diff", {"before", "after", "changes"}),
         ("undo", {"rollout", "run_id", "ui"}),
+        ("steering", {"rollout", "message", "actor", "reason", "sent", "answer"}),
         ("watch", {"status", "stages"}),
     ],
 )

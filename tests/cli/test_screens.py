@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 
 from rollwright.cli import outputs, render, views
 from rollwright.cli.following import Look, _Printer
+from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Diff, Forecast, Forecasts, Listed, Plan, PlannedGate, PlannedStep, Snapshot, Status
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
@@ -358,7 +359,7 @@ def test_in_a_pipe_the_end_is_told_with_each_stage_and_not_by_itself(
     zone: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     zone("UTC")
-    printer = _Printer("llm", as_json=False)
+    printer = _Printer("llm", Format.TABLE)
     later = EXPECTED.model_copy(update={"ends_at": NOW + 80 * MINUTE})
     for stages, estimate in ((STAGES[:2], EXPECTED), (STAGES[:2], later), (STAGES, later)):
         printer.show(Look(Snapshot(status=Status.of(answer(estimate=estimate)), stages=stages)))

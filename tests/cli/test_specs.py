@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from rollwright.cli.failure import CommandError
-from rollwright.cli.specs import read_spec
+from rollwright.cli.specs import Where, read_file, read_spec
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
 
 
 def read(file: str = "", **flags: Any) -> RolloutSpec:
-    given: dict[str, Any] = {"target": "", "namespace": None, "images": [], "restart": False, "strategy": {}}
-    return read_spec(file, **(given | flags))
+    where = Where(flags.pop("namespace", None), flags.pop("kubeconfig", None), flags.pop("context", None))
+    given: dict[str, Any] = {"target": "", "images": [], "restart": False, "strategy": {}}
+    return read_spec(file, where=where, **(given | flags))
 
 
 @pytest.fixture
@@ -77,3 +78,22 @@ def test_a_bad_flag_over_a_good_file_is_told_as_such(file: str) -> None:
     with pytest.raises(CommandError) as refused:
         read(file, strategy={"maxSurge": "lots"})
     assert refused.value.what.startswith(f"{file} with flags:3: strategy.maxSurge: 'lots' is neither")
+
+
+def test_where_nothing_says_the_namespace_it_is_that_of_the_kubeconfig(tmp_path: Path) -> None:
+    kubeconfig, file = tmp_path / "config", tmp_path / "rollout.yaml"
+    kubeconfig.write_text("current-context: gpu\ncontexts: [{name: gpu, context: {namespace: inference}}]")
+    file.write_text("target: {name: llm}\nchange: {restart: true}")
+    written = tmp_path / "placed.yaml"
+    written.write_text("target: {name: llm, namespace: written}\nchange: {restart: true}")
+    where = Where(None, str(kubeconfig), None)
+    given = Where("given", str(kubeconfig), None)
+    found = [
+        read(target="lws/llm", restart=True, kubeconfig=str(kubeconfig)),
+        read(str(file), kubeconfig=str(kubeconfig)),
+        read_file(str(file), where),
+        read(str(written), kubeconfig=str(kubeconfig)),
+        read_file(str(written), where),
+        read_file(str(written), given),
+    ]
+    assert [spec.target.namespace for spec in found] == ["inference"] * 3 + ["written"] * 2 + ["given"]

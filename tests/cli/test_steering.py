@@ -42,6 +42,19 @@ async def steer(run: "Run", verb: str, name: str, *options: str, **env: str) -> 
     )
 
 
+async def test_programs_are_told_what_came_of_it(server: Client, run: "Run") -> None:
+    await begin(server, "to-programs")
+    ran = await steer(run, "pause", "to-programs", "--json")
+    assert json.loads(ran.stdout) == {
+        "rollout": "rollout/lws/inference/to-programs",
+        "message": "pause",
+        "actor": "ann@ops",
+        "reason": "why not",
+        "sent": True,
+        "answer": "played pause",
+    }
+
+
 @pytest.mark.parametrize("verb", VERBS)
 async def test_every_verb_says_what_came_of_it_and_the_rollout_keeps_who_and_why(
     server: Client, run: "Run", verb: str

@@ -1,0 +1,21 @@
+"""What all verbs are as commands."""
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperOption
+
+
+class Verb(TyperCommand):
+    """A verb; an option whose name has a second one after a slash (`--output/--json`) is given that word by it."""
+
+    # The parser is of typer's own copy of click's class, which it does not export.
+    def make_parser(self, ctx: Any) -> Any:
+        """Take `--json` for `--output json`, so that both are one option."""
+        parser = super().make_parser(ctx)
+        for option in self.params:
+            if isinstance(option, TyperOption) and option.secondary_opts and not option.is_flag:
+                (name,) = option.secondary_opts
+                parser.add_option(
+                    obj=option, opts=[name], dest=option.name, action="store_const", const=name.removeprefix("--")
+                )
+        return parser
