@@ -10,7 +10,7 @@ from rollwright.cli import formats, options, render, temporal, views
 from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Listed, Listing
 from rollwright.cli.temporal import NoAnswerError, Run
-from rollwright.workflows.contract import PHASE_ATTRIBUTE, WORKFLOW_TYPE
+from rollwright.workflows.contract import PHASE_ATTRIBUTE, REVISION_ATTRIBUTE, WORKFLOW_TYPE
 
 app = typer.Typer()
 
@@ -20,6 +20,9 @@ _AT_ONCE = 10
 
 @app.command("list")
 def list_rollouts(
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Only rollouts in this namespace; in all without it.")
+    ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
     output: options.Output = Format.TABLE,
@@ -28,28 +31,34 @@ def list_rollouts(
 
     Examples:
       rollwright list
+      rollwright list -n inference -o wide
       rollwright list --all --json
 
     """
-    listing = asyncio.run(_list(everything=everything))
-    formats.show(listing, output, lambda: _draw(listing, everything=everything))
+    listing = asyncio.run(_list(namespace, everything=everything))
+    formats.show(listing, output, lambda: _draw(listing, everything=everything, wide=output is Format.WIDE))
 
 
-def _draw(listing: Listing, *, everything: bool) -> None:
+def _draw(listing: Listing, *, everything: bool, wide: bool) -> None:
     if listing.rollouts:
-        render.show(lambda _: render.table(views.listing(listing.rollouts)))
+        render.show_table(views.listing(listing.rollouts, wide=wide))
     else:
         typer.echo("no rollouts" if everything else "no open rollouts; --all shows those that have ended", err=True)
 
 
-async def _list(*, everything: bool) -> Listing:
+async def _list(namespace: str | None, *, everything: bool) -> Listing:
     client = await temporal.connect()
     query = f"WorkflowType = '{WORKFLOW_TYPE}'" + ("" if everything else " AND ExecutionStatus = 'Running'")
     with temporal.explained("rollouts can't be listed"):
-        found = [execution async for execution in client.list_workflows(query)]
+        found = [execution async for execution in client.list_workflows(query) if _is_in(namespace, execution.id)]
     turns = asyncio.Semaphore(_AT_ONCE)
     listed = await asyncio.gather(*(_describe(client, execution, turns) for execution in found))
     return Listing(rollouts=tuple(sorted(listed, key=lambda rollout: rollout.started_at, reverse=True)))
+
+
+def _is_in(namespace: str | None, rollout: str) -> bool:
+    """By the id, which is always there; the search attribute might not be registered."""
+    return not namespace or rollout.split("/")[2:3] == [namespace]
 
 
 async def _describe(client: Client, execution: WorkflowExecution, turns: asyncio.Semaphore) -> Listed:
@@ -57,6 +66,7 @@ async def _describe(client: Client, execution: WorkflowExecution, turns: asyncio
         rollout=execution.id,
         target=execution.id.removeprefix("rollout/"),
         phase=_phase(execution),
+        revision=execution.typed_search_attributes.get(REVISION_ATTRIBUTE) or "",
         started_at=execution.start_time.isoformat(timespec="seconds"),
     )
     if execution.status is not WorkflowExecutionStatus.RUNNING:

@@ -305,6 +305,10 @@ class Listed(Output):
     by: Intervention | None = Field(default=None, description="Who started it, and why.")
     next: tuple[str, ...] = Field(default=(), description="Commands that go on from here, if it needs somebody.")
     stage: str = Field(default="", description="The last stage's number and note, or that no worker answers.")
+    available: int | None = Field(default=None, description="Groups that serve now, on whichever revision.")
+    replicas: int | None = Field(default=None, description="Groups the user wants.")
+    revision: str = Field(default="", description="Name of the kept template that is rolled out.")
+    request_id: str = Field(default="", description="Of the request that it answers; empty if none was given.")
     started_at: str
 
     def told_by(self, status: RolloutStatus) -> Self:
@@ -322,6 +326,10 @@ class Listed(Output):
                 "by": status.by,
                 "next": status.next,
                 "stage": f"{stage.stage} {stage.note}".rstrip() if stage else "",
+                "available": seen.available if seen else None,
+                "replicas": seen.replicas if seen else None,
+                "revision": status.revision,
+                "request_id": status.request_id,
             }
         )
 

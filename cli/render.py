@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.table import Column
 from rich.table import Table as RichTable
@@ -20,7 +21,11 @@ from rollwright.rollout.stages import Stage
 
 PIPE_WIDTH = 120
 PICTURE_WIDTH = 110
-_RIGHT = ("Stage", "Partition", "Replicas", "Step", "Until")
+_RIGHT = ("Stage", "Partition", "Replicas", "Step", "Until", "GROUP")
+_GAP = 2
+"""Cells between columns."""
+_LEAST_FOLDED = 24
+"""Cells in which text can be read that folds."""
 _COLOURS = {"  - ": "red", "  + ": "green"}
 
 
@@ -30,9 +35,10 @@ def console() -> Console:
     return Console(width=wide, markup=False, emoji=False, highlight=False)
 
 
-def show(draw: Callable[[int], RenderableType]) -> None:
-    """Print what is drawn for the width there is; in a pipe without the spaces that fill up lines."""
+def show(draw: Callable[[int], RenderableType], *, least: int = 0) -> None:
+    """Print what is drawn for the width there is, or `least`; in a pipe without the spaces that fill up lines."""
     screen = console()
+    screen.width = max(screen.width, least)
     if screen.is_terminal:
         screen.print(draw(screen.width))
         return
@@ -42,8 +48,37 @@ def show(draw: Callable[[int], RenderableType]) -> None:
         typer.echo(line.rstrip())
 
 
-def table(view: views.Table) -> RichTable:
-    """A plain table without lines; only the last column folds."""
+def show_table(view: views.Table) -> None:
+    """Print a table for the width of the terminal; in a pipe a row is a line, however long."""
+    screen = console()
+    show(lambda width: table(view, width), least=0 if screen.is_terminal else sum(_widths(view)))
+
+
+def _widths(view: views.Table) -> list[int]:
+    """What each column takes, with the space beside it."""
+    return [max(map(cell_len, column)) + _GAP for column in zip(view.columns, *view.rows, strict=True)]
+
+
+def table(view: views.Table, width: int) -> RenderableType:
+    """A plain table without lines, of which the last column folds; a block a row where that would be too narrow."""
+    *fixed, last = _widths(view)
+    if width - sum(fixed) < min(last, _LEAST_FOLDED):
+        return _blocks(view)
+    return _columns(view)
+
+
+def _blocks(view: views.Table) -> RenderableType:
+    parts: list[RenderableType] = []
+    for first, *rest in view.rows:
+        facts = RichTable.grid(padding=(0, 2))
+        for name, value in zip(view.columns[1:], rest, strict=True):
+            if value not in ("", views.UNKNOWN):
+                facts.add_row("", Text(name, style="dim"), value)
+        parts += [Text(f"{view.columns[0]} {first}", style="bold"), facts]
+    return Group(*parts)
+
+
+def _columns(view: views.Table) -> RichTable:
     last = view.columns[-1]
     columns = [
         Column(
@@ -59,15 +94,15 @@ def table(view: views.Table) -> RichTable:
 
 def stages(rows: tuple[Stage, ...], width: int) -> RenderableType:
     """The stage table with its legend."""
-    return Group(table(views.stage_table(rows, width)), Text(views.LEGEND, style="dim"))
+    return Group(_columns(views.stage_table(rows, width)), Text(views.LEGEND, style="dim"))
 
 
 def plan(made: Plan, width: int) -> RenderableType:
     """The screen of `plan`."""
     parts: list[RenderableType] = [stages(made.stages, width), ""]
-    parts += [table(views.steps(made.steps, made.stages[0].replicas)), ""] if made.steps else []
+    parts += [table(views.steps(made.steps, made.stages[0].replicas), width), ""] if made.steps else []
     parts += [views.forecasts_by(made.forecasts)]
-    parts += [table(views.forecasts(made.forecasts))] if made.forecasts else []
+    parts += [table(views.forecasts(made.forecasts), width)] if made.forecasts else []
     if made.changes is None:
         return Group(*parts)
     return Group(_changes(made.changes, "The template stays as it is."), "", *parts)
@@ -97,14 +132,16 @@ def history(shown: History) -> RenderableType:
     return Group(*parts)
 
 
-def status(status: Status, width: int) -> RenderableType:
-    """The screen of `status`."""
+def status(status: Status, width: int, groups: views.Table | None = None) -> RenderableType:
+    """The screen of `status`; with `groups`, each of them too."""
     facts = RichTable.grid(padding=(0, 2))
     for name, value in views.facts(status):
         facts.add_row(Text(name, style="bold"), value)
     parts: list[RenderableType] = [facts]
     if status.stage:
         parts += ["", stages((status.stage,), width)]
+    if groups and groups.rows:
+        parts += ["", table(groups, width)]
     if lines := views.events(status):
         parts += ["", Text("events", style="bold"), *lines]
     return Group(*parts)

@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from rollwright.cli import formats, options, render, temporal
+from rollwright.cli import formats, groups, options, render, temporal, views
 from rollwright.cli.failure import CommandError
 from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Status
@@ -26,17 +26,24 @@ def status(
 ) -> None:
     """Show where the latest rollout of a target stands, or how it ended.
 
+    -o wide shows each group, too; on which node it is, and since when, the
+    cluster is asked, if it can be from here.
+
     Examples:
       rollwright status lws/llm -n inference
+      rollwright status lws/llm -n inference -o wide
       rollwright status rollout/lws/inference/llm --json
 
     """
     seen = asyncio.run(_look(options.read_target(target, namespace, kubeconfig, context), ui))
-    formats.show(seen, output, lambda: _draw(seen))
+    rows = None
+    if output is Format.WIDE:
+        rows = groups.table(seen, asyncio.run(groups.ask_cluster(seen.spec.target, kubeconfig, context)))
+    formats.show(seen, output, lambda: _draw(seen, rows))
 
 
-def _draw(seen: Status) -> None:
-    render.show(lambda width: render.status(seen, width))
+def _draw(seen: Status, rows: views.Table | None) -> None:
+    render.show(lambda width: render.status(seen, width, rows))
     if seen.ui:
         typer.echo(f"\n{seen.ui}")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from urllib.parse import quote
 
@@ -18,6 +18,8 @@ from rollwright.workflows.contract import Intervention, Phase
 
 MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
 LEGEND = "✅ updated  ❎ not yet  ⏳ rolling"
+UNKNOWN = "-"
+"""In a table, where there is nothing to say."""
 _GOING = {Course.BACK: Phase.ROLLING_BACK, Course.STOP: Phase.ABORTING}
 """What a rollout that stands would be doing on its course."""
 _FIXED_CELLS = 50
@@ -179,12 +181,11 @@ def _short(reason: str) -> str:
 
 
 def moment(text: str) -> str:
-    """A time as ISO 8601, for people; unchanged if it is none."""
+    """A time given as ISO 8601, in the zone of whoever looks; unchanged if it is none."""
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        return _local(text).strftime("%Y-%m-%d %H:%M:%S %Z")
+    except (ValueError, OverflowError):
         return one_line(text)
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def budget(status: Status) -> str:
@@ -257,25 +258,21 @@ def changes(found: Iterable[Difference]) -> list[str]:
     return lines
 
 
-def listing(rollouts: Iterable[Listed]) -> Table:
+def listing(rollouts: Iterable[Listed], *, wide: bool = False) -> Table:
     """The table of `list`."""
-    return Table(
-        ("TARGET", "PHASE", "STAGE", "BY", "STARTED", "ID"),
-        tuple(
-            tuple(
-                one_line(cell) or "-"
-                for cell in (
-                    listed.target,
-                    _phase(listed),
-                    listed.stage,
-                    listed.by.actor if listed.by else "",
-                    moment(listed.started_at),
-                    listed.rollout,
-                )
-            )
-            for listed in rollouts
-        ),
-    )
+    columns = ("TARGET", "PHASE", "STAGE", "BY", "STARTED")
+    more = ("AVAILABLE", "REVISION", "REQUEST", "ID") if wide else ()
+    rows = (_listed(one) + (_more_of(one) if wide else ()) for one in rollouts)
+    return Table(columns + more, tuple(tuple(one_line(cell) or UNKNOWN for cell in row) for row in rows))
+
+
+def _listed(one: Listed) -> tuple[str, ...]:
+    return one.target, _phase(one), one.stage, one.by.actor if one.by else "", moment(one.started_at)
+
+
+def _more_of(one: Listed) -> tuple[str, ...]:
+    available = "" if one.available is None else f"{one.available}/{one.replicas}"
+    return available, one.revision, one.request_id, one.rollout
 
 
 def _phase(listed: Listed) -> str:

@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,25 @@ def run(server: Client) -> Run:
         return Ran(ran.stdout, ran.stderr, ran.exit_code)
 
     return run
+
+
+@pytest.fixture
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Move whoever looks to another time zone."""
+
+    def zone(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield zone
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def universal(zone: Callable[[str], None]) -> None:
+    """Times are given in UTC, and shown so unless a test moves whoever looks."""
+    zone("UTC")
 
 
 def _environment(address: str, **env: str) -> dict[str, str]:

@@ -276,6 +276,24 @@ async def test_list_shows_open_rollouts_and_with_all_the_ended_ones(server: Clie
         "2 Rolling update started",
     )
     assert "lws/inference/ended" in await names("--all")
+    assert "lws/inference/ended" in await names("--all", "-n", "inference")
+    assert await names("--all", "-n", "elsewhere") == {}
+
+
+async def test_list_and_status_show_more_when_wide(run: "Run") -> None:
+    await run(*flags("wide"), "--request-id", "build-7")
+
+    async def row() -> list[str]:
+        shown = await run("list", "-n", "inference", "-o", "wide")
+        return next((line.split() for line in shown.stdout.splitlines() if "lws/inference/wide " in line), [])
+
+    async with asyncio.timeout(60):
+        while not (found := await row()):
+            pass
+    assert found[-4:] == ["4/4", "-", "build-7", "rollout/lws/inference/wide"]
+    asked = await run("status", "lws/wide", "-n", "inference", "-o", "wide")
+    assert asked.stderr.startswith("note: nodes and ages of groups are not known: the cluster can't be asked: no kube")
+    assert "    5  new       not ready  -     -    pulling the image" in asked.stdout.splitlines()
 
 
 async def test_without_search_attributes_rollouts_start_and_are_listed_all_the_same(
