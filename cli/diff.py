@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import formats, kept, options, render
+from rollwright.cli import completing, formats, kept, options, render
 from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Diff
 from rollwright.rollout.difference import differences
@@ -19,7 +19,13 @@ def diff(
     target: options.TargetText,
     revision: kept.Number,
     to: Annotated[
-        int | None, typer.Argument(metavar="[REV]", min=1, help="Show how the first differs from this one.")
+        int | None,
+        typer.Argument(
+            metavar="[REV]",
+            min=1,
+            help="Show how the first differs from this one.",
+            autocompletion=completing.revisions,
+        ),
     ] = None,
     namespace: options.Namespace = None,
     *,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import diagnosis, formats, interventions, options, render, repairing, temporal
+from rollwright.cli import completing, diagnosis, formats, interventions, options, render, repairing, temporal
 from rollwright.cli.diagnosis import Scope
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.formats import Format
@@ -22,7 +22,12 @@ app = typer.Typer()
 @app.command()
 def doctor(
     target: Annotated[
-        str, typer.Argument(metavar="[TARGET]", help="As for every verb; all targets in the namespace without it.")
+        str,
+        typer.Argument(
+            metavar="[TARGET]",
+            help="As for every verb; all targets in the namespace without it.",
+            autocompletion=completing.targets,
+        ),
     ] = "",
     namespace: options.Namespace = None,
     *,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rollwright.cli import completing
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.outputs import Rejected, Revision
 from rollwright.cli.reaching import reached
@@ -18,7 +19,15 @@ from rollwright.cluster.templates import kept_name
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.spec import Target
 
-Number = Annotated[int, typer.Argument(metavar="REV", min=1, help="Number of a revision, from `rollwright history`.")]
+Number = Annotated[
+    int,
+    typer.Argument(
+        metavar="REV",
+        min=1,
+        help="Number of a revision, from `rollwright history`.",
+        autocompletion=completing.revisions,
+    ),
+]
 
 
 @dataclass(frozen=True)

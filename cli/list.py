@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
-from rollwright.cli import formats, options, render, temporal, views
+from rollwright.cli import completing, formats, options, render, temporal, views
 from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Listed, Listing
 from rollwright.cli.temporal import NoAnswerError, Run
@@ -21,7 +21,13 @@ _AT_ONCE = 10
 @app.command("list")
 def list_rollouts(
     namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", help="Only rollouts in this namespace; in all without it.")
+        str | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            help="Only rollouts in this namespace; in all without it.",
+            autocompletion=completing.namespaces,
+        ),
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,

@@ -46,9 +46,14 @@ class Verbs(TyperGroup):
 
     # Context and Command are typer's own copies of click's classes, which it does not export.
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Import the verb that was asked for."""
+        """Import the verb that was asked for; what is wrong with it is no matter of a shell that completes."""
         verb, command, rest = super().resolve_command(ctx, args)
-        return verb, command and _load(str(verb)), rest
+        try:
+            return verb, command and _load(str(verb)), rest
+        except CommandError:
+            if ctx.resilient_parsing:
+                return None, None, rest
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Report failures in words, with their exit code."""

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from rollwright.cli import completing
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.formats import Format
 from rollwright.cli.kubeconfig import namespace_in_use
@@ -14,12 +15,20 @@ from rollwright.rollout.quantities import DurationSeconds
 from rollwright.rollout.spec import Target, TargetKind
 
 TargetText = Annotated[
-    str, typer.Argument(metavar="TARGET", help="lws/NAME, sts/NAME, or a rollout's id: rollout/lws/NAMESPACE/NAME.")
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="lws/NAME, sts/NAME, or a rollout's id: rollout/lws/NAMESPACE/NAME.",
+        autocompletion=completing.targets,
+    ),
 ]
 Namespace = Annotated[
     str | None,
     typer.Option(
-        "--namespace", "-n", help="Kubernetes namespace of the target; that of the kubeconfig's context without it."
+        "--namespace",
+        "-n",
+        help="Kubernetes namespace of the target; that of the kubeconfig's context without it.",
+        autocompletion=completing.namespaces,
     ),
 ]
 File = Annotated[str, typer.Option("--file", "-f", help="The rollout, as YAML; - reads stdin.")]
@@ -56,7 +65,13 @@ Kubeconfig = Annotated[
     str | None, typer.Option("--kubeconfig", metavar="PATH", help="Of the target's cluster; KUBECONFIG without it.")
 ]
 Context = Annotated[
-    str | None, typer.Option("--context", metavar="NAME", help="Of the kubeconfig; its current one without it.")
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        help="Of the kubeconfig; its current one without it.",
+        autocompletion=completing.contexts,
+    ),
 ]
 Notify = Annotated[
     Path | None,

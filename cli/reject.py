@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import interventions, kept, options, steering
+from rollwright.cli import completing, interventions, kept, options, steering
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.formats import Format
 from rollwright.cli.text import one_line
@@ -23,7 +23,11 @@ def reject(
     revision: Annotated[
         int | None,
         typer.Argument(
-            metavar="REV", min=1, help="Number of a revision, from `rollwright history`.", show_default=False
+            metavar="REV",
+            min=1,
+            help="Number of a revision, from `rollwright history`.",
+            show_default=False,
+            autocompletion=completing.revisions,
         ),
     ] = None,
     namespace: options.Namespace = None,

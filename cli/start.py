@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import conflicts, following, formats, interventions, options, preflight, specs, temporal
+from rollwright.cli import completing, conflicts, following, formats, interventions, options, preflight, specs, temporal
 from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.formats import Format
@@ -24,7 +24,14 @@ def start(
     file: Annotated[str, typer.Option("--file", "-f", help="The rollout, as YAML; - reads stdin.")] = "",
     *,
     target: Annotated[
-        str, typer.Option("--target", metavar="TARGET", help="lws/NAME or sts/NAME.", rich_help_panel=_OVER)
+        str,
+        typer.Option(
+            "--target",
+            metavar="TARGET",
+            help="lws/NAME or sts/NAME.",
+            rich_help_panel=_OVER,
+            autocompletion=completing.targets,
+        ),
     ] = "",
     namespace: options.Namespace = None,
     image: Annotated[

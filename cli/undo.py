@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rollwright.cli import files, following, interventions, kept, options, preflight, temporal, views
+from rollwright.cli import completing, files, following, interventions, kept, options, preflight, temporal, views
 from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError
 from rollwright.cli.formats import Format
@@ -28,7 +28,13 @@ def undo(
     namespace: options.Namespace = None,
     *,
     to_revision: Annotated[
-        int | None, typer.Option(metavar="REV", min=1, help="Number of a revision, from `rollwright history`.")
+        int | None,
+        typer.Option(
+            metavar="REV",
+            min=1,
+            help="Number of a revision, from `rollwright history`.",
+            autocompletion=completing.revisions,
+        ),
     ] = None,
     max_surge: Annotated[
         str | None, typer.Option(help="Groups, or a percentage of replicas.", rich_help_panel=_OVER)

@@ -1,5 +1,6 @@
 """history, diff, undo and reject against a real API server and a real Temporal server; the rollouts are played."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -29,7 +30,7 @@ from rollwright.workflows.contract import (
 )
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Ran, Run, StartServer
+    from tests.cli.conftest import Ran, Run, Start, StartServer
 
 pytestmark = pytest.mark.real
 
@@ -142,6 +143,16 @@ async def test_history_tells_who_asked_for_each_template_and_what_came_of_it(sce
         "stands": True,
         "rejected": None,
     }
+
+
+async def test_the_shell_completes_revisions(scene: Scene, start: "Start") -> None:
+    await scene.keep(2)
+    await scene.keep(3)
+    words = f"rollwright diff lws/llm -n {scene.namespace} --kubeconfig {scene.kubeconfig} "
+    env = {"COMP_WORDS": words, "COMP_CWORD": "7", "_ROLLWRIGHT_COMPLETE": "complete_bash"}
+    async with asyncio.timeout(120):  # on a busy machine a cluster may take longer than there is patience for
+        while (ran := await (await start(**env)).end()).stdout.split() != ["3", "2", "1"]:
+            assert (ran.stderr, ran.code) == ("", 0)
 
 
 async def test_a_target_that_was_never_rolled_out_has_no_history(scene: Scene) -> None:
