@@ -1,8 +1,10 @@
 """`rollwright`: durable rollouts of GPU-bound workloads. Each verb is a module of its own, imported when it is used."""
 
+import contextlib
 import importlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -122,8 +124,15 @@ def options(
 
 def main() -> None:
     """Run the command line; the entry point."""
-    try:
+    with left():
         app(prog_name="rollwright")
+
+
+@contextlib.contextmanager
+def left() -> Iterator[None]:
+    """Leave the process as soon as a command is done."""
+    try:
+        yield
     except SystemExit as end:
         if "temporalio" not in sys.modules or not isinstance(end.code, int):
             raise
