@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Self, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -17,6 +17,32 @@ _NAME_RULE = "write lower-case letters, digits and '-', beginning and ending wit
 _TODO = "`rollwright schema` prints what may be written."
 
 
+class Mistake(NamedTuple):
+    """What is wrong, and where: line and column are from 1; both 0 if it is not in the file at all."""
+
+    line: int
+    column: int
+    what: str
+
+    @classmethod
+    def at(cls, mark: yaml.Mark | None, what: str) -> Self:
+        """Where YAML has it."""
+        return cls(mark.line + 1, mark.column + 1, what) if mark else cls(0, 0, what)
+
+    def told_of(self, source: str) -> str:
+        """With the file and the line, for people."""
+        return f"{source}{f':{self.line}' if self.line else ''}: {self.what}"
+
+
+class MistakesError(Exception):
+    """A document is no rollout."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        """`mistakes`: all that there are, in the order of the file."""
+        super().__init__(f"{len(mistakes)} mistakes")
+        self.mistakes = tuple(mistakes)
+
+
 @dataclass(frozen=True)
 class Document:
     """One YAML document: its content, and where in the file each part of it stands."""
@@ -25,15 +51,15 @@ class Document:
     content: Any
     node: yaml.Node | None = None
 
-    def line(self, location: Sequence[int | str]) -> int:
-        """The line (from 1) of a field, or of what encloses it; 0 if it is not in the file at all."""
-        node, line = self.node, 0
+    def mistake(self, location: Sequence[int | str], what: str) -> Mistake:
+        """Something at a field, or at what encloses it where the field itself is not in the file."""
+        node, mark = self.node, None
         for key in location:
             entry = _entry(node, key)
             if entry is None:
                 break
-            node, line = entry[1], entry[0].start_mark.line + 1
-        return line
+            node, mark = entry[1], entry[0].start_mark
+        return Mistake.at(mark, what)
 
 
 def _entry(node: yaml.Node | None, key: int | str) -> tuple[yaml.Node, yaml.Node] | None:
@@ -57,14 +83,14 @@ def read_document(path: str) -> Document:
         node = loader.get_single_node()
         if node is None:
             raise CommandError(f"{source} is empty", todo=_TODO, code=ExitCode.BAD_INPUT)
-        if repeated := list(_repeated_keys(node)):
-            raise CommandError("\n".join(f"{source}:{what}" for what in repeated), code=ExitCode.BAD_INPUT)
+        if repeated := list(repeated_keys(node)):
+            raise CommandError("\n".join(key.told_of(source) for key in repeated), code=ExitCode.BAD_INPUT)
         return Document(source, loader.construct_document(node), node)
     except (yaml.YAMLError, RecursionError) as error:
         raise CommandError(f"{source} is not one YAML document: {error}", code=ExitCode.BAD_INPUT) from error
 
 
-def _repeated_keys(root: yaml.Node) -> Iterator[str]:
+def repeated_keys(root: yaml.Node) -> Iterator[Mistake]:
     """YAML forbids them; the library silently keeps the last, so half of what was written would be ignored."""
     pending, seen = [root], set()
     while pending:
@@ -80,29 +106,35 @@ def _repeated_keys(root: yaml.Node) -> Iterator[str]:
                 pending.append(value)
                 line = key.start_mark.line + 1
                 if isinstance(key.value, str) and first.setdefault(key.value, line) != line:
-                    yield f"{line}: {key.value} was already given in line {first[key.value]}; keep one of them"
+                    already = f"{key.value} was already given in line {first[key.value]}; keep one of them"
+                    yield Mistake.at(key.start_mark, already)
 
 
 def to_spec(document: Document) -> RolloutSpec:
     """Check a document. Raises CommandError with all that is wrong in it."""
-    if not isinstance(document.content, dict):
-        raise CommandError(
-            f"{document.source}: {_shown(document.content)} is no mapping with apiVersion, kind and target",
-            todo=_TODO,
-            code=ExitCode.BAD_INPUT,
-        )
     try:
-        return RolloutSpec.model_validate(document.content)
-    except ValidationError as refused:
-        mistakes = sorted(_mistake(document, dict(error)) for error in refused.errors())
-        lines = [f"{document.source}{f':{line}' if line else ''}: {what}" for line, what in mistakes]
+        return validate(document)
+    except MistakesError as refused:
+        lines = [mistake.told_of(document.source) for mistake in refused.mistakes]
         raise CommandError("\n".join(lines), todo=_TODO, code=ExitCode.BAD_INPUT) from refused
 
 
-def _mistake(document: Document, error: dict[str, Any]) -> tuple[int, str]:
+def validate(document: Document) -> RolloutSpec:
+    """Check a document. Raises MistakesError."""
+    content, node = document.content, document.node
+    if not isinstance(content, dict):
+        what = f"{_shown(content)} is no mapping with apiVersion, kind and target"
+        raise MistakesError([Mistake.at(node.start_mark if node else None, what)])
+    try:
+        return RolloutSpec.model_validate(content)
+    except ValidationError as refused:
+        raise MistakesError(sorted(_mistake(document, dict(error)) for error in refused.errors())) from refused
+
+
+def _mistake(document: Document, error: dict[str, Any]) -> Mistake:
     location = _written(error["loc"], document.content)
     field = ".".join(map(str, location))
-    return document.line(location), ": ".join(filter(None, (field, _explained(error))))
+    return document.mistake(location, ": ".join(filter(None, (field, _explained(error)))))
 
 
 def _written(location: Sequence[int | str], content: Any) -> list[int | str]:

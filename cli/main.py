@@ -16,6 +16,7 @@ from rollwright.cli.verb import Verb
 # What `rollwright --help` says of each verb; the module rollwright.cli.VERB holds a typer `app`.
 VERBS = {
     "start": "Start a rollout.",
+    "lint": "Check rollout files, without a cluster.",
     "plan": "Show how a rollout would go, without touching anything.",
     "status": "Show where a rollout stands.",
     "watch": "Follow a rollout live until it ends.",

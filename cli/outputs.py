@@ -171,6 +171,32 @@ class Plan(Output):
     )
 
 
+class Severity(StrEnum):
+    """How bad it is."""
+
+    ERROR = "error"
+    """It can't be rolled out so."""
+    WARNING = "warning"
+    """It can hardly be meant."""
+
+
+class Remark(Output):
+    """Something that `lint` has found."""
+
+    file: str
+    line: int = Field(description="From 1; 0 if it has no place in the file.")
+    column: int = Field(description="From 1; 0 if it has no place in the file.")
+    severity: Severity
+    message: str
+
+
+class Linted(Output):
+    """What `lint` prints."""
+
+    rollouts: int = Field(description="How many were looked at.")
+    remarks: tuple[Remark, ...] = Field(description="File by file, by line.")
+
+
 class Gate(Output):
     """A gate that is open."""
 

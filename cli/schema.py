@@ -12,6 +12,7 @@ from rollwright.cli.outputs import (
     Diagnosis,
     Diff,
     History,
+    Linted,
     Listing,
     Plan,
     Snapshot,
@@ -29,6 +30,7 @@ class Subject(StrEnum):
 
     ROLLOUT = "rollout"
     START = "start"
+    LINT = "lint"
     PLAN = "plan"
     STATUS = "status"
     WATCH = "watch"
@@ -44,6 +46,7 @@ class Subject(StrEnum):
 MODELS: dict[Subject, type[BaseModel]] = {
     Subject.ROLLOUT: RolloutSpec,
     Subject.START: Started,
+    Subject.LINT: Linted,
     Subject.PLAN: Plan,
     Subject.STATUS: Status,
     Subject.WATCH: Snapshot,

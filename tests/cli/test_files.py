@@ -144,7 +144,7 @@ def test_several_documents_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
     ("text", "says"),
     [
         ("", "rollout.yaml is empty"),
-        ("- target", "rollout.yaml: ['target'] is no mapping with apiVersion, kind and target"),
+        ("- target", "rollout.yaml:1: ['target'] is no mapping with apiVersion, kind and target"),
         ("target: [", "rollout.yaml is not one YAML document: while parsing"),
         ("target: !!python/name:os.system x", "rollout.yaml is not one YAML document: could not determine"),
         ("a: &a [*a]", "rollout.yaml: target: is missing"),
@@ -161,9 +161,8 @@ def test_a_refused_file_goes_to_stderr_with_what_to_do_and_exit_code_2() -> None
     assert shown.exit_code == 2
     assert shown.stdout == ""
     assert shown.stderr.splitlines() == [
-        "error: stdin:1: target.nam: there is no such field (did you mean name?); allowed are kind, namespace, name, "
-        "replicas",
-        "stdin:1: target.name: is missing; it must be given",
+        "error: stdin:1: target.name: is missing; it must be given",
+        "stdin:1: target.nam: there is no such field (did you mean name?); allowed are kind, namespace, name, replicas",
         "`rollwright schema` prints what may be written.",
     ]
 
