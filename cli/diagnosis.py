@@ -168,7 +168,7 @@ def _failing(run: WorkflowExecution) -> Finding:
 
 
 async def _unserved(client: Client, runs: list[WorkflowExecution]) -> list[Finding]:
-    served = {queue: await _is_served(client, queue) for queue in sorted({run.task_queue for run in runs})}
+    served = {queue: await is_served(client, queue) for queue in sorted({run.task_queue for run in runs})}
     return [
         Finding(
             trouble=Trouble.UNSERVED,
@@ -181,7 +181,8 @@ async def _unserved(client: Client, runs: list[WorkflowExecution]) -> list[Findi
     ]
 
 
-async def _is_served(client: Client, queue: str) -> bool:
+async def is_served(client: Client, queue: str) -> bool:
+    """Whether a worker takes tasks from a queue. Raises CommandError."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=queue),

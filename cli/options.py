@@ -73,6 +73,16 @@ Context = Annotated[
         autocompletion=completing.contexts,
     ),
 ]
+Connections = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        envvar="ROLLWRIGHT_CONNECTIONS",
+        exists=True,
+        file_okay=False,
+        help="A folder for each connection that gates may name, with its url and credentials.",
+    ),
+]
 Notify = Annotated[
     Path | None,
     typer.Option(

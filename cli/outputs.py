@@ -160,6 +160,26 @@ class PlannedStep(Output):
     )
 
 
+class Verdict(StrEnum):
+    """What came of a check."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It would go, and not as one may think."""
+    FAILED = "failed"
+    """It would not go so."""
+    NOT_CHECKED = "not checked"
+
+
+class Checked(Output):
+    """Something that `plan` has looked at beforehand."""
+
+    about: str = Field(description="Of a gate, its name.")
+    verdict: Verdict
+    what: str = Field(description="What was found, or why it was not looked at, in words.")
+    todo: str = Field(default="", description="What to do about it; empty if nothing is to be done.")
+
+
 class Plan(Output):
     """How a rollout would go."""
 
@@ -167,7 +187,12 @@ class Plan(Output):
     steps: tuple[PlannedStep, ...] = Field(default=(), description="Those of the strategy, by its own pacing.")
     forecasts: Forecasts | None = Field(default=None, description="Left out if no start-up time is known.")
     changes: tuple[Difference, ...] | None = Field(
-        default=None, description="What changes in the target's template; left out of plans made offline."
+        default=None,
+        description="What changes in the target's template; left out of plans made offline, and if the "
+        "cluster does not say it.",
+    )
+    checks: tuple[Checked, ...] | None = Field(
+        default=None, description="What was looked at beforehand; left out of plans made offline."
     )
 
 

@@ -13,9 +13,9 @@ from rich.table import Column
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from rollwright.cli import doctor_views, views
+from rollwright.cli import check_views, doctor_views, views
 from rollwright.cli.failure import CommandError
-from rollwright.cli.outputs import Diagnosis, Diff, History, Plan, Snapshot, Status
+from rollwright.cli.outputs import Checked, Diagnosis, Diff, History, Plan, Snapshot, Status, Verdict
 from rollwright.rollout.difference import Difference
 from rollwright.rollout.stages import Stage
 
@@ -27,6 +27,12 @@ _GAP = 2
 _LEAST_FOLDED = 24
 """Cells in which text can be read that folds."""
 _COLOURS = {"  - ": "red", "  + ": "green"}
+_VERDICTS = {
+    Verdict.OK: "green",
+    Verdict.WARNING: "yellow",
+    Verdict.FAILED: "bold red",
+    Verdict.NOT_CHECKED: "dim",
+}
 
 
 def console() -> Console:
@@ -103,9 +109,19 @@ def plan(made: Plan, width: int) -> RenderableType:
     parts += [table(views.steps(made.steps, made.stages[0].replicas), width), ""] if made.steps else []
     parts += [views.forecasts_by(made.forecasts)]
     parts += [table(views.forecasts(made.forecasts), width)] if made.forecasts else []
+    parts += ["", *_checks(made.checks)] if made.checks else []
     if made.changes is None:
         return Group(*parts)
     return Group(_changes(made.changes, "The template stays as it is."), "", *parts)
+
+
+def _checks(checks: tuple[Checked, ...]) -> list[RenderableType]:
+    grid = RichTable.grid(Column(no_wrap=True), Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2))
+    for verdict, about, what, todo in check_views.rows(checks):
+        grid.add_row(Text(verdict, style=_VERDICTS[verdict]), about, what)
+        if todo:
+            grid.add_row("", "", Text(todo, style="dim"))
+    return [Text(check_views.summary(checks), style="bold"), grid]
 
 
 def diff(shown: Diff) -> RenderableType:

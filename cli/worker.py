@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,16 +24,7 @@ def worker(
     task_queue: options.TaskQueue = DEFAULT_TASK_QUEUE,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    connections: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            envvar="ROLLWRIGHT_CONNECTIONS",
-            exists=True,
-            file_okay=False,
-            help="A folder for each connection that gates may name, with its url and credentials.",
-        ),
-    ] = None,
+    connections: options.Connections = None,
     allow_local: Annotated[
         bool,
         typer.Option(

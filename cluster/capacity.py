@@ -26,8 +26,12 @@ async def count_places(api: Api, target: LiveTarget, template_name: str, questio
 
 async def _count(api: Api, target: LiveTarget, template_name: str, question: CountPlaces) -> Places:
     snapshot = await target.last_seen() or await target.read()
+    return await places_for(api, snapshot, await target.ledger.template(template_name), question)
+
+
+async def places_for(api: Api, snapshot: Snapshot, template: Manifest, question: CountPlaces) -> Places:
+    """The same for a template, kept or not, and a target as read. Raises ClusterError."""
     item = snapshot.item
-    template = await target.ledger.template(template_name)
     group = item.pods_of_group(template)
     surge = _surge_pods(snapshot)
     queue = queue_of(item, template)

@@ -19,16 +19,31 @@ async def choose_surge_by(api: Api, item: TargetObject, strategy: Strategy) -> S
     manager's --horizontal-pod-autoscaler-sync-period). LWS's own maxSurge leaves replicas to it. Where it can't be
     seen whether there is one, auto does as if there were, which serves without one, too.
     """
-    written = item.replicas
-    record = Record.of(item)
-    budget = strategy.budget(record.replicas_wanted(written) if record else written)
+    if not matters(item, strategy):
+        return surge_by(item, strategy, "")
+    try:
+        found: str | None = await autoscalers(api, item)
+    except ForbiddenError as error:
+        _log.warning("%s: whether an autoscaler writes its replicas can't be seen: %s", item, error)
+        found = None
+    return surge_by(item, strategy, found)
+
+
+def matters(item: TargetObject, strategy: Strategy) -> bool:
+    """Whether it makes a difference to a rollout that an autoscaler writes the replicas."""
+    return strategy.surge_by is not SurgeBy.MAX_SURGE and _budget(item, strategy).surge > 0
+
+
+def surge_by(item: TargetObject, strategy: Strategy, found: str | None) -> SurgeBy:
+    """The same by the autoscalers that were found, in words; None if they may not be seen."""
+    budget = _budget(item, strategy)
     match strategy.surge_by:
         case SurgeBy.MAX_SURGE:
             return _by_max_surge(item, strategy, budget, because="")
         case _ if budget.surge == 0:
             return SurgeBy.REPLICAS
         case SurgeBy.REPLICAS:
-            if found := await _scalers(api, item):
+            if found:
                 otherwise = "surgeBy auto or maxSurge, or maxSurge 0" if item.OWN_BUDGET else "maxSurge 0"
                 raise RefusedError(
                     f"{item}: {found} writes its replicas, and would take the surge down; give {otherwise}, or remove "
@@ -36,7 +51,6 @@ async def choose_surge_by(api: Api, item: TargetObject, strategy: Strategy) -> S
                 )
             return SurgeBy.REPLICAS
         case SurgeBy.AUTO:
-            found = await _scalers(api, item)
             if found is None:
                 because = (
                     "it can't be seen whether an autoscaler writes its replicas (list horizontalpodautoscalers), so "
@@ -45,6 +59,11 @@ async def choose_surge_by(api: Api, item: TargetObject, strategy: Strategy) -> S
             if not found:
                 return SurgeBy.REPLICAS
             return _by_max_surge(item, strategy, budget, because=f"{found} writes its replicas, so ")
+
+
+def _budget(item: TargetObject, strategy: Strategy) -> Budget:
+    written, record = item.replicas, Record.of(item)
+    return strategy.budget(record.replicas_wanted(written) if record else written)
 
 
 def _by_max_surge(item: TargetObject, strategy: Strategy, budget: Budget, *, because: str) -> SurgeBy:
@@ -72,13 +91,9 @@ def _by_max_surge(item: TargetObject, strategy: Strategy, budget: Budget, *, bec
     return SurgeBy.MAX_SURGE
 
 
-async def _scalers(api: Api, item: TargetObject) -> str | None:
-    """The autoscalers of a target, in words; empty if it has none, None if they may not be seen."""
-    try:
-        listing = await api.list_all(HORIZONTAL_POD_AUTOSCALERS, item.namespace)
-    except ForbiddenError as error:
-        _log.warning("%s: whether an autoscaler writes its replicas can't be seen: %s", item, error)
-        return None
+async def autoscalers(api: Api, item: TargetObject) -> str:
+    """The autoscalers of a target, in words; empty if it has none. Raises ClusterError."""
+    listing = await api.list_all(HORIZONTAL_POD_AUTOSCALERS, item.namespace)
     names = sorted(found["metadata"]["name"] for found in listing["items"] if _scales(found, item))
     return f"the HorizontalPodAutoscaler {', '.join(names)}" if names else ""
 

@@ -34,7 +34,8 @@ def test_what_may_be_a_word_or_a_mapping_is_so_in_the_schema_and_by_default_the_
     ("of", "fields"),
     [
         ("start", {"rollout", "run_id", "ui"}),
-        ("plan", {"stages", "steps", "forecasts", "changes"}),
+        ("plan", {"stages", "steps", "forecasts", "changes", "checks"}),
+        ("lint", {"rollouts", "remarks"}),
         ("list", {"rollouts"}),
         ("history", {"target", "revisions"}),
         ("diff", {"before", "after", "changes"}),
