@@ -25,7 +25,7 @@ async def rights(api: Api, spec: RolloutSpec) -> list[Checked]:
 
 def _yours(namespace: str, lacking: tuple[access.Right, ...]) -> Checked:
     if not lacking:
-        what = f"you may start it: get and patch the target in namespace {namespace}, and list what is kept of it"
+        what = "you may start it: get and patch the target, and list what is kept of it"
         return Checked(about="your rights", verdict=Verdict.OK, what=what)
     return Checked(
         about="your rights",
@@ -73,10 +73,10 @@ def _carried(surge_by: SurgeBy, found: str | None) -> Checked:
     writes = f"{found} writes the replicas" if found else "none writes the replicas"
     if found is None:
         writes = "you may not see whether one writes the replicas (list horizontalpodautoscalers)"
-    carrier = "LWS's maxSurge" if surge_by is SurgeBy.MAX_SURGE else "replicas"
+    carrier = "LWS's maxSurge carries" if surge_by is SurgeBy.MAX_SURGE else "replicas carry"
     verdict = Verdict.WARNING if found is None else Verdict.OK
     todo = "The worker may see it: then replicas carry the surge where there is none." if found is None else ""
-    return Checked(about="autoscaler", verdict=verdict, what=f"{writes}, so {carrier} carries the surge", todo=todo)
+    return Checked(about="autoscaler", verdict=verdict, what=f"{writes}, so {carrier} the surge", todo=todo)
 
 
 async def nodes(

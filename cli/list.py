@@ -1,16 +1,21 @@
 """`rollwright list`: the rollouts there are."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
-from rollwright.cli import completing, formats, options, render, temporal, views
+from rollwright.cli import completing, formats, list_views, options, render, starting, temporal
+from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.formats import Format
-from rollwright.cli.outputs import Listed, Listing
+from rollwright.cli.outputs import Listed, Listing, Status
 from rollwright.cli.temporal import NoAnswerError, Run
-from rollwright.workflows.contract import PHASE_ATTRIBUTE, REVISION_ATTRIBUTE, WORKFLOW_TYPE
+from rollwright.rollout.models import Name
+from rollwright.rollout.spec import TargetKind
+from rollwright.workflows.contract import PHASE_ATTRIBUTE, REVISION_ATTRIBUTE, WORKFLOW_TYPE, Phase
 
 app = typer.Typer()
 
@@ -30,41 +35,82 @@ def list_rollouts(
         ),
     ] = None,
     *,
+    phase: Annotated[
+        str, typer.Option(metavar="NAME", help="Those in this phase only, such as gated or completed.")
+    ] = "",
     everything: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """List the open rollouts, newest first.
+    """List the open rollouts of all targets, newest first: how far each is, and for whom or what it waits.
+
+    DONE are the groups that serve on the revision it goes to, of those wanted.
 
     Examples:
       rollwright list
-      rollwright list -n inference -o wide
+      rollwright list -n inference --phase gated
+      rollwright list -o wide
       rollwright list --all --json
 
     """
-    listing = asyncio.run(_list(namespace, everything=everything))
-    formats.show(listing, output, lambda: _draw(listing, everything=everything, wide=output is Format.WIDE))
+    if namespace is not None:
+        _check_namespace(namespace)
+    chosen = options.read_phase("--phase", phase) if phase else None
+    listing = asyncio.run(_list(_query(namespace, chosen, everything=everything)))
+
+    def draw() -> None:
+        if listing.rollouts:
+            wide = output is Format.WIDE
+            render.show_table(list_views.listing(listing.rollouts, datetime.now(UTC), wide=wide))
+        else:
+            typer.echo(_none(namespace, chosen, everything=everything), err=True)
+
+    formats.show(listing, output, draw)
 
 
-def _draw(listing: Listing, *, everything: bool, wide: bool) -> None:
-    if listing.rollouts:
-        render.show_table(views.listing(listing.rollouts, wide=wide))
-    else:
-        typer.echo("no rollouts" if everything else "no open rollouts; --all shows those that have ended", err=True)
+def _check_namespace(namespace: str) -> None:
+    try:
+        TypeAdapter[str](Name).validate_python(namespace)
+    except ValidationError as refused:
+        raise CommandError(
+            f"--namespace: {namespace!r} names none: Kubernetes allows lower-case letters, digits and '-', at most 63",
+            code=ExitCode.BAD_INPUT,
+        ) from refused
 
 
-async def _list(namespace: str | None, *, everything: bool) -> Listing:
+def _query(namespace: str | None, phase: Phase | None, *, everything: bool) -> str:
+    """For Temporal's visibility. A phase says by itself whether it is one of rollouts that have ended."""
+    parts = [f"WorkflowType = '{WORKFLOW_TYPE}'"]
+    if namespace:
+        ids = (f"WorkflowId STARTS_WITH 'rollout/{kind.short}/{namespace}/'" for kind in TargetKind)
+        parts.append(f"({' OR '.join(ids)})")
+    if phase:
+        state = "Completed" if phase.is_final else "Running"
+        parts += [f"{PHASE_ATTRIBUTE.name} = '{phase}'", f"ExecutionStatus = '{state}'"]
+    elif not everything:
+        parts.append("ExecutionStatus = 'Running'")
+    return " AND ".join(parts)
+
+
+def _none(namespace: str | None, phase: Phase | None, *, everything: bool) -> str:
+    """That there are none, of what."""
+    state = "" if everything or phase else "open "
+    where = f" in namespace {namespace}" if namespace else ""
+    more = "" if everything or phase else "; --all shows those that have ended"
+    return f"no {state}rollouts{f' that are {phase}' if phase else ''}{where}{more}"
+
+
+async def _list(query: str) -> Listing:
     client = await temporal.connect()
-    query = f"WorkflowType = '{WORKFLOW_TYPE}'" + ("" if everything else " AND ExecutionStatus = 'Running'")
-    with temporal.explained("rollouts can't be listed"):
-        found = [execution async for execution in client.list_workflows(query) if _is_in(namespace, execution.id)]
+    try:
+        with temporal.explained("rollouts can't be listed"):
+            found = [execution async for execution in client.list_workflows(query)]
+    except CommandError as error:
+        if PHASE_ATTRIBUTE.name not in error.what:
+            raise
+        raise CommandError(error.what, todo=f"Register what --phase looks for: {starting.REGISTER}") from error
     turns = asyncio.Semaphore(_AT_ONCE)
     listed = await asyncio.gather(*(_describe(client, execution, turns) for execution in found))
     return Listing(rollouts=tuple(sorted(listed, key=lambda rollout: rollout.started_at, reverse=True)))
-
-
-def _is_in(namespace: str | None, rollout: str) -> bool:
-    """By the id, which is always there; the search attribute might not be registered."""
-    return not namespace or rollout.split("/")[2:3] == [namespace]
 
 
 async def _describe(client: Client, execution: WorkflowExecution, turns: asyncio.Semaphore) -> Listed:
@@ -79,9 +125,10 @@ async def _describe(client: Client, execution: WorkflowExecution, turns: asyncio
         return known
     async with turns:
         try:
-            return known.told_by(await Run(client, execution.id, execution.run_id).status())
-        except NoAnswerError:
-            return known.model_copy(update={"stage": "no worker answers"})
+            status = await Run(client, execution.id, execution.run_id).status()
+        except NoAnswerError as error:
+            return known.model_copy(update={"stage": "no worker answers", "waits_for": str(error)})
+    return known.told_by(status, list_views.waits_for(Status.of(status)))
 
 
 def _phase(execution: WorkflowExecution) -> str:

@@ -13,6 +13,7 @@ from rollwright.cli.formats import Format
 from rollwright.cli.kubeconfig import namespace_in_use
 from rollwright.rollout.quantities import DurationSeconds
 from rollwright.rollout.spec import Target, TargetKind
+from rollwright.workflows.contract import Phase
 
 TargetText = Annotated[
     str,
@@ -140,3 +141,14 @@ def read_seconds(option: str, text: str) -> int:
     except ValidationError as refused:
         why = refused.errors()[0]["msg"].removeprefix("Value error, ")
         raise CommandError(f"{option}: {why}", code=ExitCode.BAD_INPUT) from refused
+
+
+def read_phase(option: str, text: str) -> Phase:
+    """A phase that somebody writes, with blanks or hyphens. Raises CommandError if there is none of that name."""
+    phases = {phase.replace(" ", "-"): phase for phase in Phase}
+    phase = phases.get(text.strip().lower().replace(" ", "-"))
+    if phase is None:
+        raise CommandError(
+            f"{option}: there is no phase {text!r}", todo=f"Write one of {', '.join(phases)}.", code=ExitCode.BAD_INPUT
+        )
+    return phase

@@ -357,14 +357,18 @@ class Listed(Output):
     next: tuple[str, ...] = Field(default=(), description="Commands that go on from here, if it needs somebody.")
     stage: str = Field(default="", description="The last stage's number and note, or that no worker answers.")
     available: int | None = Field(default=None, description="Groups that serve now, on whichever revision.")
-    replicas: int | None = Field(default=None, description="Groups the user wants.")
+    replicas: int | None = Field(default=None, description="Groups the user wants; null until the target was seen.")
+    done: int | None = Field(default=None, description="Those of them that serve on the revision it goes to.")
+    waits_for: str = Field(default="", description="What it waits for, or why it stands, in words.")
+    ends_at: str = Field(default="", description="When it will end, as last reckoned; empty if that isn't known.")
     revision: str = Field(default="", description="Name of the kept template that is rolled out.")
     request_id: str = Field(default="", description="Of the request that it answers; empty if none was given.")
     started_at: str
 
-    def told_by(self, status: RolloutStatus) -> Self:
+    def told_by(self, status: RolloutStatus, waits_for: str) -> Self:
         """The same with what the rollout says of itself."""
         seen, stage = status.observation, status.stage
+        made = status.estimate if status.phase.goes_on else None
         return self.model_copy(
             update={
                 "phase": status.phase.value,
@@ -379,6 +383,9 @@ class Listed(Output):
                 "stage": f"{stage.stage} {stage.note}".rstrip() if stage else "",
                 "available": seen.available if seen else None,
                 "replicas": seen.replicas if seen else None,
+                "done": sum(group.done for group in seen.groups[: seen.replicas]) if seen else None,
+                "waits_for": waits_for,
+                "ends_at": _iso(made.ends_at) if made else "",
                 "revision": status.revision,
                 "request_id": status.request_id,
             }

@@ -31,10 +31,11 @@ from rollwright.workflows.contract import (
 
 STRATEGY_MEMO = "strategy"
 """The memo with the strategy that the next rollout takes over, where this one goes by one made of it."""
-_REGISTER = (
+REGISTER = (
     "temporal operator search-attribute create --name RolloutTarget --name RolloutPhase --name RolloutRevision "
     "--type Keyword --type Keyword --type Keyword"
 )
+"""What has rollouts found by what they are about."""
 _TASK_TIMEOUT = timedelta(seconds=5)
 """A frozen worker holds a message up for twice this long, once; Temporal's default is 10 s."""
 _SUMMARY_LENGTH = 200
@@ -73,7 +74,7 @@ async def start_rollout(client: Client, given: RolloutInput, *, handed_on: Strat
         except RPCError as error:
             if error.status is not RPCStatusCode.INVALID_ARGUMENT or "search attribute" not in error.message:
                 raise
-            typer.echo(f"note: the rollout is not searchable: {error.message}. To mend it: {_REGISTER}", err=True)
+            typer.echo(f"note: the rollout is not searchable: {error.message}. To mend it: {REGISTER}", err=True)
         return await _start(client, given, [], memo)
 
 

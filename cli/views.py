@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from urllib.parse import quote
 
-from rollwright.cli.outputs import Cost, Diff, Forecasts, Listed, PlannedGate, PlannedStep, Revision, Slow, Status
+from rollwright.cli.outputs import Cost, Diff, Forecasts, PlannedGate, PlannedStep, Revision, Slow, Status
 from rollwright.cli.text import one_line
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
@@ -14,14 +14,12 @@ from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import Change, Strategy, Target
 from rollwright.rollout.stages import Mark, Stage
 from rollwright.workflows import expecting
-from rollwright.workflows.contract import Intervention, Phase
+from rollwright.workflows.contract import Intervention
 
 MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
 LEGEND = "✅ updated  ❎ not yet  ⏳ rolling"
 UNKNOWN = "-"
 """In a table, where there is nothing to say."""
-_GOING = {Course.BACK: Phase.ROLLING_BACK, Course.STOP: Phase.ABORTING}
-"""What a rollout that stands would be doing on its course."""
 _FIXED_CELLS = 50
 """What Stage, Partition, Replicas and a short Note take."""
 _GROUP_CELLS = 4
@@ -81,20 +79,21 @@ def runs(marks: Iterable[Mark]) -> str:
 
 def now(status: Status) -> str:
     """What it is doing, or waiting for."""
-    parts = [one_line(status.reason), "" if status.phase.is_final else _unready(status.groups)]
+    parts = [one_line(status.reason), "" if status.phase.is_final else unready(status.groups)]
     why = "; ".join(filter(None, parts))
     return f"{status.phase.value}: {why}" if why else status.phase.value
 
 
-def _unready(groups: Sequence[Group]) -> str:
-    unready = [group for group in groups if not group.available and not group.failed]
+def unready(groups: Sequence[Group]) -> str:
+    """Which groups are waited for, and why; empty if none are."""
+    waited_for = [group for group in groups if not group.available and not group.failed]
     shown = [
         f"{group.ordinal} ({'leaving' if group.terminating else _short(group.reason) or 'not ready'})"
-        for group in unready[:_MOST_UNREADY]
+        for group in waited_for[:_MOST_UNREADY]
     ]
-    if more := len(unready) - len(shown):
+    if more := len(waited_for) - len(shown):
         shown.append(f"{more} more")
-    return f"waiting for {'group' if len(unready) == 1 else 'groups'} {', '.join(shown)}" if unready else ""
+    return f"waiting for {'group' if len(waited_for) == 1 else 'groups'} {', '.join(shown)}" if waited_for else ""
 
 
 def facts_now(status: Status) -> list[tuple[str, str]]:
@@ -256,36 +255,6 @@ def changes(found: Iterable[Difference]) -> list[str]:
         lines += [f"  - {one_line(difference.before)}"] if difference.before else []
         lines += [f"  + {one_line(difference.after)}"] if difference.after else []
     return lines
-
-
-def listing(rollouts: Iterable[Listed], *, wide: bool = False) -> Table:
-    """The table of `list`."""
-    columns = ("TARGET", "PHASE", "STAGE", "BY", "STARTED")
-    more = ("AVAILABLE", "REVISION", "REQUEST", "ID") if wide else ()
-    rows = (_listed(one) + (_more_of(one) if wide else ()) for one in rollouts)
-    return Table(columns + more, tuple(tuple(one_line(cell) or UNKNOWN for cell in row) for row in rows))
-
-
-def _listed(one: Listed) -> tuple[str, ...]:
-    return one.target, _phase(one), one.stage, one.by.actor if one.by else "", moment(one.started_at)
-
-
-def _more_of(one: Listed) -> tuple[str, ...]:
-    available = "" if one.available is None else f"{one.available}/{one.replicas}"
-    return available, one.revision, one.request_id, one.rollout
-
-
-def _phase(listed: Listed) -> str:
-    """The phase, with what about it somebody should look at."""
-    going = _GOING.get(listed.course) if listed.course else None
-    parts = [
-        f"{listed.phase} {listed.gate} of {listed.gates}" if listed.gate else listed.phase,
-        going if going and going != listed.phase else "",
-        f"{listed.failed} failed" if listed.failed else "",
-        "disputed" if listed.dispute else "",
-        "one step unconfirmed" if listed.unconfirmed else "",
-    ]
-    return ", ".join(filter(None, parts))
 
 
 def revision(kept: Revision) -> str:

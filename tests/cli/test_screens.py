@@ -1,4 +1,4 @@
-"""Whole screens of `status`, `watch` and `list`, and what hostile text in them comes to."""
+"""Whole screens of `status`, `watch` and `plan`, and what hostile text in them comes to."""
 
 import io
 import json
@@ -11,7 +11,18 @@ from rich.console import Console, RenderableType
 from rollwright.cli import outputs, render, views
 from rollwright.cli.following import Look, _Printer
 from rollwright.cli.formats import Format
-from rollwright.cli.outputs import Diff, Forecast, Forecasts, Listed, Plan, PlannedGate, PlannedStep, Snapshot, Status
+from rollwright.cli.outputs import (
+    Checked,
+    Diff,
+    Forecast,
+    Forecasts,
+    Plan,
+    PlannedGate,
+    PlannedStep,
+    Snapshot,
+    Status,
+    Verdict,
+)
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
 from rollwright.rollout.estimate import Estimate, SlowGroup
@@ -196,40 +207,6 @@ def test_watch_of_a_rollout_that_was_aborted_says_what_runs_what_and_how_to_go_o
         "next    rollwright rollback lws/llm -n inference",
         "budget  3 available (at least 2), 6 groups (at most 6)",
         "seen    fewest available 2, most groups 6",
-    ]
-
-
-def listed(**told: object) -> Listed:
-    known = Listed(
-        rollout="rollout/lws/inference/llm",
-        target="lws/inference/llm",
-        phase="terminated",
-        started_at="2026-01-02T03:04:05+00:00",
-    )
-    return known.told_by(answer(**told)) if told else known
-
-
-def test_list() -> None:
-    view = views.listing([listed(phase=Phase.GATED, gate=1, gates=3), listed()])
-    assert screen(render.table(view, 110)) == [
-        "TARGET             PHASE         STAGE                            BY  STARTED",
-        "lws/inference/llm  gated 1 of 3  3 Partition changes from 4 to 2  ci  2026-01-02 03:04:05 UTC",
-        "lws/inference/llm  terminated    -                                -   2026-01-02 03:04:05 UTC",
-    ]
-
-
-def test_list_shows_what_of_a_rollout_somebody_should_look_at() -> None:
-    groups = (Group(ordinal=0, updated=True, ready=False, failed=True, reason="ErrImagePull"),)
-    seen = Observation(replicas=1, groups_asked=1, partition=0, groups=groups, dispute="the template")
-    view = views.listing(
-        [
-            listed(phase=Phase.STALLED, course=Course.BACK, observation=seen),
-            listed(phase=Phase.ROLLING_BACK, course=Course.BACK, unconfirmed=True),
-        ]
-    )
-    assert [row[1] for row in view.rows] == [
-        "stalled, rolling back, 1 failed, disputed",
-        "rolling back, one step unconfirmed",
     ]
 
 
@@ -493,4 +470,21 @@ def test_every_change_has_words() -> None:
         "restart of every group",
         "kept template llm-1",
         "the template as it stands",
+    ]
+
+
+def test_a_plan_ends_with_what_was_checked_and_what_to_do() -> None:
+    checks = (
+        Checked(about="target", verdict=Verdict.OK, what="lws/llm in namespace a has 4 groups"),
+        Checked(about="free nodes", verdict=Verdict.FAILED, what="none\x1b[2J\nis free", todo="Free nodes."),
+        Checked(about="gates", verdict=Verdict.NOT_CHECKED, what="workers ask " + "them " * 20),
+    )
+    assert screen(render.plan(Plan(stages=STAGES[:1], checks=checks), 110))[-7:] == [
+        "",
+        "3 checks: 1 ok, 1 failed, 1 not checked",
+        "ok           target      lws/llm in namespace a has 4 groups",
+        "failed       free nodes  none[2J is free",
+        "                         Free nodes.",
+        "not checked  gates       workers ask " + " ".join(["them"] * 14),
+        "                         them them them them them them",
     ]

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 from rich.console import RenderableType
 from typer.testing import CliRunner
 
-from rollwright.cli import groups, outputs, render, views
+from rollwright.cli import groups, list_views, outputs, render
 from rollwright.cli.main import app
 from rollwright.cli.outputs import Forecast, Forecasts, History, Plan, PlannedGate, PlannedStep, Revision, Status
 from rollwright.cluster.leaders import Leader
@@ -19,7 +20,8 @@ from rollwright.rollout.difference import Difference
 from rollwright.rollout.spec import Pacing, Reclaim
 from rollwright.rollout.timing import Cost
 from rollwright.workflows.contract import Phase
-from tests.cli.test_screens import EXPECTED, HOUR, MINUTE, SPENT, STAGES, answer, listed, screen
+from tests.cli.test_listing import NOW, listed
+from tests.cli.test_screens import EXPECTED, HOUR, MINUTE, SPENT, STAGES, answer, screen
 
 SCREENS = Path(__file__).with_name("screens")
 WIDTHS = (140, 100, 60)
@@ -28,7 +30,7 @@ LEADERS = {
     ordinal: Leader(node=f"gpu-{ordinal}", revision="58b9c4d" if ordinal < 2 else "66d5f4c7b9", age_seconds=seconds)
     for ordinal, seconds in enumerate((40, 12 * MINUTE, 36 * MINUTE, 2 * HOUR, 90))
 }
-LISTED = (listed(phase=Phase.GATED, gate=1, gates=3, revision="llm-rw-2"), listed())
+LISTED = (listed(answer(phase=Phase.GATED, gate=1, gates=3, revision="llm-rw-2")), listed())
 PLAN = Plan(
     stages=STAGES,
     changes=(Difference(field="containers[model].image", before='"m:1"', after='"m:2"'),),
@@ -93,8 +95,8 @@ HISTORY = History(
 DRAWN: dict[str, Callable[[int], RenderableType]] = {
     "status": lambda width: render.status(STATUS, width),
     "status-wide": lambda width: render.status(STATUS, width, groups.table(STATUS, LEADERS)),
-    "list": lambda width: render.table(views.listing(LISTED), width),
-    "list-wide": lambda width: render.table(views.listing(LISTED, wide=True), width),
+    "list": lambda width: render.table(list_views.listing(LISTED, NOW), width),
+    "list-wide": lambda width: render.table(list_views.listing(LISTED, NOW, wide=True), width),
     "plan": lambda width: render.plan(PLAN, width),
     "history": lambda _: render.history(HISTORY),
 }
@@ -124,13 +126,14 @@ def test_an_error_is_left_to_the_terminal_to_fold_so_that_commands_in_it_can_be_
 
 
 def test_in_a_pipe_a_row_of_a_table_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    reason = "x" * 300
-    render.show_table(views.listing([listed(by=answer().by.model_copy(update={"actor": reason})), listed()], wide=True))
+    actor = answer().by.model_copy(update={"actor": "x" * 300})
+    render.show_table(list_views.listing([listed(answer(by=actor)), listed()], NOW, wide=True))
     heading, first, second = capsys.readouterr().out.splitlines()
-    assert heading.split() == ["TARGET", "PHASE", "STAGE", "BY", "STARTED", "AVAILABLE", "REVISION", "REQUEST", "ID"]
-    assert reason in first
-    assert first.endswith("  rollout/lws/inference/llm")
-    assert second.endswith("  rollout/lws/inference/llm")
+    names = ["NAMESPACE", "TARGET", "PHASE", "DONE", "AGE", "ENDS IN", "BY", "AVAILABLE", "REVISION", "REQUEST", "ID"]
+    assert re.split(r"  +", heading) == [*names, "WAITS FOR"]
+    assert f"  {'x' * 300}  " in first
+    assert "  Since the last replica is not ready" in first
+    assert second.split()[-2:] == ["rollout/lws/inference/llm", "-"]
 
 
 def errors_on_a_terminal(*arguments: str, **env: str) -> str:
