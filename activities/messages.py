@@ -93,6 +93,8 @@ class TakeStep(Model):
     surge_by: SurgeBy = SurgeBy.REPLICAS
     record: str = ""
     """What was last read of the user's settings: they are written down again if somebody has removed them."""
+    before: str = ""
+    """Name of the kept template to go back to: written down with the first step."""
 
 
 class Outcome(StrEnum):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -37,6 +37,7 @@ from rollwright.cluster.errors import ClusterError, ConflictError, SupersededErr
 from rollwright.cluster.events import Events, Happening, Origin
 from rollwright.cluster.probing import Prober
 from rollwright.cluster.record import Fence
+from rollwright.cluster.running import running_template
 from rollwright.cluster.scalers import choose_surge_by
 from rollwright.cluster.serving import Witness, check_rights, witness_of
 from rollwright.cluster.snapshot import Snapshot, now
@@ -192,12 +193,19 @@ class RolloutActivities:
         await check_rights(self._api, item, request.strategy.readiness)
         await jobgates.check_templates(self._api, item, request.strategy)
         surge_by = await choose_surge_by(self._api, item, request.strategy)
+        seen = await _soon(target.read())
         names = await target.ledger.keep(
-            item, request.change, request.restarted_at, _fence(), actor=request.actor, reason=request.reason
+            item,
+            request.change,
+            request.restarted_at,
+            _fence(),
+            actor=request.actor,
+            reason=request.reason,
+            running=await running_template(self._api, seen) if seen else None,
         )
         entries = await target.ledger.entries(item)
         start_ups = startups.read([kept.item for kept in entries])
-        if not start_ups and (seen := await _glimpse(target)):
+        if not start_ups and seen:
             start_ups = seen.standing_start_ups(now())
         return Kept(
             template=names.template,
@@ -211,7 +219,7 @@ class RolloutActivities:
     async def _record(self, request: RecordOutcome) -> None:
         """Also how long the groups took to start that run this template now."""
         target = self._target(request.target)
-        seen = await _glimpse(target)
+        seen = await _soon(target.last_seen())
         told = seen.observe(digest_of_kept(request.template), 0, now()) if seen else None
         took = seen.start_ups(told, now()).seconds if seen and told else ()
         await target.ledger.record_outcome(
@@ -220,7 +228,15 @@ class RolloutActivities:
 
     async def _carry_out(self, request: TakeStep, step: _StepFunction) -> Outcome:
         witness = self._witness(request.step.readiness, request.target, request.template)
-        target = self._target(request.target, request.uid, request.record, witness)
+        target = LiveTarget(
+            self._api,
+            self._watches,
+            request.target,
+            uid=request.uid,
+            record=request.record,
+            before=request.before,
+            witness=witness,
+        )
         with told_apart():
             try:
                 await _heartbeating(step(target, request.step, request.generation, _fence()))
@@ -245,10 +261,10 @@ class RolloutActivities:
         )
 
 
-async def _glimpse(target: LiveTarget) -> Snapshot | None:
-    """What the watches have told of it, if that can be had soon: nothing depends on what this is asked for."""
+async def _soon(look: Coroutine[object, object, Snapshot | None]) -> Snapshot | None:
+    """What there is to be seen, if that can be had soon: no rollout waits for what this is asked for."""
     with suppress(ClusterError, TimeoutError):
-        return await asyncio.wait_for(target.last_seen(), _PATIENCE_SECONDS)
+        return await asyncio.wait_for(look, _PATIENCE_SECONDS)
     return None
 
 

@@ -113,6 +113,16 @@ class LeaderWorkerSetSnapshot(Snapshot):
         """As LWS names it."""
         return label(leader, names.REVISION)
 
+    @staticmethod
+    def kept_by_controller(item: TargetObject, revision: str) -> str:
+        """Those of LWS itself: the StatefulSets of its groups have their own, with the same labels and an index."""
+        return f"{names.NAME}={item.name},{names.REVISION}={revision},!{names.GROUP_INDEX}"
+
+    @staticmethod
+    def is_kept_in(kept: Manifest, revision: str) -> bool:
+        """By its label."""
+        return label(kept, names.REVISION) == revision
+
     def unreadiness(self, leader: Manifest, pods: list[Manifest], now: datetime) -> Unreadiness | None:
         """Of the leader, and of the workers that are its own."""
         return group_unreadiness(leader, self._sets.get(leader["metadata"]["name"]), pods, now)

@@ -165,28 +165,51 @@ class Ledger:
             wanted = chosen.template
         else:
             wanted = render(change, item, restarted_at)
-        changes = patches.template(wanted, item)
-        answer = await self._api.patch(item.RESOURCE, self._namespace, item.name, changes, dry_run=True)
-        after = replace(item, manifest=answer).template
+        after = await self._tried(item, wanted)
         self._check_content(item, after, entries)
         return after
+
+    async def _tried(self, item: TargetObject, wanted: Manifest) -> Manifest:
+        changes = patches.template(wanted, item)
+        answer = await self._api.patch(item.RESOURCE, self._namespace, item.name, changes, dry_run=True)
+        return replace(item, manifest=answer).template
 
     async def check_standing(self, item: TargetObject) -> None:
         """Raise RefusedError if the template that an object has was rejected."""
         self._check_content(item, item.template, await self.entries(item))
 
     async def keep(
-        self, item: TargetObject, change: Change, restarted_at: str, fence: Fence, *, actor: str, reason: str
+        self,
+        item: TargetObject,
+        change: Change,
+        restarted_at: str,
+        fence: Fence,
+        *,
+        actor: str,
+        reason: str,
+        running: Manifest | None = None,
     ) -> Keeping:
-        """Keep the template after the change as the newest, and the one that stands as the newest before it."""
+        """Keep the template after the change as the newest, and the one that stands as the newest before it.
+
+        `running`: the template that all groups run, where that is another than the one that stands.
+        """
         after = await self.preview(item, change, restarted_at)
         name, standing = kept_name(item, after), kept_name(item, item.template)
+        record = Record.of(item)
+        found = await self._keep_running(item, running, fence) if running and not record else ""
         if standing != name:
             await self.keep_standing(item, fence)
         await self._put(item, after, fence, {names.ACTOR: actor, names.REASON: reason})
-        await self._prune(item, {name, standing})
-        record = Record.of(item)
-        return Keeping(template=name, before=(record.template if record else "") or standing, standing=standing)
+        await self._prune(item, {name, standing, found})
+        return Keeping(template=name, before=(record.template if record else found) or standing, standing=standing)
+
+    async def _keep_running(self, item: TargetObject, running: Manifest, fence: Fence) -> str:
+        """Keep the template that all groups run; its name, empty if it wouldn't be taken any more."""
+        try:
+            template = await self._tried(item, running)
+        except RefusedError:
+            return ""
+        return await self._put(item, template, fence, None)
 
     async def keep_standing(self, item: TargetObject, fence: Fence) -> str:
         """Keep the template that an object has as the newest; return its name. Who asked for it stays, if known."""

@@ -97,7 +97,10 @@ class Record(Model):
     max_surge: Count
     partition: NonNegativeInt
     template: str = ""
-    """Name of the kept template that stood when the first step came: what a rollback goes to. Empty: not known."""
+    """Name of the kept template that all groups ran when the first step came: what a rollback goes to.
+
+    Empty: not known.
+    """
     asked: Asked | None = None
     """None in records that were written before there was such a thing."""
     found: Found | None = None
@@ -117,8 +120,8 @@ class Record(Model):
         return cls.parse(record_text(item))
 
     @classmethod
-    def first(cls, item: TargetObject) -> Self:
-        """The record of an object as it stands."""
+    def first(cls, item: TargetObject, before: str = "") -> Self:
+        """The record of an object as it stands. `before`: what a rollback goes to, if not the template it has."""
         settings, replicas = item.settings, item.replicas
         return cls(
             replicas=replicas,
@@ -126,7 +129,7 @@ class Record(Model):
             max_unavailable=settings.max_unavailable,
             max_surge=settings.max_surge,
             partition=settings.partition,
-            template=kept_name(item, item.template),
+            template=before or kept_name(item, item.template),
         )
 
     def edited(self, item: TargetObject) -> Found | None:

@@ -79,6 +79,16 @@ class Snapshot(ABC):
     def revision_of(leader: Manifest) -> str:
         """The revision that the group of this leader runs."""
 
+    @staticmethod
+    @abstractmethod
+    def kept_by_controller(item: TargetObject, revision: str) -> str:
+        """The label selector for the ControllerRevision in which the target's controller keeps a revision."""
+
+    @staticmethod
+    @abstractmethod
+    def is_kept_in(kept: Manifest, revision: str) -> bool:
+        """Whether a ControllerRevision of the target's controller keeps this revision."""
+
     @abstractmethod
     def unreadiness(self, leader: Manifest, pods: list[Manifest], now: datetime) -> Unreadiness | None:
         """Why a group doesn't serve; None if it does."""
@@ -120,6 +130,11 @@ class Snapshot(ABC):
     def record_text(self) -> str:
         """The same as text, to be carried on."""
         return record_text(self.item) or self.last_record
+
+    @property
+    def running_revisions(self) -> set[str]:
+        """The revisions that its groups run, but for those that are leaving."""
+        return {self.revision_of(leader) for leader in self.leaders.values() if not is_terminating(leader)}
 
     @property
     def reflected_partition(self) -> int:

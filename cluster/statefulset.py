@@ -121,6 +121,17 @@ class StatefulSetSnapshot(Snapshot):
         """As the controller names it."""
         return label(leader, names.CONTROLLER_REVISION)
 
+    @staticmethod
+    def kept_by_controller(item: TargetObject, revision: str) -> str:
+        """The controller gives its revisions the labels that it selects pods by."""
+        wanted = item.manifest["spec"]["selector"].get("matchLabels", {})
+        return ",".join(f"{name}={value}" for name, value in sorted(wanted.items()))
+
+    @staticmethod
+    def is_kept_in(kept: Manifest, revision: str) -> bool:
+        """By its name."""
+        return bool(kept["metadata"]["name"] == revision)
+
     def unreadiness(self, leader: Manifest, pods: list[Manifest], now: datetime) -> Unreadiness | None:
         """A pod serves once it has been ready for minReadySeconds."""
         if unready := group_unreadiness(leader, None, pods, now):

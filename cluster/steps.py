@@ -93,7 +93,7 @@ async def prepare(
 ) -> None:
     """Put the template in place, frozen, and ask for the surge, all in one write: nothing else moves."""
     snapshot = await target.read()
-    item, record = snapshot.item, target.record_of(snapshot.item)
+    item, record = snapshot.item, target.begun_record(snapshot.item)
     template = await target.ledger.template(template_name)
     held = asking.closed(item, record, step.groups, surge_by, partition=step.partition, template=template)
     changes = [*patches.template(template, item), *patches.hold(item, *held)]
@@ -118,7 +118,7 @@ async def lower_partition(
     Raises ConflictError if fewer than `floor` groups would be left by now: one may have failed since it was planned.
     """
     snapshot = await target.read()
-    item, record = snapshot.item, target.record_of(snapshot.item)
+    item, record = snapshot.item, target.begun_record(snapshot.item)
     seen = await _still_safe(target, snapshot, step, generation, fence, floor=floor)
     wide = asking.opened(item, record, step, surge_by, seen)
     await target.write(item, generation, fence, patches.hold(item, *wide))
@@ -142,7 +142,7 @@ async def scale(
     snapshot = await target.read()
     item = snapshot.item
     await _still_safe(target, snapshot, step, generation, fence, floor=floor)
-    held = asking.closed(item, target.record_of(item), step.groups, surge_by, partition=step.partition)
+    held = asking.closed(item, target.begun_record(item), step.groups, surge_by, partition=step.partition)
     await target.write(item, generation, fence, patches.hold(item, *held))
 
 

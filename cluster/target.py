@@ -30,16 +30,19 @@ class LiveTarget:
         *,
         uid: str = "",
         record: str = "",
+        before: str = "",
         witness: Witness | None = None,
     ) -> None:
         """`uid`: of the very object to write to; one made anew under its name is another. Empty: whichever is there.
 
         `record`: the text of the record as last read, which counts where somebody has removed or spoilt it.
+        `before`: name of the kept template to go back to, for a record that is begun; empty: the one that stands.
         `witness`: who knows which groups serve; None if their pods do.
         """
         self._api = api
         self._uid = uid
         self._record = record
+        self._before = before
         self._watches = watches
         self._target = target
         self._witness = witness
@@ -150,6 +153,10 @@ class LiveTarget:
         if not text and item.annotations.get(names.RECORD):
             raise RefusedError(f"{self}: its annotation {names.RECORD} can't be read; mend it, or remove it")
         return Record.parse(text) if text else None
+
+    def begun_record(self, item: TargetObject) -> Record:
+        """The record on the target, or the one to begin with. Raises RefusedError if it can't be read."""
+        return self.record_of(item) or Record.first(item, self._before)
 
     def _last_record(self, item: TargetObject) -> str:
         self._record = record_text(item) or self._record

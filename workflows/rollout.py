@@ -304,6 +304,7 @@ class RolloutWorkflow(Telling):
             floor=self._given.spec.strategy.budget(seen.replicas).floor,
             surge_by=self._state.surge_by,
             record=self._state.record,
+            before=self._state.before,
         )
         self._acting = True
         try:
