@@ -1,33 +1,18 @@
 """Asking Temporal to start a rollout."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping
 
 import typer
 from temporalio.client import Client
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from rollwright.cli import views
 from rollwright.cli.failure import CommandError
 from rollwright.cli.temporal import Run, explained
 from rollwright.rollout.spec import RolloutSpec, Strategy, Target
-from rollwright.workflows.contract import (
-    MEMO,
-    PHASE_ATTRIBUTE,
-    REQUEST_MEMO,
-    REVISION_ATTRIBUTE,
-    TARGET_ATTRIBUTE,
-    WORKFLOW_TYPE,
-    Phase,
-    RolloutInput,
-)
+from rollwright.workflows import starting
+from rollwright.workflows.contract import RolloutInput
 
 STRATEGY_MEMO = "strategy"
 """The memo with the strategy that the next rollout takes over, where this one goes by one made of it."""
@@ -36,10 +21,6 @@ REGISTER = (
     "--type Keyword --type Keyword --type Keyword"
 )
 """What has rollouts found by what they are about."""
-_TASK_TIMEOUT = timedelta(seconds=5)
-"""A frozen worker holds a message up for twice this long, once; Temporal's default is 10 s."""
-_SUMMARY_LENGTH = 200
-"""Temporal takes 200 bytes for a summary."""
 
 
 class OpenRolloutError(CommandError):
@@ -63,42 +44,22 @@ async def start_rollout(client: Client, given: RolloutInput, *, handed_on: Strat
     """
     spec = given.spec
     memo = {STRATEGY_MEMO: handed_on} if handed_on else {}
-    attributes = [
-        SearchAttributePair(TARGET_ATTRIBUTE, views.short(spec.target)),
-        SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING.value),
-        SearchAttributePair(REVISION_ATTRIBUTE, ""),  # set later; one that isn't registered is told now
-    ]
     with explained(f"{spec.target.workflow_id} can't be started"):
         try:
-            return await _start(client, given, attributes, memo)
+            return await _start(client, given, memo, searchable=True)
         except RPCError as error:
-            if error.status is not RPCStatusCode.INVALID_ARGUMENT or "search attribute" not in error.message:
+            if not starting.is_unsearchable(error):
                 raise
             typer.echo(f"note: the rollout is not searchable: {error.message}. To mend it: {REGISTER}", err=True)
-        return await _start(client, given, [], memo)
+        return await _start(client, given, memo, searchable=False)
 
 
-async def _start(
-    client: Client,
-    given: RolloutInput,
-    attributes: Sequence[SearchAttributePair[str]],
-    memo: Mapping[str, Strategy],
-) -> Run:
+async def _start(client: Client, given: RolloutInput, memo: Mapping[str, Strategy], *, searchable: bool) -> Run:
     spec = given.spec
-    summary = f"{views.short(spec.target)}: {views.change(spec.change)}"
+    summary = f"{starting.short(spec.target)}: {views.change(spec.change)}"
     try:
-        handle = await client.start_workflow(
-            WORKFLOW_TYPE,
-            given,
-            id=spec.target.workflow_id,
-            task_queue=given.task_queue,
-            task_timeout=_TASK_TIMEOUT,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            search_attributes=TypedSearchAttributes(attributes),
-            memo={MEMO: summary, REQUEST_MEMO: given.request_id, **memo},
-            static_summary=summary[:_SUMMARY_LENGTH],
-            static_details=_details(spec),
+        handle = await starting.start(
+            client, given, summary=summary, details=_details(spec), memo=memo, searchable=searchable
         )
     except WorkflowAlreadyStartedError as error:
         raise OpenRolloutError(spec.target) from error

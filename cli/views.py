@@ -11,7 +11,7 @@ from rollwright.cli.text import one_line
 from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
 from rollwright.rollout.observation import Group
-from rollwright.rollout.spec import Change, Strategy, Target
+from rollwright.rollout.spec import Change, Strategy
 from rollwright.rollout.stages import Mark, Stage
 from rollwright.workflows import expecting
 from rollwright.workflows.contract import Intervention
@@ -358,8 +358,3 @@ def ui_link(base: str, namespace: str, workflow_id: str, run_id: str) -> str:
     if not base:
         return ""
     return f"{base.rstrip('/')}/namespaces/{quote(namespace, '')}/workflows/{quote(workflow_id, '')}/{run_id}"
-
-
-def short(target: Target) -> str:
-    """A target in one word, as the search attribute RolloutTarget has it."""
-    return f"{target.kind.short}/{target.namespace}/{target.name}"
