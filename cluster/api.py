@@ -55,6 +55,7 @@ PODS = Kind("/api/v1", "pods")
 JOBS = Kind("/apis/batch/v1", "jobs")
 ENDPOINT_SLICES = Kind("/apis/discovery.k8s.io/v1", "endpointslices")
 EVENTS = Kind("/api/v1", "events")
+CONFIG_MAPS = Kind("/api/v1", "configmaps")
 NODES = Kind("/api/v1", "nodes")
 
 
@@ -70,14 +71,15 @@ class Api:
         """Read one object, up to date."""
         return await self._json("GET", kind, namespace, name, verb="get")
 
-    async def list_all(self, kind: Kind, namespace: str, selector: str = "") -> Manifest:
+    async def list_all(self, kind: Kind, namespace: str, selector: str = "", *, fields: str = "") -> Manifest:
         """Read all objects that a label selector matches, as they were at one moment, not long ago.
 
         Page by page, each a request: read at once, thousands of pods would keep everything else from being done.
+        `fields`: a field selector.
         """
         listing: Manifest = {}
         items: list[Manifest] = []
-        async for listing in self.pages(kind, namespace, selector):
+        async for listing in self.pages(kind, namespace, selector, fields=fields):
             items += listing["items"]
         return {**listing, "items": items}
 
@@ -141,13 +143,16 @@ class Api:
         }
         await self._json("DELETE", kind, namespace, name, verb="delete", body=body)
 
-    async def watch(self, kind: Kind, namespace: str, selector: str, version: str) -> AsyncIterator[Manifest]:
-        """Yield events from a resourceVersion on until the server ends the stream."""
+    async def watch(
+        self, kind: Kind, namespace: str, selector: str, version: str, *, fields: str = ""
+    ) -> AsyncIterator[Manifest]:
+        """Yield events from a resourceVersion on until the server ends the stream. `fields`: a field selector."""
         query = [
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),
             ("resourceVersion", version),
             ("labelSelector", selector),
+            *([("fieldSelector", fields)] if fields else []),
         ]
         what = f"watch {kind.plural} in {namespace}"
         self.requests[f"watch {kind.plural}"] += 1

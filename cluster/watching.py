@@ -28,15 +28,21 @@ _Member = TypeVar("_Member")
 _FIRST_RETRY_SECONDS = 0.2
 _LAST_RETRY_SECONDS = 5.0
 _LIVELY_SECONDS = 2.0
+ANYBODY = ""
+"""Who waits for changes of objects whosever they are."""
 
 
 class SharedWatch:
-    """A copy, kept up to date, of the objects of one kind in one namespace that may belong to a target or a Service."""
+    """A copy, kept up to date, of the objects of one kind in one namespace that may belong to a target or a Service.
 
-    def __init__(self, api: Api, kind: Kind, namespace: str) -> None:
+    Or of the one of a name, for what may be read of no other.
+    """
+
+    def __init__(self, api: Api, kind: Kind, namespace: str, name: str = "") -> None:
         self._api = api
         self._kind = kind
         self._namespace = namespace
+        self._fields = f"metadata.name={name}" if name else ""
         self._objects: dict[str, Manifest] = {}
         self._by_owner: dict[str, set[str]] = defaultdict(set)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
@@ -55,6 +61,10 @@ class SharedWatch:
     def owned_by(self, owner: str) -> list[Manifest]:
         """The objects that belong to the target, or the Service, of this name, or are it. Not to be changed."""
         return [self._objects[name] for name in self._by_owner.get(owner, ())]
+
+    def everything(self) -> list[Manifest]:
+        """All objects there are. Not to be changed."""
+        return list(self._objects.values())
 
     def doubts(self, name: str) -> int:
         """Which doubt stands about the groups of a StatefulSet (see `doubt`); 0 if none does."""
@@ -77,7 +87,7 @@ class SharedWatch:
 
     @contextmanager
     def waking(self, owner: str, event: asyncio.Event) -> Iterator[None]:
-        """Set `event` at every change of an object of `owner`."""
+        """Set `event` at every change of an object of `owner`; of any object, if that is ANYBODY."""
         self._waiting[owner].add(event)
         try:
             yield
@@ -113,7 +123,7 @@ class SharedWatch:
         return self._kind.plural, self._namespace
 
     async def _list(self) -> str:
-        listing = await self._api.list_all(self._kind, self._namespace, self._selector)
+        listing = await self._api.list_all(self._kind, self._namespace, self._selector, fields=self._fields)
         found = {item["metadata"]["name"]: item for item in listing["items"]}
         for name in self._objects.keys() - found.keys():
             self._forget(self._objects[name])
@@ -129,7 +139,9 @@ class SharedWatch:
         """Take events up until the server ends the stream; goes on from there without listing anew."""
         while True:
             began = time.monotonic()
-            async for event in self._api.watch(self._kind, self._namespace, self._selector, version):
+            async for event in self._api.watch(
+                self._kind, self._namespace, self._selector, version, fields=self._fields
+            ):
                 item: Manifest = event["object"]
                 self._heard = time.monotonic()
                 match event["type"]:
@@ -189,8 +201,9 @@ class SharedWatch:
         return {PODS: names.POD_NAME, ENDPOINT_SLICES: names.SERVICE_NAME}.get(self._kind, "")
 
     def _wake(self, item: Manifest) -> None:
-        for event in self._waiting.get(self._owner(item), ()):
-            event.set()
+        for owner in (self._owner(item), ANYBODY):
+            for event in self._waiting.get(owner, ()):
+                event.set()
 
 
 def _discard(sets: dict[str, set[_Member]], name: str, member: _Member) -> None:
@@ -205,18 +218,25 @@ class Watches:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._watches: dict[tuple[Kind, str], SharedWatch] = {}
+        self._watches: dict[tuple[Kind, str, str], SharedWatch] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def of(self, kind: Kind, namespace: str) -> SharedWatch:
-        """The watch of a kind in a namespace, once it has listed. Raises the ClusterError that stands in the way."""
-        key = (kind, namespace)
-        if key not in self._watches:
-            self._watches[key] = SharedWatch(self._api, kind, namespace)
-            self._tasks.append(asyncio.create_task(self._watches[key].run(), name=f"watch {kind.plural} {namespace}"))
-        watch = self._watches[key]
+    async def of(self, kind: Kind, namespace: str, name: str = "") -> SharedWatch:
+        """The watch of a kind in a namespace, once it has listed. Raises the ClusterError that stands in the way.
+
+        `name`: of the only object to watch.
+        """
+        watch = self.begun(kind, namespace, name)
         await watch.listed()
         return watch
+
+    def begun(self, kind: Kind, namespace: str, name: str = "") -> SharedWatch:
+        """The same, whether it has listed or not."""
+        key = (kind, namespace, name)
+        if key not in self._watches:
+            self._watches[key] = SharedWatch(self._api, kind, namespace, name)
+            self._tasks.append(asyncio.create_task(self._watches[key].run(), name=f"watch {kind.plural} {namespace}"))
+        return self._watches[key]
 
     async def close(self) -> None:
         """Stop them all."""

@@ -73,12 +73,14 @@ class Server(Api):
     async def get(self, kind: Kind, namespace: str, name: str) -> Json:
         return copy.deepcopy(self._there[kind, name])
 
-    async def list_all(self, kind: Kind, namespace: str, selector: str = "") -> Json:
+    async def list_all(self, kind: Kind, namespace: str, selector: str = "", *, fields: str = "") -> Json:
         self.lists.append(kind.plural)
         items = [copy.deepcopy(item) for (found, _), item in self._there.items() if found == kind]
         return {"items": items, "metadata": {"resourceVersion": str(self._version)}}
 
-    async def watch(self, kind: Kind, namespace: str, selector: str, version: str) -> AsyncIterator[Json]:
+    async def watch(
+        self, kind: Kind, namespace: str, selector: str, version: str, *, fields: str = ""
+    ) -> AsyncIterator[Json]:
         while True:
             yield await self._events[kind].get()
 

@@ -93,7 +93,7 @@ async def test_a_surge_that_lws_would_give_back_before_groups_serve_is_refused(r
 class Blind(Api):
     """May not look at autoscalers."""
 
-    async def list_all(self, kind: Kind, namespace: str, selector: str = "") -> Manifest:
+    async def list_all(self, kind: Kind, namespace: str, selector: str = "", *, fields: str = "") -> Manifest:
         raise ForbiddenError("not permitted")
 
 

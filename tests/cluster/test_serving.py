@@ -72,7 +72,7 @@ class Server(Api):
     def __init__(self) -> None:
         pass
 
-    async def list_all(self, kind: Kind, namespace: str, selector: str = "") -> Json:
+    async def list_all(self, kind: Kind, namespace: str, selector: str = "", *, fields: str = "") -> Json:
         assert (kind, namespace, selector) == (ENDPOINT_SLICES, "default", f"{names.SERVICE_NAME}=llm")
         raise ForbiddenError("list endpointslices default: not permitted")
 

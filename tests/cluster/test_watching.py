@@ -33,13 +33,15 @@ class Script(Api):
         self.events: asyncio.Queue[Json | ClusterError | None] = asyncio.Queue()
         self.watched_from: list[str] = []
 
-    async def list_all(self, kind: object, namespace: str, selector: str = "") -> Json:
+    async def list_all(self, kind: object, namespace: str, selector: str = "", *, fields: str = "") -> Json:
         answer = await self.lists.get()
         if isinstance(answer, ClusterError):
             raise answer
         return {"items": answer, "metadata": {"resourceVersion": "10"}}
 
-    async def watch(self, kind: object, namespace: str, selector: str, version: str) -> AsyncIterator[Json]:
+    async def watch(
+        self, kind: object, namespace: str, selector: str, version: str, *, fields: str = ""
+    ) -> AsyncIterator[Json]:
         self.watched_from.append(version)
         while event := await self.events.get():
             if isinstance(event, ClusterError):
