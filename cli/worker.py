@@ -5,17 +5,23 @@ import logging
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from rollwright.activities.connections import Reach
 from rollwright.activities.recipients import NotifyFileError
 from rollwright.cli import options
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.temporal import unreachable
+from rollwright.cli.text import one_line
 from rollwright.cluster.errors import UnconfiguredError
+from rollwright.rollout.models import ObjectName
+from rollwright.worker.policies import DEFAULT_CONFIG_MAP, Place
 from rollwright.worker.run import run_worker
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 
 app = typer.Typer()
+
+_NAME: TypeAdapter[str] = TypeAdapter(ObjectName)
 
 
 @app.command()
@@ -34,6 +40,27 @@ def worker(
         ),
     ] = False,
     notify: options.Notify = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", help="Start a rollout where the template of a target with a policy changes while it is frozen."
+        ),
+    ] = False,
+    follow_namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--follow-namespace",
+            metavar="NAMESPACE",
+            help="Of the targets to follow; repeatable; without it 'default'.",
+        ),
+    ] = None,
+    policies: Annotated[
+        str,
+        typer.Option(
+            metavar="[NAMESPACE/]NAME",
+            help="The ConfigMap with the policies; in each target's own namespace without one.",
+        ),
+    ] = DEFAULT_CONFIG_MAP,
 ) -> None:
     """Run a worker: it carries out the rollouts of one cluster until it gets SIGTERM or Ctrl-C.
 
@@ -45,14 +72,27 @@ def worker(
       rollwright worker --kubeconfig ~/.kube/gpu --task-queue gpu-cluster
       rollwright worker --connections /etc/rollwright/connections
       rollwright worker --notify /etc/rollwright/notify.yaml
+      rollwright worker --follow --follow-namespace inference --policies rollwright/policies
       TEMPORAL_ADDRESS=temporal.internal:7233 rollwright worker
 
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     reach = Reach(connections=connections, local=allow_local)
+    place = _place(policies)
+    if follow_namespace and not follow:
+        raise CommandError("--follow-namespace says where to follow; give --follow too", code=ExitCode.BAD_INPUT)
+    namespaces = tuple(dict.fromkeys(map(_name, follow_namespace or ["default"]))) if follow else ()
     try:
         asyncio.run(
-            run_worker(task_queue=task_queue, kubeconfig=kubeconfig, context=context, notify=notify, reach=reach)
+            run_worker(
+                task_queue=task_queue,
+                kubeconfig=kubeconfig,
+                context=context,
+                notify=notify,
+                reach=reach,
+                follow=namespaces,
+                policies=place,
+            )
         )
     except NotifyFileError as error:
         todo = "docs/notifications.md shows what may be written."
@@ -64,3 +104,19 @@ def worker(
             f"there is no way to a cluster: {error}",
             todo="Give --kubeconfig, set KUBECONFIG, or run the worker as a pod with a service account.",
         ) from error
+
+
+def _place(text: str) -> Place:
+    namespace, separator, name = text.rpartition("/")
+    return Place(_name(name), _name(namespace) if separator else "")
+
+
+def _name(text: str) -> str:
+    try:
+        return _NAME.validate_python(text)
+    except ValidationError:
+        raise CommandError(
+            f"{one_line(text)!r} is no name of a namespace or a ConfigMap",
+            todo="Write --follow-namespace NAMESPACE, and --policies NAME or NAMESPACE/NAME.",
+            code=ExitCode.BAD_INPUT,
+        ) from None

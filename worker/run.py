@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from rollwright.cluster.events import Events
 from rollwright.cluster.probing import Prober
 from rollwright.cluster.watching import Watches
 from rollwright.worker import temporal
+from rollwright.worker.follower import Follower
+from rollwright.worker.policies import DEFAULT_PLACE, Place, Policies
+from rollwright.worker.rollouts import Rollouts
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 from rollwright.workflows.rollout import RolloutWorkflow
 
@@ -69,10 +73,13 @@ async def run_worker(
     profile: str | None = None,
     reach: Reach = PLAIN_REACH,
     notify: Path | None = None,
+    follow: Sequence[str] = (),
+    policies: Place = DEFAULT_PLACE,
 ) -> None:
     """Work until SIGTERM or SIGINT; then waits move to another worker at once and mutations are finished.
 
-    `notify`: the file that says whom to tell. Raises NotifyFileError if that can't be used, and what
+    `notify`: the file that says whom to tell. `follow`: the namespaces whose targets are followed, by the policies of
+    that place. Raises NotifyFileError if that can't be used, and what
     `temporal.connect` and `cluster.api.connect` raise.
     """
     recipients = Recipients(notify) if notify else None
@@ -83,11 +90,20 @@ async def run_worker(
     client = await temporal.connect(profile)
     async with connect(kubeconfig, context) as api:
         watches, prober = Watches(api), Prober()
+        following: list[asyncio.Task[None]] = []
         try:
             async with make_worker(client, api, watches, prober, task_queue, reach=reach, recipients=recipients):
                 _log.info("taking tasks from the queue %s", task_queue)
+                rollouts, events = Rollouts(client, task_queue), Events(api)
+                for namespace in follow:
+                    where = Policies(watches, policies, namespace)
+                    follower = Follower(api, watches, events, rollouts, policies=where, namespace=namespace)
+                    following.append(asyncio.create_task(follower.run(), name=f"follow {namespace}"))
                 await stop.wait()
+                for task in following:
+                    task.cancel()
                 _log.info("shutting down: waits move on, steps are finished")
         finally:
+            await asyncio.gather(*following, return_exceptions=True)
             await prober.close()
             await watches.close()

@@ -234,11 +234,11 @@ class Scene:
         pod = (await self.namespace.pods()).get(name)
         return pod is not None and _starts(pod, image)
 
-    async def start_worker(self, kubeconfig: Path | None = None) -> Process:
+    async def start_worker(self, kubeconfig: Path | None = None, *options: str) -> Process:
         """Start a worker and wait until it takes tasks."""
         log = self.folder / f"worker-{len(self.workers)}.log"
         command = ("worker", "--task-queue", self.namespace.name, "--kubeconfig", kubeconfig or self.cluster.kubeconfig)
-        worker = await self._rollwright(*command, log=log)
+        worker = await self._rollwright(*command, *options, log=log)
         self.workers.append(worker)
         self.cleanup.push_async_callback(worker.kill)
         await worker.says("taking tasks")

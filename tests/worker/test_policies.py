@@ -1,0 +1,65 @@
+"""Policies, as they are written in a ConfigMap; and what is told of those that can't be used."""
+
+from typing import Any
+
+import pytest
+
+from rollwright.rollout.spec import GatedStep
+from rollwright.worker.policies import Policy, Unusable, read_policy
+
+WHERE = "ConfigMap rollwright-policies in namespace inference"
+
+
+def read(text: str, name: str = "careful") -> Policy | Unusable:
+    return read_policy(name, {"data": {"careful": text}}, WHERE)
+
+
+def test_a_policy_is_the_strategy_of_a_rollout() -> None:
+    policy = read("strategy:\n  maxSurge: 25%\n  steps:\n    - until: 1\n")
+    assert isinstance(policy, Policy)
+    assert (policy.name, policy.strategy.max_surge) == ("careful", "25%")
+    assert policy.strategy.steps == (GatedStep(until=1),)
+
+
+def test_another_content_has_another_digest() -> None:
+    policies = [read("strategy: {maxSurge: 1}"), read("strategy: {maxSurge: 1}"), read("strategy: {maxSurge: 2}")]
+    digests = [policy.digest for policy in policies if isinstance(policy, Policy)]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize(
+    ("config_map", "why"),
+    [
+        (None, f"its policy 'careful' is missing: there is no {WHERE}"),
+        ({"metadata": {}}, f"its policy 'careful' is missing: {WHERE} has no such key"),
+        ({"data": {"other": ""}}, f"its policy 'careful' is missing: {WHERE} has no such key"),
+    ],
+)
+def test_what_is_missing_is_named(config_map: dict[str, Any] | None, why: str) -> None:
+    assert read_policy("careful", config_map, WHERE) == Unusable(why)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "Input should be a valid dictionary"),
+        ("maxSurge: 1", "strategy: Field required; maxSurge: Extra inputs are not permitted"),
+        ("strategy: {maxSurge: many}", "strategy.maxSurge: "),
+        ("strategy: [", "is no YAML"),
+        ("strategy: {steps: &all [], surgeBy: *all}", "write it without aliases"),
+        ("[" * 5000, "is no YAML"),
+        ("#" * 70_000, "longer than 65536 characters"),
+    ],
+)
+def test_what_can_not_be_used_is_told(text: str, why: str) -> None:
+    found = read(text)
+    assert isinstance(found, Unusable)
+    assert why in found.why
+    assert WHERE in found.why
+
+
+def test_the_name_is_shown_so_that_it_can_do_no_harm() -> None:
+    found = read_policy("\x1b[2J\n" + "x" * 1000, {"data": {}}, WHERE)
+    assert isinstance(found, Unusable)
+    assert found.why.isprintable()
+    assert len(found.why) < 300

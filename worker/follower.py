@@ -1,0 +1,203 @@
+"""Starts rollouts by itself where the template of a followed target changes under a frozen partition.
+
+It goes by what the shared watches show, and keeps no memory that matters: any number of workers may follow the same
+targets, and each may end and begin at any time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from datetime import datetime
+from typing import NamedTuple
+
+from temporalio.service import RPCError
+
+from rollwright.cluster import names
+from rollwright.cluster.api import STATEFUL_SETS, Api, Kind
+from rollwright.cluster.errors import ClusterError, MissingError, RefusedError
+from rollwright.cluster.events import Events, Happening, Origin
+from rollwright.cluster.kinds import SNAPSHOTS
+from rollwright.cluster.objects import TargetObject, controller_of
+from rollwright.cluster.snapshot import Snapshot
+from rollwright.cluster.target import LiveTarget
+from rollwright.cluster.templates import digest, digest_of_kept
+from rollwright.cluster.watching import ANYBODY, Watches
+from rollwright.worker.decision import Decision, Kept, Nothing, Retarget, Seen, Start, Tell, Why, decide
+from rollwright.worker.policies import Policies, Policy, Unusable
+from rollwright.worker.rollouts import Rollouts
+
+_log = logging.getLogger(__name__)
+_REST_SECONDS = 0.5
+"""Changes come in bursts."""
+_AGAIN_SECONDS = 10.0
+"""How soon to look again where something is pending, or something didn't answer."""
+_TURNED_AWAY = ("aborted ", "rolled back ")
+
+
+class _Looked(NamedTuple):
+    """What was decided on, and when."""
+
+    seen: Seen
+    policy: Policy | Unusable
+    at: float
+
+
+class Follower:
+    """Follows the targets of one namespace."""
+
+    def __init__(
+        self, api: Api, watches: Watches, events: Events, rollouts: Rollouts, *, policies: Policies, namespace: str
+    ) -> None:
+        self._api = api
+        self._watches = watches
+        self._events = events
+        self._rollouts = rollouts
+        self._policies = policies
+        self._namespace = namespace
+        self._looked: dict[str, _Looked] = {}
+        """By uid; where nothing has changed since, nothing is asked again so soon."""
+        self._told: dict[str, Tell] = {}
+        """By uid; what the log has said."""
+
+    async def run(self) -> None:
+        """Follow until cancelled, through every outage."""
+        while True:
+            try:
+                await self._follow()
+            except (ClusterError, RPCError, TimeoutError) as error:
+                _log.warning(
+                    "targets in %s can't be followed, again in %.0f s: %s", self._namespace, _AGAIN_SECONDS, error
+                )
+            except Exception:  # noqa: BLE001 - a follower that has ended unseen looks like a cluster at rest
+                _log.exception("targets in %s can't be followed, again in %.0f s", self._namespace, _AGAIN_SECONDS)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _follow(self) -> None:
+        changed = asyncio.Event()
+        kinds = [kind for kind in SNAPSHOTS.values() if await self._is_served(kind.OBJECT.RESOURCE)]
+        with ExitStack() as stack:
+            for resource in {STATEFUL_SETS, *(kind.OBJECT.RESOURCE for kind in kinds)}:
+                watch = await self._watches.of(resource, self._namespace)
+                stack.enter_context(watch.waking(ANYBODY, changed))
+            stack.enter_context(self._policies.waking(changed))
+            _log.info("following the targets in %s that have the annotation %s", self._namespace, names.POLICY)
+            while True:
+                changed.clear()
+                busy = await self._look(kinds)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_AGAIN_SECONDS if busy else None):
+                        await changed.wait()
+                await asyncio.sleep(_REST_SECONDS)
+
+    async def _is_served(self, resource: Kind) -> bool:
+        """Whether the cluster has such objects at all: a watch of what isn't there would be tried for ever."""
+        try:
+            await self._api.list_all(resource, self._namespace)
+        except MissingError:
+            _log.info("this cluster has no %s", resource.plural)
+            return False
+        return True
+
+    async def _look(self, kinds: Sequence[type[Snapshot]]) -> bool:
+        """Look at all followed targets; whether to look again soon."""
+        followed: list[TargetObject] = []
+        for kind in kinds:
+            watch = await self._watches.of(kind.OBJECT.RESOURCE, self._namespace)
+            items = map(kind.OBJECT, watch.everything())
+            followed += [
+                item for item in items if names.POLICY in item.annotations and not controller_of(item.manifest)
+            ]
+        uids = {item.uid for item in followed}
+        for known in (self._looked, self._told):
+            for uid in known.keys() - uids:
+                known.pop(uid)
+        return any(await asyncio.gather(*(self._attend(item) for item in followed)))
+
+    async def _attend(self, item: TargetObject) -> bool:
+        """Do what is to be done about one target; whether to look at it again soon."""
+        try:
+            return await self._do(item)
+        except (ClusterError, RPCError, TimeoutError) as error:
+            _log.warning("%s can't be followed now, again in %.0f s: %s", item, _AGAIN_SECONDS, error)
+            return True
+
+    async def _do(self, item: TargetObject) -> bool:
+        target = LiveTarget(self._api, self._watches, item.target)
+        snapshot = await target.last_seen()
+        if snapshot is None or snapshot.item.uid != item.uid:
+            return False
+        seen, policy = look(snapshot), await self._policies.of_name(item.annotations[names.POLICY])
+        now, looked = asyncio.get_running_loop().time(), self._looked.get(item.uid)
+        if looked and looked[:2] == (seen, policy) and now - looked.at < _AGAIN_SECONDS - 1:
+            return seen.pending or seen.disputed
+        self._looked[item.uid] = _Looked(seen, policy, now)
+        decision = await self._decide(target, snapshot, seen, policy)
+        if isinstance(decision, Start | Retarget) and look(await target.read()) != seen:
+            self._looked.pop(item.uid)
+            return True  # the watches were behind
+        await self._carry_out(snapshot.item, decision)
+        return seen.pending or seen.disputed
+
+    async def _decide(self, target: LiveTarget, snapshot: Snapshot, seen: Seen, policy: Policy | Unusable) -> Decision:
+        if isinstance(policy, Unusable) or not (seen.pending or seen.disputed):
+            return decide(seen, policy, None, Kept())
+        latest = await self._rollouts.latest(snapshot.item.target, disputed=seen.disputed)
+        goes_on = latest is not None and latest.is_open and not seen.disputed
+        return decide(seen, policy, latest, Kept() if goes_on else await _kept(target, snapshot.item))
+
+    async def _carry_out(self, item: TargetObject, decision: Decision) -> None:
+        if isinstance(decision, Tell):
+            self._tell(item, decision)
+            return
+        self._told.pop(item.uid, None)
+        match decision:
+            case Start():
+                if await self._rollouts.start(item.target, decision):
+                    _log.info("%s: its template has changed: a rollout by policy %r", item, decision.policy.name)
+            case Retarget():
+                if why := await self._rollouts.retarget(item.target, decision):
+                    self._tell(item, Tell(Why.REFUSED, f"The rollout does not take the new template: {why}"))
+                else:
+                    _log.info("%s: its template has changed again: its rollout goes on towards it", item)
+            case Nothing():
+                pass
+
+    def _tell(self, item: TargetObject, told: Tell) -> None:
+        """In the log once, and as an Event: from all workers, and however often, one and the same."""
+        if self._told.get(item.uid) == told:
+            return
+        self._told[item.uid] = told
+        line = "".join(letter if letter.isprintable() else " " for letter in told.message)
+        _log.warning("%s: %s: %s", item, told.why, line)
+        created = datetime.fromisoformat(item.manifest["metadata"]["creationTimestamp"])
+        origin = Origin(created, f"{item.uid} {digest(item.template)} {line}")
+        self._events.report(item.target, item.uid, Happening(told.why, line, is_warning=True), origin)
+
+
+def look(snapshot: Snapshot) -> Seen:
+    """What of a target matters to whoever follows it."""
+    item, record = snapshot.item, snapshot.record
+    found = record.found if record else None
+    runs_another = bool(snapshot.running_revisions - {snapshot.target_revision})
+    return Seen(
+        word=item.target.word,
+        namespace=item.namespace,
+        uid=item.uid,
+        template=digest(item.template),
+        pending=snapshot.is_settled and (runs_another or not snapshot.is_complete),
+        frozen=record is not None or item.settings.partition >= item.replicas,
+        disputed=bool(record and found and found.template) and not (record and record.edited(item)),
+    )
+
+
+async def _kept(target: LiveTarget, item: TargetObject) -> Kept:
+    """What the ledger says of the template that an object has."""
+    try:
+        await target.ledger.check_standing(item)
+    except RefusedError as error:
+        return Kept(rejection=str(error))
+    newest = next(reversed(await target.ledger.entries(item)), None)
+    if newest is None or digest_of_kept(newest.name) != digest(item.template):
+        return Kept()
+    return Kept(turned_away=newest.outcome if newest.outcome.startswith(_TURNED_AWAY) else "")
