@@ -11,6 +11,7 @@ from tests.devcluster.standin.namespace import Json, Namespace
 
 DOCUMENTED = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
 COUNTING = DOCUMENTED.with_name("rbac-capacity.yaml")
+FOLLOWING = DOCUMENTED.with_name("rbac-follow.yaml")
 READ = ("get", "list", "watch")
 
 
@@ -48,13 +49,17 @@ def without(resource: str, *verbs: str) -> list[Json]:
     return [*(other for other in rules if other is not rule), *([{**rule, "verbs": left}] if left else [])]
 
 
-def placed(namespace: str, rules: list[Json] | None = None, *, counting: bool = False) -> list[Json]:
+def placed(
+    namespace: str, rules: list[Json] | None = None, *, counting: bool = False, following: bool = False
+) -> list[Json]:
     """The documented file for the namespace of a target, with other rules if some are given.
 
     `counting`: also what may be left away, to count free nodes; under names of its own, as it holds everywhere.
+    `following`: also what a worker needs that follows.
     """
     namespaces = dict(zip(("default", "rollwright"), namespaces_of(namespace), strict=True))
-    items = [item for path in (DOCUMENTED, COUNTING)[: 1 + counting] for item in yaml.safe_load_all(path.read_text())]
+    files = [DOCUMENTED, *([COUNTING] if counting else []), *([FOLLOWING] if following else [])]
+    items = [item for path in files for item in yaml.safe_load_all(path.read_text())]
     for item in items:
         for named in (item, item.get("roleRef")):
             if named and named["kind"].startswith("Cluster"):
@@ -70,9 +75,11 @@ def placed(namespace: str, rules: list[Json] | None = None, *, counting: bool = 
     return items
 
 
-async def grant(place: Place, rules: list[Json] | None = None, *, counting: bool = False) -> None:
+async def grant(
+    place: Place, rules: list[Json] | None = None, *, counting: bool = False, following: bool = False
+) -> None:
     """Apply the documented file for the target of a place, with other rules if some are given."""
-    items = placed(place.namespace.name, rules, counting=counting)
+    items = placed(place.namespace.name, rules, counting=counting, following=following)
     path = place.folder / "rights.json"
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     await place.cluster.kubectl("apply", f"--filename={path}")

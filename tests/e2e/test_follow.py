@@ -3,6 +3,7 @@
 import copy
 import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from temporalio.service import RPCError
 from rollwright.devcluster.watcher import Watcher
 from rollwright.workflows.contract import Message, Phase, RolloutStatus
 from tests.devcluster.standin.namespace import Json, until
+from tests.e2e.processes import Process
+from tests.e2e.rights import account, grant
 from tests.e2e.scene import (
     AT_ONCE,
+    BY_HAND,
     NAME,
     NEW,
     OLD,
@@ -29,6 +33,7 @@ pytestmark = pytest.mark.real
 
 FROZEN = {"partition": 2147483647, "maxUnavailable": 1, "maxSurge": 0}
 IMAGE = "/spec/leaderWorkerTemplate/workerTemplate/spec/containers/0/image"
+READY_AFTER = "/spec/leaderWorkerTemplate/workerTemplate/metadata/annotations/devcluster.rollwright.io~1ready-after"
 NEXT = "model:3"
 POLICY = "careful"
 TWO_TWO = "strategy: {maxUnavailable: 2, maxSurge: 2}"
@@ -55,14 +60,18 @@ async def create_followed(scene: Scene, policy: str = TWO_TWO, *, ready_after: s
         await write_policy(scene, policy)
 
 
-async def follow(scene: Scene) -> None:
+async def follow(scene: Scene, kubeconfig: Path | None = None) -> Process:
     """Start a worker that follows."""
-    await scene.start_worker(None, "--follow", f"--follow-namespace={scene.namespace.name}")
+    return await scene.start_worker(kubeconfig, "--follow", f"--follow-namespace={scene.namespace.name}")
 
 
-async def commit(scene: Scene, image: str) -> None:
+async def commit(scene: Scene, image: str, *, ready_after: str = AT_ONCE) -> None:
     """Change the template, as a tool does that leaves the strategy alone."""
-    await scene.namespace.patch_set(NAME, [{"op": "replace", "path": IMAGE, "value": image}])
+    changes = [
+        {"op": "replace", "path": IMAGE, "value": image},
+        {"op": "replace", "path": READY_AFTER, "value": ready_after},
+    ]
+    await scene.namespace.patch_set(NAME, changes)
 
 
 async def open_rollout(scene: Scene, seen: Watcher) -> Rollout:
@@ -104,6 +113,12 @@ async def event(scene: Scene, reason: str, words: str = "") -> Json:
 async def _events(scene: Scene, reason: str, words: str) -> list[Json]:
     items = json.loads(await scene.kubectl("get", "events", "--output=json"))["items"]
     return [item for item in items if item["reason"] == reason and words in item["message"]]
+
+
+async def image_of_template(scene: Scene) -> str:
+    pod = (await scene.lws())["spec"]["leaderWorkerTemplate"]["workerTemplate"]
+    image: str = pod["spec"]["containers"][0]["image"]
+    return image
 
 
 def watching(scene: Scene) -> Watcher:
@@ -233,6 +248,37 @@ async def test_a_policy_that_is_missing_is_told_on_the_target_and_nothing_is_sta
     assert await scene.images() == {OLD}
     await write_policy(scene, TWO_TWO)
     await runs(scene, NEW)
+
+
+async def test_a_template_that_is_put_back_during_its_rollback_is_told_and_settled_by_a_revert(scene: Scene) -> None:
+    await create_followed(scene, HALF_WAY, ready_after=BY_HAND)
+    await follow(scene)
+    async with watching(scene) as seen:
+        await commit(scene, NEW)
+        rollout = await open_rollout(scene, seen)
+        await rollout.until_phase(Phase.GATED)
+        await rollout.send(Message.ROLLBACK)  # half way, as the old version is made ready by hand
+        await until(partial(image_of_template, scene), lambda image: image == OLD, LONGEST_SECONDS)
+        await commit(scene, NEW)  # a tool that heals the target
+        told = await event(scene, "TemplatePutBack")
+        assert f"rollwright resume lws/{NAME} -n {scene.namespace.name} --theirs" in told["message"]
+        await commit(scene, OLD, ready_after=BY_HAND)
+        await scene.make_ready(4, 5, 3, 2, image=OLD)
+        assert (await rollout.result()).phase is Phase.ROLLED_BACK
+        await runs(scene, OLD)
+    assert_never_touched(seen, 0, 1)
+    assert_promise_kept(seen)
+
+
+async def test_the_documented_rights_are_enough_to_follow(scene: Scene) -> None:
+    await create_followed(scene)
+    await grant(scene, following=True)
+    worker = await follow(scene, await account(scene))
+    await commit(scene, NEW)
+    await runs(scene, NEW)
+    await scene.namespace.patch_set(NAME, {"metadata": {"annotations": {"rollwright.io/policy": "another"}}})
+    await event(scene, "PolicyUnusable", "'another' is missing")
+    assert "not permitted" not in worker.log.read_text()
 
 
 async def test_a_template_that_was_rejected_is_not_started(scene: Scene) -> None:
