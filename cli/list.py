@@ -8,7 +8,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
-from rollwright.cli import completing, formats, list_views, options, render, starting, temporal
+from rollwright.cli import completing, formats, list_views, options, render, temporal
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.formats import Format
 from rollwright.cli.outputs import Listed, Listing, Status
@@ -16,6 +16,7 @@ from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.rollout.models import Name
 from rollwright.rollout.spec import TargetKind
 from rollwright.workflows.contract import PHASE_ATTRIBUTE, REVISION_ATTRIBUTE, WORKFLOW_TYPE, Phase
+from rollwright.workflows.starting import REGISTER
 
 app = typer.Typer()
 
@@ -107,7 +108,7 @@ async def _list(query: str) -> Listing:
     except CommandError as error:
         if PHASE_ATTRIBUTE.name not in error.what:
             raise
-        raise CommandError(error.what, todo=f"Register what --phase looks for: {starting.REGISTER}") from error
+        raise CommandError(error.what, todo=f"Register what --phase looks for: {REGISTER}") from error
     turns = asyncio.Semaphore(_AT_ONCE)
     listed = await asyncio.gather(*(_describe(client, execution, turns) for execution in found))
     return Listing(rollouts=tuple(sorted(listed, key=lambda rollout: rollout.started_at, reverse=True)))

@@ -16,11 +16,6 @@ from rollwright.workflows.contract import RolloutInput
 
 STRATEGY_MEMO = "strategy"
 """The memo with the strategy that the next rollout takes over, where this one goes by one made of it."""
-REGISTER = (
-    "temporal operator search-attribute create --name RolloutTarget --name RolloutPhase --name RolloutRevision "
-    "--type Keyword --type Keyword --type Keyword"
-)
-"""What has rollouts found by what they are about."""
 
 
 class OpenRolloutError(CommandError):
@@ -50,7 +45,9 @@ async def start_rollout(client: Client, given: RolloutInput, *, handed_on: Strat
         except RPCError as error:
             if not starting.is_unsearchable(error):
                 raise
-            typer.echo(f"note: the rollout is not searchable: {error.message}. To mend it: {REGISTER}", err=True)
+            typer.echo(
+                f"note: the rollout is not searchable: {error.message}. To mend it: {starting.REGISTER}", err=True
+            )
         return await _start(client, given, memo, searchable=False)
 
 

@@ -6,8 +6,9 @@ targets, and each may end and begin at any time.
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -59,18 +60,14 @@ class Follower:
         """By uid; where nothing has changed since, nothing is asked again so soon."""
         self._told: dict[str, Tell] = {}
         """By uid; what the log has said."""
+        self._refused: dict[str, Retarget] = {}
+        """By uid; what the rollout doesn't take: asked again, it would keep an event of it each time."""
 
     async def run(self) -> None:
         """Follow until cancelled, through every outage."""
         while True:
-            try:
+            with _surviving(f"namespace {self._namespace}"):
                 await self._follow()
-            except (ClusterError, RPCError, TimeoutError) as error:
-                _log.warning(
-                    "targets in %s can't be followed, again in %.0f s: %s", self._namespace, _AGAIN_SECONDS, error
-                )
-            except Exception:  # noqa: BLE001 - a follower that has ended unseen looks like a cluster at rest
-                _log.exception("targets in %s can't be followed, again in %.0f s", self._namespace, _AGAIN_SECONDS)
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _follow(self) -> None:
@@ -109,18 +106,16 @@ class Follower:
                 item for item in items if names.POLICY in item.annotations and not controller_of(item.manifest)
             ]
         uids = {item.uid for item in followed}
-        for known in (self._looked, self._told):
-            for uid in known.keys() - uids:
-                known.pop(uid)
+        for uid in self._looked.keys() - uids:
+            for known in (self._looked, self._told, self._refused):
+                known.pop(uid, None)
         return any(await asyncio.gather(*(self._attend(item) for item in followed)))
 
     async def _attend(self, item: TargetObject) -> bool:
         """Do what is to be done about one target; whether to look at it again soon."""
-        try:
+        with _surviving(str(item)):
             return await self._do(item)
-        except (ClusterError, RPCError, TimeoutError) as error:
-            _log.warning("%s can't be followed now, again in %.0f s: %s", item, _AGAIN_SECONDS, error)
-            return True
+        return True
 
     async def _do(self, item: TargetObject) -> bool:
         target = LiveTarget(self._api, self._watches, item.target)
@@ -128,14 +123,15 @@ class Follower:
         if snapshot is None or snapshot.item.uid != item.uid:
             return False
         seen, policy = look(snapshot), await self._policies.of_name(item.annotations[names.POLICY])
-        now, looked = asyncio.get_running_loop().time(), self._looked.get(item.uid)
+        now, looked = time.monotonic(), self._looked.get(item.uid)
         if looked and looked[:2] == (seen, policy) and now - looked.at < _AGAIN_SECONDS - 1:
             return seen.pending or seen.disputed
         self._looked[item.uid] = _Looked(seen, policy, now)
         decision = await self._decide(target, snapshot, seen, policy)
-        if isinstance(decision, Start | Retarget) and look(await target.read()) != seen:
+        is_late = isinstance(decision, Start | Retarget) and look(await target.read()) != seen
+        if is_late or time.monotonic() - now > _AGAIN_SECONDS:
             self._looked.pop(item.uid)
-            return True  # the watches were behind
+            return True  # the watches were behind, or this worker was: another may have done it since
         await self._carry_out(snapshot.item, decision)
         return seen.pending or seen.disputed
 
@@ -150,6 +146,8 @@ class Follower:
         if isinstance(decision, Tell):
             self._tell(item, decision)
             return
+        if decision == self._refused.get(item.uid):
+            return
         self._told.pop(item.uid, None)
         match decision:
             case Start():
@@ -157,6 +155,7 @@ class Follower:
                     _log.info("%s: its template has changed: a rollout by policy %r", item, decision.policy.name)
             case Retarget():
                 if why := await self._rollouts.retarget(item.target, decision):
+                    self._refused[item.uid] = decision
                     self._tell(item, Tell(Why.REFUSED, f"The rollout does not take the new template: {why}"))
                 else:
                     _log.info("%s: its template has changed again: its rollout goes on towards it", item)
@@ -173,6 +172,17 @@ class Follower:
         created = datetime.fromisoformat(item.manifest["metadata"]["creationTimestamp"])
         origin = Origin(created, f"{item.uid} {digest(item.template)} {line}")
         self._events.report(item.target, item.uid, Happening(told.why, line, is_warning=True), origin)
+
+
+@contextmanager
+def _surviving(what: str) -> Iterator[None]:
+    """Have the log say what can't be followed, to be tried again."""
+    try:
+        yield
+    except (ClusterError, RPCError, TimeoutError) as error:
+        _log.warning("%s can't be followed now, again within %.0f s: %s", what, _AGAIN_SECONDS, error)
+    except Exception:  # noqa: BLE001 - a follower that has ended unseen looks like a cluster at rest
+        _log.exception("%s can't be followed now, again within %.0f s", what, _AGAIN_SECONDS)
 
 
 def look(snapshot: Snapshot) -> Seen:

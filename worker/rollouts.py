@@ -74,7 +74,8 @@ class Rollouts:
             except RPCError as error:
                 if not starting.is_unsearchable(error):
                     raise
-                _log.warning("%s: the rollout is not searchable: %s", target, error.message)
+                more = (error.message, starting.REGISTER)
+                _log.warning("%s: the rollout is not searchable: %s. To mend it: %s", target, *more)
                 await starting.start(self._client, given, summary=summary, searchable=False)
         except WorkflowAlreadyStartedError:
             return False  # another worker was faster, or somebody

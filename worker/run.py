@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -90,20 +91,31 @@ async def run_worker(
     client = await temporal.connect(profile)
     async with connect(kubeconfig, context) as api:
         watches, prober = Watches(api), Prober()
-        following: list[asyncio.Task[None]] = []
         try:
             async with make_worker(client, api, watches, prober, task_queue, reach=reach, recipients=recipients):
                 _log.info("taking tasks from the queue %s", task_queue)
-                rollouts, events = Rollouts(client, task_queue), Events(api)
-                for namespace in follow:
-                    where = Policies(watches, policies, namespace)
-                    follower = Follower(api, watches, events, rollouts, policies=where, namespace=namespace)
-                    following.append(asyncio.create_task(follower.run(), name=f"follow {namespace}"))
-                await stop.wait()
-                for task in following:
-                    task.cancel()
+                async with _followed(follow, api, watches, Rollouts(client, task_queue), policies):
+                    await stop.wait()
                 _log.info("shutting down: waits move on, steps are finished")
         finally:
-            await asyncio.gather(*following, return_exceptions=True)
             await prober.close()
             await watches.close()
+
+
+@asynccontextmanager
+async def _followed(
+    namespaces: Sequence[str], api: Api, watches: Watches, rollouts: Rollouts, place: Place
+) -> AsyncIterator[None]:
+    """A while in which the targets of these namespaces are followed."""
+    events = Events(api)
+    tasks = []
+    for namespace in namespaces:
+        policies = Policies(watches, place, namespace)
+        follower = Follower(api, watches, events, rollouts, policies=policies, namespace=namespace)
+        tasks.append(asyncio.create_task(follower.run(), name=f"follow {namespace}"))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

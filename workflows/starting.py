@@ -25,6 +25,11 @@ from rollwright.workflows.contract import (
     RolloutStatus,
 )
 
+REGISTER = (
+    "temporal operator search-attribute create --name RolloutTarget --name RolloutPhase --name RolloutRevision "
+    "--type Keyword --type Keyword --type Keyword"
+)
+"""The command after which rollouts can be searched for."""
 _TASK_TIMEOUT = timedelta(seconds=5)
 """A frozen worker holds a message up for twice this long, once; Temporal's default is 10 s."""
 _SUMMARY_LENGTH = 200

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.cli import worker
 from rollwright.cli.main import app
+from rollwright.worker.policies import Place
 
 runner = CliRunner()
 SECRET = "s3cr3tT0ken"
@@ -69,3 +70,47 @@ def test_a_notify_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["worker", "--notify", str(tmp_path / "none.yaml")])
     assert shown.exit_code == 2
     assert f"error: {tmp_path}/none.yaml can't be read: No such file or directory" in shown.stderr
+
+
+@pytest.fixture
+def followed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, ...], Place]]:
+    """What workers that are started are to follow, and by which policies."""
+    followed: list[tuple[tuple[str, ...], Place]] = []
+
+    async def run_worker(*, follow: tuple[str, ...], policies: Place, **_: Any) -> None:
+        followed.append((follow, policies))
+
+    monkeypatch.setattr(worker, "run_worker", run_worker)
+    return followed
+
+
+@pytest.mark.parametrize(
+    ("given", "namespaces", "place"),
+    [
+        ([], (), Place("rollwright-policies")),
+        (["--follow"], ("default",), Place("rollwright-policies")),
+        (["--follow", "--follow-namespace=a", "--follow-namespace=b"], ("a", "b"), Place("rollwright-policies")),
+        (["--follow", "--policies=mine"], ("default",), Place("mine")),
+        (["--follow", "--policies=central/mine"], ("default",), Place("mine", "central")),
+    ],
+)
+def test_what_is_followed(
+    followed: list[tuple[tuple[str, ...], Place]], given: list[str], namespaces: tuple[str, ...], place: Place
+) -> None:
+    assert runner.invoke(app, ["worker", *given]).exit_code == 0
+    assert followed == [(namespaces, place)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--follow-namespace=a"],
+        ["--follow", "--follow-namespace="],
+        ["--follow", "--follow-namespace=a/b"],
+        ["--follow", "--policies=/mine"],
+        ["--follow", "--policies=a/b/c"],
+    ],
+)
+def test_what_can_not_be_followed_is_refused(followed: list[tuple[tuple[str, ...], Place]], given: list[str]) -> None:
+    assert runner.invoke(app, ["worker", *given]).exit_code == 2
+    assert followed == []

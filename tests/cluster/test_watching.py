@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from rollwright.cluster import names
-from rollwright.cluster.api import ENDPOINT_SLICES, PODS, Api
+from rollwright.cluster.api import CONFIG_MAPS, ENDPOINT_SLICES, PODS, Api
 from rollwright.cluster.errors import ClusterError, ForbiddenError, UnreachableError
-from rollwright.cluster.watching import SharedWatch, Watches
+from rollwright.cluster.watching import ANYBODY, SharedWatch, Watches
 
 Json = dict[str, Any]
 
@@ -32,8 +32,11 @@ class Script(Api):
         self.lists: asyncio.Queue[list[Json] | ClusterError] = asyncio.Queue()
         self.events: asyncio.Queue[Json | ClusterError | None] = asyncio.Queue()
         self.watched_from: list[str] = []
+        self.fields: list[str] = []
+        """What lists were asked for."""
 
     async def list_all(self, kind: object, namespace: str, selector: str = "", *, fields: str = "") -> Json:
+        self.fields.append(fields)
         answer = await self.lists.get()
         if isinstance(answer, ClusterError):
             raise answer
@@ -95,6 +98,29 @@ async def test_a_change_of_another_owner_wakes_nobody() -> None:
             script.events.put_nowait({"type": "ADDED", "object": pod("b-0", "b", 11)})
             await until_woken(watch, "b", {"b-0": "11"})
             assert not changed.is_set()
+
+
+async def test_a_change_of_any_owner_wakes_who_waits_for_anybody() -> None:
+    script = Script()
+    script.lists.put_nowait([pod("a-0", "a", 1)])
+    async with watching(script) as watches:
+        watch = await watches.of(PODS, "default")
+        changed = asyncio.Event()
+        with watch.waking(ANYBODY, changed):
+            script.events.put_nowait({"type": "ADDED", "object": pod("b-0", "b", 11)})
+            await asyncio.wait_for(changed.wait(), 5)
+        assert [item["metadata"]["name"] for item in watch.everything()] == ["a-0", "b-0"]
+
+
+async def test_of_the_one_object_that_may_be_read_no_other_is_asked_for() -> None:
+    script = Script()
+    script.lists.put_nowait([])
+    script.lists.put_nowait([])
+    async with watching(script) as watches:
+        by_name = await watches.of(CONFIG_MAPS, "default", "policies")
+        assert await watches.of(CONFIG_MAPS, "default", "policies") is by_name
+        assert await watches.of(CONFIG_MAPS, "default") is not by_name
+    assert script.fields == ["metadata.name=policies", ""]
 
 
 async def test_endpoint_slices_belong_to_their_service() -> None:
