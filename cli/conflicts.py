@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import typer
@@ -11,9 +12,10 @@ from rollwright.cli import starting, temporal
 from rollwright.cli.failure import CommandError
 from rollwright.cli.following import INTERVAL_SECONDS
 from rollwright.cli.starting import OpenRolloutError
+from rollwright.cli.superseding import SupersededError
 from rollwright.cli.temporal import NoAnswerError, RefusedError, Run
 from rollwright.rollout.spec import Target
-from rollwright.workflows.contract import REQUEST_MEMO, Phase, Retarget, RolloutInput
+from rollwright.workflows.contract import ASKED_MEMO, REQUEST_MEMO, Phase, Retarget, RolloutInput
 
 
 class OnConflict(StrEnum):
@@ -31,6 +33,8 @@ class _Latest:
     run: Run
     status: WorkflowExecutionStatus | None
     request_id: str
+    asked_at: datetime
+    """When somebody has asked for it, which may be long before it could start."""
 
     @property
     def is_open(self) -> bool:
@@ -51,17 +55,23 @@ class _Latest:
 async def start(client: Client, given: RolloutInput, on_conflict: OnConflict) -> Run:
     """Start a rollout, or take the one that answers the request. Raises CommandError.
 
-    Others may start and end rollouts of the target at the same moment: then it looks again.
+    Others may start and end rollouts of the target at the same moment: then it looks again. One that was asked for
+    later isn't undone by an earlier one that has queued.
     """
-    target = given.spec.target
+    target, asked_at = given.spec.target, datetime.now(UTC)
+    queued_behind: Run | None = None
     while True:
         latest = await _look(client, target)
         if latest and await latest.answers(given.request_id):
             done = "answers" if latest.is_open else "has answered"
             typer.echo(f"note: {latest.run.rollout} {done} the request {given.request_id} already", err=True)
             return latest.run
+        if queued_behind and latest and latest.run != queued_behind and latest.asked_at > asked_at:
+            raise SupersededError(
+                target.workflow_id, f"superseded: another rollout of {target}, asked for later, has started before it"
+            )
         try:
-            return await starting.start_rollout(client, given)
+            return await starting.start_rollout(client, given, asked_at=asked_at)
         except OpenRolloutError:
             other = await _look(client, target)
             if not other or not other.is_open or await other.answers(given.request_id):
@@ -69,9 +79,16 @@ async def start(client: Client, given: RolloutInput, on_conflict: OnConflict) ->
             if on_conflict is OnConflict.FAIL:
                 raise
         if on_conflict is OnConflict.QUEUE:
+            queued_behind = queued_behind or other.run
             await _end_of(other.run)
         elif await _retarget(other.run, given):
             return other.run
+
+
+async def answering(client: Client, given: RolloutInput) -> Run | None:
+    """The open rollout that answers a request, if there is one. Raises CommandError."""
+    latest = await _look(client, given.spec.target)
+    return latest.run if latest and latest.is_open and await latest.answers(given.request_id) else None
 
 
 async def _look(client: Client, target: Target) -> _Latest | None:
@@ -79,7 +96,10 @@ async def _look(client: Client, target: Target) -> _Latest | None:
     if described is None:
         return None
     run = Run(client, target.workflow_id, temporal.first_run_id(described))
-    return _Latest(run, described.status, str((await described.memo()).get(REQUEST_MEMO, "")))
+    memo = await described.memo()
+    asked = memo.get(ASKED_MEMO)
+    asked_at = datetime.fromisoformat(str(asked)) if asked else described.start_time
+    return _Latest(run, described.status, str(memo.get(REQUEST_MEMO, "")), asked_at)
 
 
 async def _end_of(run: Run) -> None:

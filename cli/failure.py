@@ -17,7 +17,12 @@ class ExitCode(IntEnum):
     """The rollout that was waited for was aborted."""
     STANDS = 5
     """The rollout that was waited for has been paused, stalled or at a gate for longer than allowed."""
+    SUPERSEDED = 6
+    """Another change is in the place of the one that was waited for."""
     INTERRUPTED = 130
+    """By Ctrl-C."""
+    TERMINATED = 143
+    """By SIGTERM."""
 
 
 class CommandError(Exception):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import typer
@@ -94,10 +94,21 @@ class Patience:
             )
 
 
-async def print_lines(run: Run, ui: str, output: Format, patience: Patience | None = None) -> Snapshot:
-    """Print a line a stage (or, for programs, a snapshot whenever it changed) until the end. Raises CommandError."""
+async def print_lines(
+    run: Run,
+    ui: str,
+    output: Format,
+    patience: Patience | None = None,
+    before: Callable[[Snapshot], None] | None = None,
+) -> Snapshot:
+    """Print a line a stage (or, for programs, a snapshot whenever it changed) until the end. Raises CommandError.
+
+    `before`: is given each snapshot before it is printed, and may raise CommandError.
+    """
     printer = _Printer(run.rollout, output)
     async for look in follow(run, ui):
+        if look.snapshot and before:
+            before(look.snapshot)
         printer.show(look)
         if patience and not look.ended:
             patience.check(run.rollout, look)

@@ -1,22 +1,29 @@
 """`rollwright start`: start a rollout, and wait for its end if asked to."""
 
 import asyncio
+import os
+from collections.abc import Awaitable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rollwright.cli import completing, conflicts, following, formats, interventions, options, preflight, specs, temporal
+from rollwright.cli import ci, completing, following, interventions, options, preflight, specs
+from rollwright.cli.annotations import Annotations, GitHub
+from rollwright.cli.cancelling import OnCancel
 from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.formats import Format
-from rollwright.cli.outputs import Started
-from rollwright.rollout.spec import Pacing, Reclaim
+from rollwright.cli.launching import Waiting, launch
+from rollwright.cli.reporting import Report, Witness
+from rollwright.cli.summary import Summary
+from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec, Target
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, RolloutInput
 
 app = typer.Typer()
 
 _OVER = "In place of what the file says"
-_LONGEST_REQUEST_ID = 200
+_IN_CI = "In CI"
 
 
 @app.command()
@@ -54,10 +61,6 @@ def start(
     partition: Annotated[
         int | None, typer.Option(help="Ordinals below it keep their revision.", rich_help_panel=_OVER)
     ] = None,
-    request_id: Annotated[
-        str,
-        typer.Option(metavar="TEXT", help="Which request this is: sent again, it takes up the rollout it has started."),
-    ] = "",
     on_conflict: Annotated[
         OnConflict, typer.Option(help="What to do if another rollout of the target is open.")
     ] = OnConflict.FAIL,
@@ -71,35 +74,74 @@ def start(
     task_queue: options.TaskQueue = DEFAULT_TASK_QUEUE,
     output: options.Output = Format.TABLE,
     ui: options.UiUrl = "",
+    request_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Which request this is: sent again, it takes up the rollout it has started. Without it, in a CI job: "
+            "the commit, the job and what is asked for; '' for none.",
+            rich_help_panel=_IN_CI,
+        ),
+    ] = None,
+    on_cancel: Annotated[
+        OnCancel,
+        typer.Option(
+            help="What to say to the rollout when the job that waits for it is cancelled (SIGINT, SIGTERM).",
+            rich_help_panel=_IN_CI,
+        ),
+    ] = OnCancel.LEAVE,
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Append what became of it to this file, as Markdown; on GitHub: $GITHUB_STEP_SUMMARY.",
+            rich_help_panel=_IN_CI,
+        ),
+    ] = None,
+    annotations: Annotated[
+        Annotations | None,
+        typer.Option(help="Annotate the run with stalls, gates and the end.", rich_help_panel=_IN_CI),
+    ] = None,
 ) -> None:
     """Start a rollout from a file, from flags, or from a file changed by flags.
 
     A target can have one open rollout. The rollout goes on without this
     command: with --wait, Ctrl-C ends only the waiting.
 
-    With --request-id, a target whose latest rollout is of the same request, and
-    is open or has completed, gets no other one: what is printed and waited for
-    is that rollout's. So a CI job that is run again doesn't roll out twice.
+    A target whose latest rollout is of the same request (--request-id), and is
+    open or has completed, gets no other one: what is printed and waited for is
+    that rollout's. So a CI job that is run again doesn't roll out twice. GitHub
+    Actions, GitLab, Buildkite, CircleCI and Jenkins say by themselves which
+    request it is, and who has asked for it.
 
     If another rollout is open, --on-conflict says what to do: fail; retarget,
     so that the open rollout goes on towards this change (and by this strategy,
-    as a whole, if any of it is given); or queue: wait here for its end, then start.
+    as a whole, if any of it is given); or queue: wait here for its end, then start,
+    unless one that was asked for later has started before.
 
     Exit codes: 0 started (with --wait: completed), 1 could not, 2 bad input,
     3 rolled back, 4 aborted, 5 paused, stalled, at a gate or unanswered for
-    longer than --wait-timeout.
+    longer than --wait-timeout, 6 superseded: another change was put in the place
+    of this one; 130 or 143 after SIGINT or SIGTERM.
 
     Examples:
       rollwright start -f rollout.yaml --wait
       rollwright start -f rollout.yaml --max-surge 25% --json
       rollwright start --target lws/llm -n inference --image model=registry.example.com/llm:v2 --max-surge 2
       rollwright start --target lws/llm --restart --pacing eager
-      rollwright start -f rollout.yaml --request-id "$CI_JOB_ID" --on-conflict retarget --wait
+      rollwright start -f rollout.yaml --request-id release-7 --on-conflict retarget --wait
+      rollwright start -f rollout.yaml --wait --summary "$GITHUB_STEP_SUMMARY" --annotations github
+      rollwright start -f rollout.yaml --wait --on-cancel pause
       helm template . | rollwright start -f - --wait --wait-timeout 10m
 
     """
-    if len(request_id) > _LONGEST_REQUEST_ID:
-        raise CommandError(f"--request-id: at most {_LONGEST_REQUEST_ID} characters", code=ExitCode.BAD_INPUT)
+    if len(request_id or "") > ci.LONGEST_REQUEST_ID:
+        raise CommandError(f"--request-id: at most {ci.LONGEST_REQUEST_ID} characters", code=ExitCode.BAD_INPUT)
+    if not wait and (summary or annotations or on_cancel is not OnCancel.LEAVE):
+        raise CommandError(
+            "--summary, --annotations and --on-cancel are about the wait for the end: give --wait too",
+            code=ExitCode.BAD_INPUT,
+        )
     by = interventions.read_intervention(actor, reason)
     spec = specs.read_spec(
         file,
@@ -115,27 +157,22 @@ def start(
             "partition": partition,
         },
     )
-    patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout)) if wait else None
-    given = RolloutInput(spec=spec, task_queue=task_queue, by=by, request_id=request_id)
-    if check:
-        asyncio.run(preflight.check(preflight.look(spec, kubeconfig, context), todo=preflight.WRONG_CLUSTER))
-    code = asyncio.run(launch(given, on_conflict, ui, patience, output))
+    patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout))
+    request = ci.request_id(os.environ, spec) if request_id is None else request_id
+    given = RolloutInput(spec=spec, task_queue=task_queue, by=by, request_id=request)
+    report = Report(_witnesses(spec.target, summary, annotations))
+    waiting = Waiting(patience, on_cancel, report) if wait else None
+    with report.of_failures():
+        checked = _checked(spec, kubeconfig, context) if check else None
+        code = asyncio.run(launch(given, on_conflict, ui, waiting, output=output, checked=checked))
     raise typer.Exit(code)
 
 
-async def launch(
-    given: RolloutInput, on_conflict: OnConflict, ui: str, patience: following.Patience | None, output: Format
-) -> ExitCode:
-    """Start it, say so, and with `patience` wait for its end; what to tell the shell. Raises CommandError."""
-    run = await conflicts.start(await temporal.connect(), given, on_conflict)
-    link = run.ui_link(ui)
-    started = Started(rollout=run.rollout, run_id=run.first_run_id, ui=link)
-    formats.show(started, output, lambda: typer.echo("\n".join(filter(None, (f"started {run.rollout}", link)))))
-    if patience is None:
-        return ExitCode.DONE
-    try:
-        end = await following.print_lines(run, link, output, patience)
-    except asyncio.CancelledError:
-        typer.echo(f"the rollout goes on; follow it: rollwright watch {run.rollout}", err=True)
-        raise
-    return following.exit_code(end)
+def _checked(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -> Awaitable[None]:
+    return preflight.check(preflight.look(spec, kubeconfig, context), todo=preflight.WRONG_CLUSTER)
+
+
+def _witnesses(target: Target, summary: Path | None, annotations: Annotations | None) -> list[Witness]:
+    """Who tells CI. Whoever has no line taken for a command ends last."""
+    told: list[Witness] = [Summary(summary, target)] if summary else []
+    return [*told, GitHub(target)] if annotations else told

@@ -1,6 +1,7 @@
 """Asking Temporal to start a rollout."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import typer
 from temporalio.client import Client
@@ -12,7 +13,7 @@ from rollwright.cli.failure import CommandError
 from rollwright.cli.temporal import Run, explained
 from rollwright.rollout.spec import RolloutSpec, Strategy, Target
 from rollwright.workflows import starting
-from rollwright.workflows.contract import RolloutInput
+from rollwright.workflows.contract import ASKED_MEMO, RolloutInput
 
 STRATEGY_MEMO = "strategy"
 """The memo with the strategy that the next rollout takes over, where this one goes by one made of it."""
@@ -32,13 +33,17 @@ class OpenRolloutError(CommandError):
         )
 
 
-async def start_rollout(client: Client, given: RolloutInput, *, handed_on: Strategy | None = None) -> Run:
+async def start_rollout(
+    client: Client, given: RolloutInput, *, handed_on: Strategy | None = None, asked_at: datetime | None = None
+) -> Run:
     """Start a rollout. Raises CommandError, and OpenRolloutError if another one is open on the target.
 
     `handed_on`: the strategy that the next rollout takes over; this one's own unless given.
+    `asked_at`: now unless given.
     """
     spec = given.spec
-    memo = {STRATEGY_MEMO: handed_on} if handed_on else {}
+    memo: dict[str, Strategy | str] = {STRATEGY_MEMO: handed_on} if handed_on else {}
+    memo[ASKED_MEMO] = (asked_at or datetime.now(UTC)).isoformat()
     with explained(f"{spec.target.workflow_id} can't be started"):
         try:
             return await _start(client, given, memo, searchable=True)
@@ -51,7 +56,7 @@ async def start_rollout(client: Client, given: RolloutInput, *, handed_on: Strat
         return await _start(client, given, memo, searchable=False)
 
 
-async def _start(client: Client, given: RolloutInput, memo: Mapping[str, Strategy], *, searchable: bool) -> Run:
+async def _start(client: Client, given: RolloutInput, memo: Mapping[str, Strategy | str], *, searchable: bool) -> Run:
     spec = given.spec
     summary = f"{starting.short(spec.target)}: {views.change(spec.change)}"
     try:

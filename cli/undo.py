@@ -10,7 +10,7 @@ from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError
 from rollwright.cli.formats import Format
 from rollwright.cli.last import last_rollout
-from rollwright.cli.start import launch
+from rollwright.cli.launching import Waiting, launch
 from rollwright.cli.starting import OpenRolloutError
 from rollwright.cli.text import one_line
 from rollwright.cluster.ledger import KeptTemplate
@@ -67,7 +67,7 @@ def undo(
 
     Exit codes: 0 started (with --wait: completed), 1 could not, 2 bad input,
     3 rolled back, 4 aborted, 5 paused, stalled, at a gate or unanswered for
-    longer than --wait-timeout.
+    longer than --wait-timeout, 6 superseded by another change.
 
     Examples:
       rollwright undo lws/llm -n inference --reason "error rate is up" --wait
@@ -76,7 +76,7 @@ def undo(
     """
     named = options.read_target(target, namespace, kubeconfig, context)
     by = interventions.read_intervention(actor, reason)
-    patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout)) if wait else None
+    patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout))
     flags = {
         "maxSurge": max_surge,
         "maxUnavailable": max_unavailable,
@@ -87,7 +87,7 @@ def undo(
     spec, last_queue = asyncio.run(_spec(named, to_revision, flags, kubeconfig, context))
     given = RolloutInput(spec=spec, task_queue=task_queue or last_queue, by=by)
     try:
-        code = asyncio.run(launch(given, OnConflict.FAIL, ui, patience, output))
+        code = asyncio.run(launch(given, OnConflict.FAIL, ui, Waiting(patience) if wait else None, output=output))
     except OpenRolloutError as error:
         raise CommandError(
             error.what,

@@ -101,7 +101,7 @@ def facts_now(status: Status) -> list[tuple[str, str]]:
     rows = [
         ("now", now(status)),
         ("course", _course(status)),
-        *(("gate", line) for line in _gates(status)),
+        *(("gate", line) for line in gates(status)),
         *(("failed", line) for line in _failed(status.groups)),
         *(("slow", line) for line in _slow(status.slow)),
         ("dispute", one_line(status.dispute)),
@@ -115,7 +115,8 @@ def facts_now(status: Status) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def _gates(status: Status) -> list[str]:
+def gates(status: Status) -> list[str]:
+    """The gates that are open, a line each."""
     if not status.gate:
         return []
     if not status.open_gates:

@@ -35,7 +35,8 @@ def watch(
 
     Exit codes: 0 completed, 1 could not or the target was deleted, 2 bad input,
     3 rolled back, 4 aborted, 5 paused, stalled, at a gate or unanswered for
-    longer than --wait-timeout.
+    longer than --wait-timeout. Whatever is rolled out is followed, so there is
+    no 6 (superseded) as `start --wait` has it.
 
     Examples:
       rollwright watch lws/llm -n inference

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from rollwright.cli import ci
 from rollwright.devcluster.cluster import DevCluster
 from rollwright.devcluster.prometheus import Prometheus
 from tests.support.drawn import load_profile
@@ -15,6 +16,8 @@ from tests.support.exporter import Exporter
 from tests.support.prometheus import query_until
 
 load_profile()
+for known in ci.KNOWN:  # commands that tests run are not a job's own, wherever the tests run
+    os.environ.pop(known.sign, None)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -29,6 +29,8 @@ MEMO = "rollout"
 """The memo that says in one line what a rollout is about, or how it stands."""
 REQUEST_MEMO = "request"
 """The memo with the id of the request that the rollout answers."""
+ASKED_MEMO = "asked"
+"""The memo that says when somebody has asked for it: ISO 8601. It may have been queued since."""
 
 # Updates: the same messages as the signals, for callers who want an answer. One is refused with a reason; a signal that
 # can't be taken is kept among the events.
