@@ -83,6 +83,11 @@ class LeaderWorkerSetSnapshot(Snapshot):
         """LWS gives all of them the name of the set as a label."""
         return f"{names.NAME}={item.name}"
 
+    @classmethod
+    def leader_selector(cls, item: TargetObject) -> str:
+        """LWS numbers the pods of a group."""
+        return f"{cls.selector(item)},{names.WORKER_INDEX}=0"
+
     @cached_property
     def leader_set(self) -> Manifest | None:
         """It has the name of the LWS."""

@@ -49,6 +49,11 @@ class Snapshot(ABC):
     def selector(cls, item: TargetObject) -> str:
         """The label selector for what belongs to this very target."""
 
+    @classmethod
+    def leader_selector(cls, item: TargetObject) -> str:
+        """The same for the leader pods alone, as far as labels tell them apart."""
+        return cls.selector(item)
+
     @property
     @abstractmethod
     def leader_set(self) -> Manifest | None:
