@@ -88,7 +88,11 @@ def steered(rollout: str, steering: Steering, answer: str, *, sent: bool) -> Ste
 
 async def steer(target: Target, steering: Steering, if_ended: IfEnded = _refuse_ended) -> Steered:
     """Send a message to the open rollout of a target; what comes of it. Raises CommandError."""
-    run = await temporal.find(await temporal.connect(), target)
+    return await send(await temporal.find(await temporal.connect(), target), steering, if_ended)
+
+
+async def send(run: Run, steering: Steering, if_ended: IfEnded = _refuse_ended) -> str:
+    """As `steer`, to a rollout that is found already."""
     try:
         steering = await _as_seen(run, steering)
         answer = await run.steer(steering)
@@ -105,7 +109,7 @@ async def steer(target: Target, steering: Steering, if_ended: IfEnded = _refuse_
 
 async def _as_seen(run: Run, steering: Steering) -> Steering:
     """With the gate that is seen waiting: sent twice, it doesn't pass the one behind it too."""
-    if steering.message is Message.PROMOTE:
+    if steering.message is Message.PROMOTE and steering.gate is None:
         return steering.model_copy(update={"gate": (await run.answer()).gate})
     if steering.message is Message.APPROVE and not steering.seen:
         try:
