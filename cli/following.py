@@ -14,7 +14,7 @@ from rollwright.cli.outputs import Snapshot, Status
 from rollwright.cli.temporal import NoAnswerError, Run
 from rollwright.cli.text import plain
 from rollwright.rollout.stages import Stage
-from rollwright.workflows.contract import Phase
+from rollwright.workflows.contract import Phase, RolloutStatus
 
 INTERVAL_SECONDS = 1.0
 STANDING = (Phase.PAUSED, Phase.STALLED, Phase.GATED)
@@ -36,21 +36,25 @@ class Look:
     trouble: str = ""
     """Why there is no newer one now, in words."""
     ended: bool = False
+    told: RolloutStatus | None = None
+    """The rollout's own answer that the snapshot is made of, as long as it is open."""
 
 
 async def follow(run: Run, ui: str) -> AsyncIterator[Look]:
     """Look about every second until the rollout has ended. Raises CommandError if it ends without a result."""
     last: Snapshot | None = None
+    told: RolloutStatus | None = None
     while True:
         try:
             if not await run.is_open():
                 status = Status.of(await run.result(), ui)
                 yield Look(Snapshot(status=status, stages=await _whole_table(run, last, status.stage)), ended=True)
                 return
-            last = Snapshot(status=Status.of(await run.status(), ui), stages=await run.stages())
-            yield Look(last)
+            told = await run.status()
+            last = Snapshot(status=Status.of(told, ui), stages=await run.stages())
+            yield Look(last, told=told)
         except NoAnswerError as error:
-            yield Look(last, trouble=str(error))
+            yield Look(last, trouble=str(error), told=told)
         await asyncio.sleep(INTERVAL_SECONDS)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,37 +16,37 @@ from rollwright.rollout.spec import Target
 from rollwright.workflows import expecting
 
 if TYPE_CHECKING:
-    from rollwright.cluster.leaders import Leader
+    from rollwright.cluster.places import Place
 
 _ANSWER_SECONDS = 5.0
 
 
-async def ask_cluster(target: Target, kubeconfig: str | None, context: str | None) -> Mapping[int, "Leader"]:
-    """The leader pod of each group; none, with a note on stderr, where the cluster can't be asked from here."""
+async def ask_cluster(target: Target, uid: str, kubeconfig: str | None, context: str | None) -> Mapping[int, "Place"]:
+    """Where each group is; nothing, with a note on stderr, where the cluster can't be asked from here."""
     from rollwright.cli.reaching import reached  # noqa: PLC0415 - the Kubernetes client takes longer to load than a status
-    from rollwright.cluster.leaders import read_leaders  # noqa: PLC0415
+    from rollwright.cluster.places import places  # noqa: PLC0415
 
     try:
         async with asyncio.timeout(_ANSWER_SECONDS), reached(kubeconfig, context) as api:
-            return await read_leaders(api, target)
+            return await places(api, target, uid)
     except (CommandError, TimeoutError) as error:
         why = one_line(str(error)) or f"no answer within {_ANSWER_SECONDS:.0f} s"
         typer.echo(f"note: nodes and ages of groups are not known: {why}", err=True)
         return {}
 
 
-def table(status: Status, leaders: Mapping[int, "Leader"]) -> Table:
+def table(status: Status, places: Mapping[int, "Place"], now: datetime) -> Table:
     """A row a group; what isn't known is a dash."""
     rows = []
     for group in status.groups:
-        leader = leaders.get(group.ordinal)
+        place = places.get(group.ordinal)
         revision = "new" if group.updated else "older"
         cells = (
             str(group.ordinal),
-            f"{revision} ({leader.revision})" if leader and leader.revision else revision,
+            f"{revision} ({place.revision})" if place and place.revision else revision,
             _state(group),
-            leader.node if leader else "",
-            expecting.roughly(leader.age_seconds) if leader else "",
+            place.node if place else "",
+            expecting.roughly(max(0.0, (now - place.since).total_seconds())) if place else "",
             group.reason,
         )
         rows.append(tuple(one_line(cell) or UNKNOWN for cell in cells))

@@ -261,6 +261,7 @@ class Status(Output):
     ui: str = Field(description="The run in the Temporal UI; empty if its address isn't known.")
     phase: Phase
     reason: str = Field(description="Why it waits or stalls, in words.")
+    uid: str = Field(description="Of the target in its cluster; empty until it was seen.")
     started_at: str
     finished_at: str
     steps: int = Field(description="Steps taken so far.")
@@ -302,6 +303,7 @@ class Status(Output):
             ui=ui,
             phase=status.phase,
             reason=status.reason,
+            uid=seen.uid if seen else "",
             started_at=status.started_at,
             finished_at=status.finished_at,
             steps=status.steps,

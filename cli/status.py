@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Set
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -65,7 +66,8 @@ def status(
         seen = asyncio.run(_look(named, ui))
     rows = None
     if output is Format.WIDE:
-        rows = groups.table(seen, asyncio.run(groups.ask_cluster(seen.spec.target, kubeconfig, context)))
+        places = asyncio.run(groups.ask_cluster(seen.spec.target, seen.uid, kubeconfig, context))
+        rows = groups.table(seen, places, datetime.now(UTC))
     formats.show(seen, output, lambda: _draw(seen, rows))
 
 

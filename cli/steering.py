@@ -91,7 +91,7 @@ async def steer(target: Target, steering: Steering, if_ended: IfEnded = _refuse_
     return await send(await temporal.find(await temporal.connect(), target), steering, if_ended)
 
 
-async def send(run: Run, steering: Steering, if_ended: IfEnded = _refuse_ended) -> str:
+async def send(run: Run, steering: Steering, if_ended: IfEnded = _refuse_ended) -> Steered:
     """As `steer`, to a rollout that is found already."""
     try:
         steering = await _as_seen(run, steering)

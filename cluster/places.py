@@ -15,6 +15,8 @@ class Place(NamedTuple):
     """Empty until it has one."""
     since: datetime
     """When the pod was made."""
+    revision: str = ""
+    """As the controllers name it."""
 
 
 async def places(api: Api, target: Target, uid: str) -> dict[int, Place]:
@@ -27,5 +29,5 @@ async def places(api: Api, target: Target, uid: str) -> dict[int, Place]:
     async for page in api.pages(PODS, target.namespace, kind.leader_selector(item)):
         for ordinal, pod in kind(item, {PODS: page["items"]}).leaders.items():
             made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-            found[ordinal] = Place(pod["spec"].get("nodeName", ""), made)
+            found[ordinal] = Place(pod["spec"].get("nodeName", ""), made, kind.revision_of(pod))
     return found

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from rollwright.cli import groups, list_views, outputs, render
 from rollwright.cli.main import app
 from rollwright.cli.outputs import Forecast, Forecasts, History, Plan, PlannedGate, PlannedStep, Revision, Status
-from rollwright.cluster.leaders import Leader
+from rollwright.cluster.places import Place
 from rollwright.rollout.difference import Difference
 from rollwright.rollout.spec import Pacing, Reclaim
 from rollwright.rollout.timing import Cost
@@ -26,8 +27,8 @@ from tests.cli.test_screens import EXPECTED, HOUR, MINUTE, SPENT, STAGES, answer
 SCREENS = Path(__file__).with_name("screens")
 WIDTHS = (140, 100, 60)
 STATUS = Status.of(answer(estimate=EXPECTED, cost=SPENT, gpus=8))
-LEADERS = {
-    ordinal: Leader(node=f"gpu-{ordinal}", revision="58b9c4d" if ordinal < 2 else "66d5f4c7b9", age_seconds=seconds)
+PLACES = {
+    ordinal: Place(f"gpu-{ordinal}", NOW - timedelta(seconds=seconds), "58b9c4d" if ordinal < 2 else "66d5f4c7b9")
     for ordinal, seconds in enumerate((40, 12 * MINUTE, 36 * MINUTE, 2 * HOUR, 90))
 }
 LISTED = (listed(answer(phase=Phase.GATED, gate=1, gates=3, revision="llm-rw-2")), listed())
@@ -94,7 +95,7 @@ HISTORY = History(
 )
 DRAWN: dict[str, Callable[[int], RenderableType]] = {
     "status": lambda width: render.status(STATUS, width),
-    "status-wide": lambda width: render.status(STATUS, width, groups.table(STATUS, LEADERS)),
+    "status-wide": lambda width: render.status(STATUS, width, groups.table(STATUS, PLACES, NOW)),
     "list": lambda width: render.table(list_views.listing(LISTED, NOW), width),
     "list-wide": lambda width: render.table(list_views.listing(LISTED, NOW, wide=True), width),
     "plan": lambda width: render.plan(PLAN, width),

@@ -21,6 +21,10 @@ async def test_each_group_is_where_its_leader_is_and_as_old(real: Real) -> None:
     assert {ordinal: place.node for ordinal, place in found.items()} == {
         ordinal: leader["spec"]["nodeName"] for ordinal, leader in enumerate(leaders)
     }
+    assert {ordinal: place.revision for ordinal, place in found.items()} == {
+        ordinal: leader["metadata"]["labels"]["leaderworkerset.sigs.k8s.io/template-revision-hash"]
+        for ordinal, leader in enumerate(leaders)
+    }
     assert found[0].since == datetime.fromisoformat(leaders[0]["metadata"]["creationTimestamp"])
     assert timedelta() <= datetime.now(UTC) - found[0].since < timedelta(hours=1)
 
