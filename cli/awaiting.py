@@ -1,6 +1,6 @@
 """Waiting until a rollout shows one of some phases."""
 
-import asyncio
+import time
 from collections.abc import Set
 
 import typer
@@ -28,30 +28,28 @@ def read_condition(option: str, text: str) -> frozenset[Phase]:
 
 
 async def until_phase(run: Run, ui: str, phases: Set[Phase], seconds: float) -> Status:
-    """Follow it until it shows one of these. Raises CommandError if it has ended otherwise, or the time is over."""
-    wanted = " or ".join(sorted(phases))
-    last = Look(None)
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            async for look in follow(run, ui):
-                if look.trouble and look.trouble != last.trouble:
-                    typer.echo(f"{run.rollout}: {plain(look.trouble)}; trying again", err=True)
-                last = look
-                if look.snapshot and not look.trouble:
-                    status = look.snapshot.status
-                    if status.phase in phases:
-                        return status
-                    if look.ended:
-                        raise CommandError(f"{run.rollout} has ended and is not {wanted}: {views.now(status)}")
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        raise _too_late(run.rollout, wanted, last) from None
+    """Follow it until it shows one of these; it is looked at once at least.
+
+    Raises CommandError if it has ended otherwise, or the time is over.
+    """
+    wanted, deadline, trouble = " or ".join(sorted(phases)), time.monotonic() + seconds, ""
+    async for look in follow(run, ui):
+        if look.trouble not in ("", trouble):
+            typer.echo(f"{run.rollout}: {plain(look.trouble)}; trying again", err=True)
+        trouble = look.trouble
+        if look.snapshot and not trouble:
+            status = look.snapshot.status
+            if status.phase in phases:
+                return status
+            if look.ended:
+                raise CommandError(f"{run.rollout} has ended and is not {wanted}: {views.now(status)}")
+        if time.monotonic() >= deadline:
+            raise _too_late(run.rollout, wanted, look)
     raise AssertionError("following ends with the result")
 
 
 def _too_late(rollout: str, wanted: str, last: Look) -> CommandError:
-    stands = views.now(last.snapshot.status) if last.snapshot else "nothing was heard of it"
+    stands = views.now(last.snapshot.status) if last.snapshot else ""
     return CommandError(
         f"{rollout} is not {wanted} within --wait-timeout; {last.trouble or stands}",
         todo=f"It is still open. `rollwright status {rollout}` says where it stands.",

@@ -112,10 +112,12 @@ def options(
 
     Exit codes: 0 done, 1 could not, 2 bad input; of start --wait and watch also
     3 the rollout was rolled back, 4 it was aborted, 5 it stands paused, stalled
-    or at a gate for too long; of start --wait 6 it was superseded: another
-    change was put in the place of the one that was started.
+    or at a gate for too long; of status --wait-for also 5 the time is over; of
+    start --wait 6 it was superseded: another change was put in the place of the
+    one that was started.
 
     Examples:
+      rollwright lint rollout.yaml
       rollwright plan -f rollout.yaml --offline
       rollwright start -f rollout.yaml --wait
       rollwright watch lws/llm -n inference

@@ -11,7 +11,7 @@ from rollwright.cli.main import app
 from tests.cli.played import flags, go_on, rollout
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Run, Start
+    from tests.cli.conftest import Run, Start, StartServer
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,20 @@ async def test_a_rollout_that_has_ended_otherwise_is_told_with_how(
 async def test_when_the_time_is_over_it_says_where_the_rollout_stands(run: "Run") -> None:
     await run(*flags("never-gated"))
     waiting = ("status", "lws/never-gated", "-n", "inference", "--wait-for", "phase=gated,paused")
-    ran = await run(*waiting, "--wait-timeout", "5s")
+    ran = await run(*waiting, "--wait-timeout", "0")
     assert (ran.stdout, ran.code) == ("", 5)
     assert f"{rollout('never-gated')} is not gated or paused within --wait-timeout; progressing: waiting" in ran.stderr
+
+
+@pytest.mark.real
+async def test_it_is_waited_for_while_no_worker_answers(start_server: "StartServer", run: "Run") -> None:
+    idle = await start_server()
+    address = idle.client.service_client.config.target_host
+    await run(*flags("unanswered"), address=address)
+    waiting = ("status", "lws/unanswered", "-n", "inference", "--wait-for", "phase=gated", "--wait-timeout", "1s")
+    ran = await run(*waiting, address=address)
+    await idle.shutdown()
+    assert ran.code == 5
+    told, error, _ = ran.stderr.splitlines()
+    assert told == f"{rollout('unanswered')}: no worker answers; start one: rollwright worker; trying again"
+    assert error.endswith("is not gated within --wait-timeout; no worker answers; start one: rollwright worker")
