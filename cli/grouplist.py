@@ -1,7 +1,7 @@
 """The groups of a rollout as a list that fits: each by itself where there is room, else those alike together. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -46,20 +46,22 @@ class Entry:
     weight: Weight = Weight.QUIET
 
 
-def entries(status: Status, places: "Mapping[int, Place]", now: datetime, room: int) -> list[Entry]:
-    """All groups in order if they fit into `room` lines; else those alike on one line, then the others, worst first."""
+def singles(status: Status, places: "Mapping[int, Place]", now: datetime) -> list[Entry]:
+    """All groups in order."""
     slow = {group.ordinal: group for group in status.slow}
-    singles = [
-        _entry(group, status, slow.get(group.ordinal), places.get(group.ordinal), now) for group in status.groups
-    ]
-    if len(singles) <= room:
-        return singles
+    return [_entry(group, status, slow.get(group.ordinal), places.get(group.ordinal), now) for group in status.groups]
+
+
+def fitting(found: Sequence[Entry], room: int) -> list[Entry]:
+    """All of them if they fit into `room` lines; else the quiet ones that are alike together, then the worst first."""
+    if len(found) <= room:
+        return list(found)
     alike: dict[tuple[str, str, str], list[int]] = {}
-    for entry in singles:
+    for entry in found:
         if entry.weight is Weight.QUIET:
             alike.setdefault((entry.mark, entry.revision, entry.state), []).append(int(entry.ordinals))
-    merged = [Entry(mark, ordinals(found), revision, state) for (mark, revision, state), found in alike.items()]
-    others = [entry for entry in singles if entry.weight is not Weight.QUIET]
+    merged = [Entry(mark, ordinals(numbers), revision, state) for (mark, revision, state), numbers in alike.items()]
+    others = [entry for entry in found if entry.weight is not Weight.QUIET]
     return [*merged, *sorted(others, key=lambda entry: -entry.weight)]
 
 

@@ -1,7 +1,7 @@
 """The view of `watch`: what it says of a rollout, in sections, whatever the size of the terminal. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ LEGEND = f"{views.LEGEND}  {FAILED_MARK} failed  ❓ can't be told"
 
 @dataclass(frozen=True)
 class Tree:
-    """What there is to say; `groups` are listed by `entries` once it is known how many fit."""
+    """What there is to say."""
 
     target: str
     phase: Phase
@@ -36,13 +36,8 @@ class Tree:
     counts: str
     events: Sequence[str]
     next: Sequence[str]
-    _status: Status
-    _places: "Mapping[int, Place]" = field(repr=False)
-    _now: datetime
-
-    def entries(self, room: int) -> list[Entry]:
-        """The groups, by themselves if they fit into so many lines."""
-        return grouplist.entries(self._status, self._places, self._now, room)
+    groups: Sequence[Entry]
+    """Each by itself."""
 
 
 def tree(status: Status, places: "Mapping[int, Place]", now: datetime) -> Tree:
@@ -56,9 +51,7 @@ def tree(status: Status, places: "Mapping[int, Place]", now: datetime) -> Tree:
         counts=grouplist.counts(status),
         events=[_event(event, now) for event in status.events[-_MOST_EVENTS:]],
         next=[one_line(command) for command in status.next],
-        _status=status,
-        _places=places,
-        _now=now,
+        groups=grouplist.singles(status, places, now),
     )
 
 

@@ -7,7 +7,7 @@ from textwrap import wrap
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from rollwright.cli.grouplist import Entry, Weight
+from rollwright.cli.grouplist import Entry, Weight, fitting
 from rollwright.cli.tree import Tree
 from rollwright.workflows.contract import Phase
 
@@ -74,7 +74,7 @@ def draw(tree: Tree, width: int, height: int | None = None, offset: int = 0) -> 
 
 def _afforded(tree: Tree, facts: list[str], events: list[str], width: int, height: int) -> tuple[list[str], list[str]]:
     """What of the facts and events there is room for beside the groups, which have up to half of the lines."""
-    wanted = min(height // 2, len(tree.entries(height // 2))) + 1
+    wanted = min(height // 2, len(fitting(tree.groups, height // 2))) + 1
     steady = sum(part.height for part in (*_gates(tree, width), *_next(tree, width)))
 
     def is_too_high() -> bool:
@@ -118,20 +118,21 @@ def _gates(tree: Tree, width: int) -> list[_Section]:
 def _groups(tree: Tree, width: int, room: int | None, offset: int) -> tuple[list[_Section], int, int]:
     """As many as there is room for, and always one; how far they scroll, and how many are seen."""
     heading = Text.assemble(("groups ", "bold"), tree.counts)
-    room = len(tree.entries(1_000_000)) if room is None else max(2, room)
-    found = tree.entries(room)
+    room = len(tree.groups) if room is None else max(2, room)
+    found = fitting(tree.groups, room)
     furthest = max(0, len(found) - (room - 1)) if len(found) > room else 0
     offset = min(offset, furthest)
-    items = [[line] for line in _entries(found, width)]
+    shown = slice(offset, offset + room - 1) if furthest else slice(None)
+    items = [[line] for line in _entries(found, shown, width)]
     if furthest:
-        items = items[offset : offset + room - 1]
         hidden = {"above": offset, "below": len(found) - offset - len(items)}
         words = ", ".join(f"{number} {where}" for where, number in hidden.items() if number)
         items.append([Text(f"… {words}", _GUIDE)])
     return [_Section(heading, items)], furthest, max(1, room - 1)
 
 
-def _entries(found: Sequence[Entry], width: int) -> list[Text]:
+def _entries(found: Sequence[Entry], shown: slice, width: int) -> list[Text]:
+    """Those shown, in columns as wide as all need: scrolling moves no column."""
     if width < _NODES_FROM_CELLS:
         found = [replace(entry, node="") for entry in found]
     widths = {
@@ -142,7 +143,7 @@ def _entries(found: Sequence[Entry], width: int) -> list[Text]:
         "node": min(_widest(entry.node for entry in found), _MOST_NODE_CELLS),
     }
     lines = []
-    for entry in found:
+    for entry in found[shown]:
         cells = [_cell(getattr(entry, name), cells) for name, cells in widths.items() if cells]
         text = "  ".join((f"{entry.mark} {cells[0]}", *cells[1:], entry.why)).rstrip()
         lines.append(Text(text, _STYLES[entry.weight]))

@@ -13,9 +13,10 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from rollwright.activities.messages import ActivityName
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Target
-from rollwright.workflows.contract import STATUS, WORKFLOW_TYPE, Phase, RolloutInput, RolloutStatus
+from rollwright.workflows.contract import STATUS, WORKFLOW_TYPE, Message, Phase, RolloutInput, RolloutStatus
 from rollwright.workflows.rollout import RolloutWorkflow
 from tests.cli.played import flags, go_on, rollout
 from tests.support.played import PATIENCE_SECONDS, PlayedCluster
@@ -104,7 +105,7 @@ async def test_a_rollout_is_paused_and_resumed_and_a_gate_promoted_by_keys(serve
         shown.press("p")
         await shown.shows("y/N")
         shown.press("y")
-        await shown.shows("inference  paused", "sent pause to rollout/lws/inference/keys, by ann@ops: no new step")
+        await shown.shows("inference  paused", "sent pause to rollout/lws/inference/keys, by ann@ops: ")
         assert (await played.status()).phase is Phase.PAUSED
         shown.press("n")
         await shown.shows("promote is of no use now: no gate waits now")
@@ -126,18 +127,32 @@ async def test_a_rollout_is_paused_and_resumed_and_a_gate_promoted_by_keys(serve
         assert (await played.status()).phase is Phase.PROGRESSING
 
 
-async def test_what_the_rollout_refuses_is_said_in_its_words(server: Client, run: "Run") -> None:
-    """It knows more than its status tells: here that it was aborted since the screen was drawn."""
-    await run(*flags("refused"))
-    async with watching(server, "refused") as shown:
-        await shown.shows("inference  progressing")
-        shown.press("a")
-        await shown.shows("abort: updates nothing further, and gives the surge back, by ann@ops. y/N")
-        await server.get_workflow_handle(rollout("refused")).terminate("by a test")
+async def test_what_has_become_wrong_since_it_was_asked_is_refused_in_the_words_of_the_rollout(server: Client) -> None:
+    played = Played(server, Target(name="late", namespace="inference"), PlayedCluster(World(4)))
+    played.cluster.held.add(ActivityName.RESTORE)
+    await played.start(Strategy(max_unavailable=2, max_surge=1, steps=(GatedStep(until=1),)))
+    async with played.worker(), watching(server, "late") as shown:
+        await shown.shows("groups 4: 1 new not ready, 3 old ready")
+        played.cluster.become_ready(everything=True)
+        await shown.shows("inference  gated")
+        shown.press("n")
+        await shown.shows("promote: passes the gate, by ann@ops. y/N")
+        await server.get_workflow_handle(played.target.workflow_id).signal(Message.ABORT)
+        await shown.shows("inference  restoring")
         shown.press("y")
+        await shown.shows("rollout/lws/inference/late does not promote: ")
+        played.cluster.held.clear()
+        assert await shown.ends() == 4
+
+
+async def test_a_rollout_that_is_terminated_is_told_of_with_the_terminal_put_back(server: Client, run: "Run") -> None:
+    await run(*flags("terminated"))
+    async with watching(server, "terminated") as shown:
+        await shown.shows("inference  progressing")
+        await server.get_workflow_handle(rollout("terminated")).terminate("by a test")
         assert await shown.ends() == 1
         assert shown.is_as_before
-        assert "rollout/lws/inference/refused ended without a result: terminated" in shown.screen
+        assert "rollout/lws/inference/terminated ended without a result: terminated" in shown.screen
 
 
 async def test_a_worker_that_is_away_is_told_of_with_the_age_of_the_picture_and_it_goes_on_by_itself(
@@ -167,7 +182,7 @@ async def test_its_end_is_told_by_the_exit_code_and_the_whole_table_stays(server
         assert left.index("Rolling update started") < left.index("Rolling update completed")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 async def test_the_terminal_is_put_back_when_a_signal_ends_it(
     server: Client, run: "Run", number: signal.Signals, code: int
 ) -> None:

@@ -328,7 +328,7 @@ def test_on_the_way_back_the_old_version_is_what_is_wanted() -> None:
     stage = Stage(stage=6, partition=0, replicas=2, groups=(Mark.UPDATED, Mark.ROLLING))
     back = told(phase=Phase.ROLLING_BACK, course=Course.BACK, observation=seen, stage=stage, gate=None, open_gates=())
     view = tree.tree(Status.of(back), NOWHERE, NOW)
-    assert [(entry.mark, entry.revision, entry.state) for entry in view.entries(10)] == [
+    assert [(entry.mark, entry.revision, entry.state) for entry in view.groups] == [
         ("✅", "old", "ready"),
         ("⏳", "new", "released"),
     ]
@@ -353,7 +353,7 @@ def test_until_the_first_step_no_group_is_released() -> None:
     seen = Observation(replicas=2, groups_asked=2, partition=0, groups=groups, on_target=False)
     stage = Stage(stage=1, partition=0, replicas=2, groups=(Mark.UPDATED,) * 2, note="Before rolling update")
     view = tree.tree(Status.of(told(phase=Phase.PREPARING, observation=seen, stage=stage, gate=None)), NOWHERE, NOW)
-    assert {entry.state for entry in view.entries(10)} == {"ready"}
+    assert {entry.state for entry in view.groups} == {"ready"}
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,12 @@ WITHIN_SECONDS = 60
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NOT_OF_THE_TERMINAL = ("NO_COLOR", "COLUMNS", "LINES")
 _HOME = "\x1b[H"
-# The terminal becomes that of the process, so that Ctrl-C gets there.
-_OWN_TERMINAL = "import fcntl, termios; fcntl.ioctl(1, termios.TIOCSCTTY, 0)"
+# The terminal becomes that of the process, so that Ctrl-C gets there; and it isn't ignored, as it is where the tests
+# themselves run in the background.
+_OWN_TERMINAL = (
+    "import fcntl, signal, termios; fcntl.ioctl(1, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGINT, signal.default_int_handler)"
+)
 ROLLWRIGHT = (sys.executable, "-c", f"{_OWN_TERMINAL}; from rollwright.cli.main import main; main()")
 SHELL = (sys.executable, "-c", f"{_OWN_TERMINAL}; import os; os.execlp('bash', 'bash', '--norc', '-i')")
 
