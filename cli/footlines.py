@@ -38,11 +38,13 @@ def draw(foot: Foot, width: int) -> list[Text]:
     """The lines, each of them within the width."""
     lines = [Text(line, "yellow") for line in _few(foot.trouble, width)]
     lines += [Text(line, foot.said.style) for line in _few(foot.said.text, width)]
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")  # letters may be wider than one cell
     return [Text(""), *lines, *_bar(foot.answers, width)]
 
 
 def _few(text: str, width: int) -> list[str]:
-    return wrap(text, width, max_lines=_MOST_LINES, placeholder=" …", break_on_hyphens=False)
+    return wrap(text, max(20, width), max_lines=_MOST_LINES, placeholder=" …", break_on_hyphens=False)
 
 
 def _bar(answers: Mapping[Message, Answer] | None, width: int) -> list[Text]:

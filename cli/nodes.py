@@ -11,7 +11,7 @@ from rollwright.rollout.spec import Target
 if TYPE_CHECKING:
     from rollwright.cluster.places import Place
 
-_EVERY_SECONDS = 5.0
+_EVERY_SECONDS = 2.0
 _GROUPS_A_SECOND = 50
 """A large fleet is read less often."""
 _AGAIN_SECONDS = 20.0

@@ -264,6 +264,18 @@ def test_the_keys_stay_on_a_screen_however_low_it_is(height: int) -> None:
     assert shown[-1].startswith("p pause")
 
 
+@pytest.mark.parametrize("status", [told(), fleet(), told(reason="模型" * 200, phase=Phase.STALLED)])
+@pytest.mark.parametrize("width", [20, 37, 60, 100, 200])
+def test_nothing_is_wider_or_higher_than_the_terminal(status: RolloutStatus, width: int) -> None:
+    view = tree.tree(Status.of(status), PLACES, NOW)
+    for height in range(1, 60):
+        shown = treelines.draw(view, width, height, offset=2).lines
+        assert len(shown) <= height
+        assert all(line.cell_len <= width for line in shown)
+    foot = footlines.draw(Foot("模型" * 200, Said("模型" * 200)), width)
+    assert all(line.cell_len <= max(34, width) for line in foot)
+
+
 def test_without_a_limit_everything_is_shown() -> None:
     view = tree.tree(Status.of(fleet()), NOWHERE, NOW)
     shown = treelines.draw(view, 100).lines
