@@ -1,0 +1,39 @@
+"""In which phase a rollout was when: by its search attribute, or, where it has none, as people had steered it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from rollwright.cli.reports.history import Waited
+from rollwright.cli.reports.record import Passage
+from rollwright.rollout.aim import Course
+from rollwright.workflows.contract import Phase
+
+_COURSES = {Course.FORWARD: Phase.PROGRESSING, Course.BACK: Phase.ROLLING_BACK, Course.STOP: Phase.ABORTING}
+
+
+def passages(
+    start: datetime, first: Phase, entered: Sequence[tuple[datetime, Phase]], waits: Iterable[Waited], end: datetime
+) -> tuple[Passage, ...]:
+    """One after another without a gap, up to the end; a final phase takes no time."""
+    moments = [(start, first), *(entered or _of_waits(waits)), (end, None)]
+    found: list[Passage] = []
+    for (since, phase), (until, _) in pairwise(moments):
+        if phase is None or phase.is_final or until <= since:
+            continue
+        if found and found[-1].phase is phase and found[-1].end == since:
+            found[-1] = found[-1].model_copy(update={"end": until})
+        else:
+            found.append(Passage(phase=phase, start=since, end=until))
+    return tuple(found)
+
+
+def _of_waits(waits: Iterable[Waited]) -> Iterator[tuple[datetime, Phase]]:
+    for wait in waits:
+        asked = wait.asked
+        if not asked.acting:
+            yield wait.at, Phase.PAUSED
+        elif asked.gated:
+            yield wait.at, Phase.GATED
+        else:
+            yield wait.at, _COURSES[asked.aim.course]

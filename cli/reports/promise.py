@@ -1,0 +1,126 @@
+"""Whether a rollout kept its promise: what served and what was asked for, look by look, against what was allowed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rollwright.cli.reports.history import Saw
+from rollwright.cli.reports.record import Look, Promise, Shortfall
+from rollwright.rollout.observation import Group, Observation
+
+
+@dataclass
+class Watching:
+    """Follows the looks of a rollout."""
+
+    looks: list[Look] = field(default_factory=list)
+    _shortfalls: list[Shortfall] = field(default_factory=list)
+    _above: list[datetime] = field(default_factory=list)
+    _served: dict[int, str] = field(default_factory=dict)
+    """Groups that served when last looked at: the target revision that each was on, empty if it was on another."""
+    _known: set[int] = field(default_factory=set)
+    _by_themselves: set[int] = field(default_factory=set)
+    """Groups that have become unready without having been released."""
+
+    def saw(self, saw: Saw, seen: Observation) -> None:
+        """Go on by one more look."""
+        strategy = saw.asked.aim.strategy
+        budget, before = strategy.budget(seen.replicas), self.looks[-1] if self.looks else None
+        lowest = [count for count in (saw.sight.available_min, seen.available) if count is not None]
+        look = Look(
+            at=saw.at,
+            replicas=seen.replicas,
+            groups_asked=seen.groups_asked,
+            partition=seen.partition,
+            available=seen.available,
+            done=sum(group.done for group in seen.asked),
+            failed=len(seen.failed),
+            fewest=min(lowest),
+            available_least=budget.floor,
+            groups_most=budget.ceiling,
+        )
+        self._tell_apart(seen, saw.asked.template)
+        self._compare(look, before)
+        self.looks.append(look)
+
+    def _tell_apart(self, seen: Observation, target: str) -> None:
+        """Which groups that don't serve have been released, and which not."""
+        served = {}
+        for group in seen.asked:
+            if group.available:
+                served[group.ordinal] = target if group.updated and seen.on_target else ""
+                self._by_themselves.discard(group.ordinal)
+            elif self._is_by_itself(group, seen, target):
+                self._by_themselves.add(group.ordinal)
+        self._served, self._known = served, {group.ordinal for group in seen.asked}
+        self._by_themselves &= self._known
+
+    def _is_by_itself(self, group: Group, seen: Observation, target: str) -> bool:
+        if group.ordinal in self._served:
+            released = seen.on_target and group.ordinal >= seen.partition
+            return not released or (bool(target) and self._served[group.ordinal] == target)
+        # Found unready, or new because somebody has scaled up: the rollout's own are the surge alone.
+        return group.ordinal not in self._known and group.ordinal < seen.replicas
+
+    def _compare(self, look: Look, before: Look | None) -> None:
+        if look.groups_asked > look.groups_most and (before is None or look.groups_asked > before.groups_asked):
+            self._above.append(look.at)
+        if look.fewest >= look.available_least:
+            return
+        lasts = look.available < look.available_least
+        excused = look.fewest + len(self._by_themselves) >= look.available_least
+        start = look.at if lasts or before is None else before.at
+        self._shortfalls.append(
+            Shortfall(
+                start=start,
+                end=look.at,
+                fewest=look.fewest,
+                available_least=look.available_least,
+                ordinals=tuple(sorted(self._by_themselves)),
+                by_rollout=False if excused else True if lasts and look.fewest == look.available else None,
+            )
+        )
+
+    def promise(self, until: datetime) -> Promise:
+        """What has come of it."""
+        below = tuple(_episodes(self._shortfalls, self.looks, until))
+        fewest = min(self.looks, key=lambda look: look.fewest, default=None)
+        most = max(self.looks, key=lambda look: look.groups_asked, default=None)
+        return Promise(
+            kept=_is_kept(below, self._above) if self.looks else None,
+            fewest=fewest.fewest if fewest else None,
+            fewest_at=fewest.at if fewest else None,
+            available_least=fewest.available_least if fewest else None,
+            most=most.groups_asked if most else None,
+            groups_most=most.groups_most if most else None,
+            below=below,
+            above=tuple(self._above),
+        )
+
+
+def _is_kept(below: Sequence[Shortfall], above: Sequence[datetime]) -> bool | None:
+    if above or any(shortfall.by_rollout for shortfall in below):
+        return False
+    return None if any(shortfall.by_rollout is None for shortfall in below) else True
+
+
+def _episodes(shortfalls: Iterable[Shortfall], looks: Sequence[Look], until: datetime) -> Iterable[Shortfall]:
+    """Those of looks that follow each other are one; each lasts until the next look that is otherwise."""
+    following = dict(zip([look.at for look in looks], [*[look.at for look in looks[1:]], until], strict=True))
+    last: Shortfall | None = None
+    for one in shortfalls:
+        lasting = one if one.start < one.end else one.model_copy(update={"end": following[one.end]})
+        if last and last.end >= lasting.start and last.by_rollout == lasting.by_rollout:
+            last = lasting.model_copy(
+                update={
+                    "start": last.start,
+                    "fewest": min(last.fewest, lasting.fewest),
+                    "ordinals": tuple(sorted({*last.ordinals, *lasting.ordinals})),
+                }
+            )
+            continue
+        if last:
+            yield last
+        last = lasting
+    if last:
+        yield last
