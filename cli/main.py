@@ -27,6 +27,7 @@ VERBS = {
     "approve": "Approve what a rollout shows at an approval gate.",
     "abort": "End a rollout: give the surge back, update nothing further.",
     "rollback": "Take a rollout back to the revision it started from.",
+    "report": "Tell what became of a rollout, as a page or in words.",
     "history": "Show the templates that a target had.",
     "diff": "Show how templates of a target differ.",
     "undo": "Start a rollout back to a template that a target had.",

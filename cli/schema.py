@@ -20,6 +20,7 @@ from rollwright.cli.outputs import (
     Status,
     Steered,
 )
+from rollwright.cli.reports.record import Report
 from rollwright.rollout.spec import RolloutSpec
 
 app = typer.Typer()
@@ -35,6 +36,7 @@ class Subject(StrEnum):
     STATUS = "status"
     WATCH = "watch"
     LIST = "list"
+    REPORT = "report"
     HISTORY = "history"
     DIFF = "diff"
     STEERING = "steering"
@@ -51,6 +53,7 @@ MODELS: dict[Subject, type[BaseModel]] = {
     Subject.STATUS: Status,
     Subject.WATCH: Snapshot,
     Subject.LIST: Listing,
+    Subject.REPORT: Report,
     Subject.HISTORY: History,
     Subject.DIFF: Diff,
     Subject.STEERING: Steered,

@@ -83,12 +83,13 @@ def _read(what: str) -> tuple[str, str, bool]:
 
 def _noted(event: Event) -> Deed:
     message, effect, refused = _read(event.what)
+    own, _, more = event.what.partition(": ")
     return Deed(
         at=datetime.fromisoformat(event.at),
         actor=event.actor,
-        what=message or event.what,
+        what=message or own,
         reason=event.reason,
-        came_of_it=effect,
+        came_of_it=effect or more,
         refused=refused,
         by_itself=event.actor == ITSELF,
     )

@@ -72,6 +72,7 @@ class _Making:
     table: Table = field(default_factory=Table)
     steps: list[Taken] = field(default_factory=list)
     told: list[Estimate] = field(default_factory=list)
+    """Of the course that it is on: what was told before is of another end."""
     entered: list[tuple[datetime, Phase]] = field(default_factory=list)
     waits: list[Waited] = field(default_factory=list)
     end: Ended | None = None
@@ -91,8 +92,10 @@ class _Making:
             case Began(given=given):
                 self._began(happened, given)
             case KeptTemplate(kept=kept):
-                self.template, self.gpus = kept.template, kept.gpus
-            case Waited():
+                self.template, self.gpus, self.told = kept.template, kept.gpus, []
+            case Waited(asked=asked):
+                if self.waits and self.waits[-1].asked.aim.course is not asked.aim.course:
+                    self.told = []
                 self.waits.append(happened)
             case Saw():
                 self._saw(happened)

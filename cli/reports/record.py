@@ -269,7 +269,7 @@ class Report(Output):
     deeds: tuple[Deed, ...]
     start_ups: tuple[StartUp, ...] = Field(description="The slowest first.")
     usual_start_up_seconds: float | None = Field(description="The median of those that came to serve.")
-    forecasts: tuple[Forecast, ...]
+    forecasts: tuple[Forecast, ...] = Field(description="Of its last course: forward, back, or to another target.")
     steps: tuple[Taken, ...]
     stages: tuple[Stage, ...]
     spec: RolloutSpec

@@ -12,8 +12,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from rollwright.cli import temporal
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.rollout.spec import Target
 
 Events = list[HistoryEvent]
+_KEPT = "Runs are kept for as long as the retention of the Temporal namespace says. Those that are there:"
 _HOW = "temporal workflow show --workflow-id rollout/lws/NAMESPACE/NAME --output json"
 
 
@@ -66,19 +68,19 @@ def _payload(value: Any) -> Any:
     return {"metadata": {"encoding": encoding}, "data": data}
 
 
-async def from_server(client: Client, rollout: str, run_id: str) -> list[Events]:
+async def from_server(client: Client, target: Target, run_id: str) -> list[Events]:
     """The runs of a rollout, first to last: those that this one continues, as far as they are kept, and that follow.
 
-    Raises CommandError if there is no such run.
+    `run_id`: any of them; empty for the latest rollout of the target. Raises CommandError if there is no such run.
     """
-    runs = [await _fetched(client, rollout, run_id)]
+    runs = [await _fetched(client, target, run_id)]
     while before := _started(runs[0]).continued_execution_run_id:
         try:
-            runs.insert(0, await _fetched(client, rollout, before))
+            runs.insert(0, await _fetched(client, target, before))
         except _GoneError:
             break  # what is left of it says so itself
     while after := runs[-1][-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id:
-        runs.append(await _fetched(client, rollout, after))
+        runs.append(await _fetched(client, target, after))
     return runs
 
 
@@ -86,17 +88,17 @@ class _GoneError(CommandError):
     """There is no such run, or not any more."""
 
 
-async def _fetched(client: Client, rollout: str, run_id: str) -> Events:
+async def _fetched(client: Client, target: Target, run_id: str) -> Events:
+    rollout = target.workflow_id
     with temporal.explained(f"the history of {rollout} can't be read"):
         try:
-            history = await client.get_workflow_handle(rollout, run_id=run_id).fetch_history()
+            history = await client.get_workflow_handle(rollout, run_id=run_id or None).fetch_history()
         except RPCError as error:
             if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
                 raise
+            what = f"Temporal knows no run {run_id} of {rollout}" if run_id else f"there is no rollout of {target}"
             raise _GoneError(
-                f"Temporal knows no run {run_id} of {rollout}",
-                todo=f"It may be gone by now: its namespace says how long runs are kept. Those that are there: "
-                f"temporal workflow list --query \"WorkflowId = '{rollout}'\"",
+                what, todo=f"{_KEPT} temporal workflow list --query \"WorkflowId = '{rollout}'\""
             ) from error
     return list(history.events)
 

@@ -1,0 +1,111 @@
+"""`rollwright report`: what became of a rollout, from its workflow's history alone."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rollwright.cli import options, render, temporal
+from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.reports import history, making, sources
+from rollwright.cli.reports.record import Report
+from rollwright.cli.reports.sources import Events
+
+app = typer.Typer()
+
+
+@app.command()
+def report(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="[TARGET]", help="lws/NAME, sts/NAME, or a rollout's id; not with --history.", show_default=False
+        ),
+    ] = "",
+    namespace: options.Namespace = None,
+    *,
+    run_id: Annotated[
+        str, typer.Option("--run-id", metavar="ID", help="Any run of an earlier rollout; the latest one without it.")
+    ] = "",
+    from_history: Annotated[
+        Path | None,
+        typer.Option(
+            "--history", metavar="FILE", help="A history as the Temporal CLI or UI writes it, in place of a server."
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page there.")
+    ] = None,
+    as_markdown: Annotated[bool, typer.Option("--md", help="Print Markdown.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Tell what became of a rollout: its promise, its time, its cost, who did what.
+
+    Made from the workflow's history alone, while it runs or after it; of past
+    rollouts for as long as Temporal keeps them. Without --html, --md and --json
+    a summary is printed.
+
+    Examples:
+      rollwright report lws/llm -n inference --html report.html
+      rollwright report lws/llm -n inference --run-id 01a21574-97fa-7c4a-b44e-8d7ad216dd4e
+      rollwright report --history events.json --md
+
+    """
+    if bool(target) is bool(from_history):
+        raise CommandError("say which rollout: either TARGET or --history FILE", code=ExitCode.BAD_INPUT)
+    if as_json and as_markdown:
+        raise CommandError("--json and --md both print; give one of them", code=ExitCode.BAD_INPUT)
+    if from_history:
+        made = _made(sources.from_file(from_history), str(from_history))
+    else:
+        made = asyncio.run(_fetched(target, namespace, run_id))
+    if html:
+        _write_page(html, made)
+    if as_json:
+        typer.echo(made.model_dump_json(by_alias=True))
+    elif as_markdown:
+        from rollwright.cli.reports.markdown import markdown  # noqa: PLC0415 - one of several, and none loads quickly
+
+        typer.echo(markdown(made), nl=False)
+    elif not html:
+        from rollwright.cli.reports.screen import screen  # noqa: PLC0415
+
+        render.show(lambda _: screen(made))
+
+
+async def _fetched(text: str, namespace: str | None, run_id: str) -> Report:
+    target = options.read_target(text, namespace)
+    runs = await sources.from_server(await temporal.connect(), target, run_id)
+    return _made(runs, target.workflow_id)
+
+
+def _made(runs: list[Events], of: str) -> Report:
+    until = history.moment(runs[-1][-1].event_time)
+    try:
+        return making.make([history.read(run) for run in runs], until)
+    except history.UnreadableError as error:
+        raise CommandError(f"{of} can't be told of: {error}", code=ExitCode.BAD_INPUT) from error
+
+
+def _write_page(path: Path, made: Report) -> None:
+    from rollwright.cli.reports.page import page  # noqa: PLC0415
+
+    try:
+        _write(path.resolve(), page(made))
+    except OSError as error:
+        raise CommandError(f"{path} can't be written: {error.strerror}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """All of it or nothing: whoever reads the file meanwhile has the one before."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")  # a pipe, or a terminal
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

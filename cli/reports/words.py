@@ -1,0 +1,276 @@
+"""What a report says in words and tables, the same on a page, in Markdown and on a terminal.
+
+Nothing is escaped here: names and reasons may hold anything, and whoever shows them makes them harmless.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import yaml
+
+from rollwright.cli import views
+from rollwright.cli.reports.record import Deed, Ending, Forecast, GateFound, Report, Role, Shortfall, Stop
+from rollwright.cli.views import Table
+from rollwright.rollout.gates.gate import Finding
+from rollwright.workflows import describing
+from rollwright.workflows.contract import Phase
+from rollwright.workflows.expecting import roughly
+
+SLOWEST = 12
+_MOST_FORECASTS = 8
+_MOST_SHORTFALLS = 5
+_SHORT_SECONDS = 10.0
+
+
+class Share(NamedTuple):
+    """A part of the time that a rollout took."""
+
+    phase: Phase
+    name: str
+    seconds: float
+
+
+def duration(seconds: float) -> str:
+    """With as much of it as matters: tenths of a second only below ten of them."""
+    return f"{seconds:.1f} s" if seconds < _SHORT_SECONDS else roughly(seconds)
+
+
+def took(report: Report) -> str:
+    """As in "completed in 8 h 12 min"."""
+    return f"{report.outcome} {'in' if report.is_over else 'for'} {duration(report.seconds)}"
+
+
+def heading(report: Report) -> str:
+    """What was rolled out."""
+    return f"Rollout of {report.target}"
+
+
+def change(report: Report) -> str:
+    """What was to be different afterwards."""
+    return views.change(report.spec.change)
+
+
+def updated(report: Report) -> str:
+    """How many groups are where they were to go; empty if nothing was seen."""
+    if report.updated is None:
+        return ""
+    where = "back on the old revision" if report.outcome == Phase.ROLLED_BACK else "on the new revision"
+    return f"{report.updated} of {report.replicas} groups {where}"
+
+
+def promise(report: Report) -> str:
+    """Whether it was kept, in one line."""
+    kept = report.promise
+    if kept.fewest is None:
+        return "not known: nothing was seen of the target"
+    counts = (
+        f"at the fewest {kept.fewest} groups served, at least {kept.available_least} had to; "
+        f"{kept.most} were asked for at the most, {kept.groups_most} might be"
+    )
+    words = {True: "kept", False: "not kept", None: "can't be told"}
+    excuse = " by the rollout; groups failed by themselves" if kept.kept and kept.below else ""
+    return f"{words[kept.kept]}{excuse}: {counts}"
+
+
+def shortfalls(report: Report) -> list[str]:
+    """When fewer served than were to, a line each."""
+    lines = [_shortfall(report, one) for one in report.promise.below[:_MOST_SHORTFALLS]]
+    more = len(report.promise.below) - len(lines)
+    return [*lines, f"and {more} more times"] if more else lines
+
+
+def _shortfall(report: Report, one: Shortfall) -> str:
+    when = f"{clock(report, one.start)} for {duration((one.end - one.start).total_seconds())}"
+    ordinals = f"group{'s' if len(one.ordinals) > 1 else ''} {describing.ordinals(one.ordinals)}"
+    why = {
+        True: "the rollout had too many down",
+        False: f"{ordinals} unready without having been released",
+        None: "between two looks, so which groups isn't known",
+    }
+    return f"{when}: {one.fewest} served, at least {one.available_least} had to: {why[one.by_rollout]}"
+
+
+def eta(report: Report) -> str:
+    """What was told first of its end, and how that came out; empty if nothing was told, or it lasts."""
+    if not report.forecasts or not report.is_over:
+        return ""
+    first = report.forecasts[0]
+    span = f"{clock(report, first.earliest)} to {clock(report, first.latest)}"
+    return f"first told {clock(report, first.ends_at)} ({span}), it came {_off(first, report.until)}"
+
+
+def _off(told: Forecast, end: datetime) -> str:
+    late = (end - told.ends_at).total_seconds()
+    if abs(late) < 1:
+        return "then"
+    return f"{duration(abs(late))} {'later' if late > 0 else 'earlier'}"
+
+
+def cost(report: Report) -> str:
+    """What it took of the fleet."""
+    return views.cost(report.cost) or "nothing"
+
+
+def moment(at: datetime) -> str:
+    """A time with its date."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S UTC}"
+
+
+def clock(report: Report, at: datetime) -> str:
+    """A time within the rollout: with its date only if that isn't clear."""
+    one_day = report.started_at.astimezone(UTC).date() == report.until.astimezone(UTC).date()
+    return f"{at.astimezone(UTC):{'%H:%M:%S' if one_day else '%b %d %H:%M'}}"
+
+
+_SHARES = {
+    Phase.PROGRESSING: "updating groups",
+    Phase.ROLLING_BACK: "going back",
+    Phase.ABORTING: "giving the surge back",
+    Phase.GATED: "at gates",
+    Phase.PAUSED: "paused",
+    Phase.STALLED: "stalled",
+    Phase.PREPARING: "preparing",
+    Phase.RESTORING: "putting settings back",
+}
+
+
+def shares(report: Report) -> list[Share]:
+    """Where the time went, phase by phase."""
+    total = dict.fromkeys(_SHARES, 0.0)
+    for passage in report.passages:
+        total[passage.phase] += passage.seconds
+    return [Share(phase, _SHARES[phase], seconds) for phase, seconds in total.items() if seconds]
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """What matters most: names and values."""
+    revisions = {revision.role: revision.name for revision in report.revisions}
+    rows = [
+        ("rollout", report.rollout),
+        ("change", change(report)),
+        ("from", revisions.get(Role.OLD, "")),
+        ("to", revisions.get(Role.NEW, "")),
+        ("by", views.by(report.by)),
+        ("request", report.request_id),
+        ("outcome", f"{took(report)}{f': {report.reason}' if report.reason else ''}"),
+        ("started", moment(report.started_at)),
+        ("finished", moment(report.finished_at) if report.finished_at else ""),
+        ("updated", updated(report)),
+        ("promise", promise(report)),
+        *(("below", line) for line in shortfalls(report)),
+        ("cost", cost(report)),
+        ("waited", f"{duration(report.people_seconds)} for people" if report.people_seconds else ""),
+        ("expected", eta(report)),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def stops(report: Report) -> Table:
+    """The gates, a row each; a step that only waited to be promoted has one too."""
+    columns = ("Step", "Until", "Gate", "Found", "Opened", "Took", "By", "Message")
+    rows = [row for stop in report.stops for row in _stop(report, stop)]
+    return Table(columns, tuple(rows))
+
+
+def _stop(report: Report, stop: Stop) -> Iterable[tuple[str, ...]]:
+    opened, until = clock(report, stop.opened_at), stop.until
+    lasted = duration(stop.seconds) if stop.seconds is not None else "open"
+    if not stop.gates:
+        yield str(stop.step), until, "promote", stop.ending, opened, lasted, stop.by, ""
+    for gate in stop.gates:
+        by = ", ".join(approval.actor for approval in gate.approvals)
+        overruled = stop.ending is Ending.PROMOTED and gate.finding is not Finding.PASSED
+        found = f"{gate.finding}, promoted" if overruled else str(gate.finding)
+        yield (
+            str(stop.step),
+            until,
+            _named(gate),
+            found,
+            opened,
+            _decided(gate) or lasted,
+            stop.by if overruled else by,
+            gate.message,
+        )
+
+
+def _named(gate: GateFound) -> str:
+    return gate.name if gate.name == gate.kind else f"{gate.name} ({gate.kind})"
+
+
+def _decided(gate: GateFound) -> str:
+    return duration((gate.decided_at - gate.opened_at).total_seconds()) if gate.decided_at else ""
+
+
+def deeds(report: Report) -> Table:
+    """Who did what, numbered as on the page's picture."""
+    rows = [
+        (str(number), clock(report, deed.at), deed.actor, deed.what, deed.reason, came_of(deed))
+        for number, deed in enumerate(report.deeds, 1)
+    ]
+    return Table(("#", "When", "Who", "What", "Why", "What came of it"), tuple(rows))
+
+
+def came_of(deed: Deed) -> str:
+    """What came of it; empty if that isn't known."""
+    return f"refused: {deed.came_of_it}" if deed.refused else deed.came_of_it
+
+
+def start_ups(report: Report) -> Table:
+    """The slowest starts."""
+    rows = [
+        (
+            str(start.ordinal),
+            start.role,
+            clock(report, start.begun_at),
+            duration(start.seconds) if start.served_at else f"{duration(start.seconds)}, didn't serve",
+            duration(start.unplaced_seconds) if start.unplaced_seconds else "",
+            duration(start.alone_seconds) if start.alone_seconds else "",
+            start.reason,
+        )
+        for start in report.start_ups[:SLOWEST]
+    ]
+    columns = ("Group", "Revision", "From", "Took", "Without nodes", "Waited for alone", "Showed last")
+    return Table(columns, tuple(rows))
+
+
+def forecasts(report: Report) -> Table:
+    """What was told of the end, the first and the last and some between, against how it came."""
+    told = _some(report.forecasts)
+    rows = [
+        (
+            clock(report, one.at),
+            clock(report, one.ends_at),
+            f"{clock(report, one.earliest)} to {clock(report, one.latest)}",
+            _off(one, report.until) if report.is_over else "",
+        )
+        for one in told
+    ]
+    return Table(("Told at", "End", "Range", "It came"), tuple(rows))
+
+
+def _some(told: Sequence[Forecast]) -> list[Forecast]:
+    if len(told) <= _MOST_FORECASTS:
+        return list(told)
+    last = len(told) - 1
+    places = [round(place * last / (_MOST_FORECASTS - 1)) for place in range(_MOST_FORECASTS)]
+    return [told[place] for place in places]
+
+
+def resolution(report: Report) -> str:
+    """How closely the report shows what was."""
+    found = report.resolution
+    if found.usual_seconds is None or found.longest_seconds is None:
+        return f"Made from the workflow's history, which has {found.looks} looks at the target."
+    return (
+        f"Made from the workflow's history alone: {found.looks} looks at the target, usually "
+        f"{duration(found.usual_seconds)} apart, {duration(found.longest_seconds)} at the most. Between two of them a "
+        "group is shown as it was last seen, but for when it was taken down, began to start, and served, where the "
+        "history tells that more closely. Hours are counted from one look to the next. All times are UTC."
+    )
+
+
+def spec(report: Report) -> str:
+    """The rollout as it is written in a file; what isn't set is left out."""
+    plain = report.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return yaml.safe_dump(plain, sort_keys=False)
