@@ -40,6 +40,8 @@ from rollwright.workflows.contract import (
 _Value = TypeVar("_Value")
 _CONVERTER = pydantic_data_converter.payload_converter
 _STEPS = {str(name) for name in ACTIVITY_OF.values()}
+_UNREADABLE = (KeyError, ValueError, RuntimeError)
+"""Of a payload that is encoded otherwise, or isn't what a rollout is given, or answers."""
 _SIGNALS = {*map(str, Message), RETARGET}
 
 
@@ -158,7 +160,7 @@ def read(events: Iterable[HistoryEvent]) -> list[Happened]:
     """What happened in one run, in order. Raises UnreadableError."""
     try:
         return list(_Reader().read(list(events)))
-    except (ValueError, RuntimeError) as error:  # of a payload that isn't what a rollout is given, or answers
+    except _UNREADABLE as error:
         raise UnreadableError(f"this version can't read it: {str(error)[:300]}") from error
 
 
@@ -178,7 +180,7 @@ def _anything(payloads: Sequence[Payload]) -> Any:
     """What somebody sent; None where it is nothing, or can't be read."""
     try:
         return _CONVERTER.from_payloads(payloads[:1])[0] if payloads else None
-    except (ValueError, RuntimeError):
+    except _UNREADABLE:
         return None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from rollwright.cli.reports.history import Saw
 from rollwright.cli.reports.record import Look, Promise, Shortfall
@@ -106,7 +107,8 @@ def _is_kept(below: Sequence[Shortfall], above: Sequence[datetime]) -> bool | No
 
 def _episodes(shortfalls: Iterable[Shortfall], looks: Sequence[Look], until: datetime) -> Iterable[Shortfall]:
     """Those of looks that follow each other are one; each lasts until the next look that is otherwise."""
-    following = dict(zip([look.at for look in looks], [*[look.at for look in looks[1:]], until], strict=True))
+    moments = [look.at for look in looks]
+    following = dict(pairwise([*moments, until]))
     last: Shortfall | None = None
     for one in shortfalls:
         lasting = one if one.start < one.end else one.model_copy(update={"end": following[one.end]})

@@ -7,6 +7,8 @@ from typing import LiteralString
 
 from markupsafe import Markup
 
+from rollwright.cli.text import plain
+
 WIDTH = 1120.0
 LEFT, RIGHT = 66.0, 14.0
 _MARKS = 9
@@ -54,7 +56,8 @@ def axis(scale: Scale, top: float, bottom: float, *, labelled: bool = True) -> M
 
 def drawn(form: LiteralString, *values: object) -> Markup:
     """SVG of a form of ours; what is put into it is escaped."""
-    return Markup(form).format(*values)  # noqa: S704 - the form is ours, and the values are escaped
+    harmless = (plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value for value in values)
+    return Markup(form).format(*harmless)  # noqa: S704 - the form is ours, and the values are escaped
 
 
 def number(value: float) -> str:

@@ -45,20 +45,22 @@ def _no_history(path: Path, why: str) -> CommandError:
     )
 
 
-def _encoded(value: Any) -> Any:
+def _encoded(value: Any, within: str = "") -> Any:
     """With payloads as Temporal has them: the UI also writes them decoded, as the values themselves."""
     match value:
+        case dict() if within in _MAPS_OF_PAYLOADS:
+            return {name: _payload(item) for name, item in value.items()}
         case dict():
-            return {
-                key: [_payload(item) for item in item_or_items]
-                if key == "payloads" and isinstance(item_or_items, list)
-                else _encoded(item_or_items)
-                for key, item_or_items in value.items()
-            }
+            return {key: _encoded(item, key) for key, item in value.items()}
+        case list() if within == "payloads":
+            return [_payload(item) for item in value]
         case list():
             return [_encoded(item) for item in value]
         case _:
             return value
+
+
+_MAPS_OF_PAYLOADS = ("indexedFields", "fields", "userMetadata")
 
 
 def _payload(value: Any) -> Any:
