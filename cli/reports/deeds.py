@@ -15,7 +15,7 @@ from rollwright.workflows.contract import RETARGET, Event, Message, Retarget
 ITSELF = "rollwright"
 _STEERS = (*map(str, Message), RETARGET)
 _CLOCKS = timedelta(seconds=1)
-"""A message is noted at the time of the worker, and comes at that of the server."""
+"""A message comes at the time of the server, and is noted at that of the worker, or, of an update, before."""
 
 
 def answered(said: Sequence[Said], noted: Iterable[Event]) -> tuple[list[Said], list[Event]]:
@@ -26,14 +26,16 @@ def answered(said: Sequence[Said], noted: Iterable[Event]) -> tuple[list[Said], 
     found, unnoted, rest = list(said), set(range(len(said))), []
     for event in noted:
         message, effect, refused = _read(event.what)
-        at = datetime.fromisoformat(event.at) + _CLOCKS
-        known = [place for place in unnoted if _is_of(event, message, said[place]) and said[place].at <= at]
+        at = datetime.fromisoformat(event.at)
+        known = [place for place in unnoted if _is_of(event, message, said[place]) and said[place].at <= at + _CLOCKS]
         if not known:
             rest.append(event)
             continue
         place = max(known)
         unnoted.discard(place)
-        found[place] = replace(found[place], answer=found[place].answer or effect, refused=refused)
+        one = found[place]
+        # That an update was accepted is written down after what followed from it.
+        found[place] = replace(one, at=min(at, one.at), answer=one.answer or effect, refused=refused)
     return found, rest
 
 

@@ -10,8 +10,10 @@ from rollwright.cli.reports.scale import LEFT, RIGHT, WIDTH, Scale, axis, drawn,
 
 _MOST_TELLING = 150
 """With more groups than this no row says what it shows when pointed at: the page would become large."""
-_TALLEST, _HEIGHT, _FLATTEST = 20.0, 1500.0, 1.0
+_TALLEST, _HEIGHT, _FLATTEST = 20.0, 1200.0, 1.0
 _LABEL_HEIGHT = 11.0
+_GAPPED = 5.0
+"""Rows are set apart from this height on: between thinner ones gaps would only grey the picture."""
 _MARK_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
@@ -56,7 +58,7 @@ def _line(x: float, bottom: float) -> Markup:
 
 def _telling(tracks: Sequence[Track], scale: Scale, row: float) -> Iterator[Markup]:
     """A rectangle for each span, which says what it is."""
-    height = row - (3 if row >= 10 else 1 if row > 3 else 0)
+    height = row - (3 if row >= 10 else 1 if row >= _GAPPED else 0)
     for place, track in enumerate(tracks):
         y = 4 + place * row + (row - height) / 2
         for span in track.spans:
@@ -69,14 +71,14 @@ def _telling(tracks: Sequence[Track], scale: Scale, row: float) -> Iterator[Mark
 
 def _in_paths(tracks: Sequence[Track], scale: Scale, row: float) -> Iterator[Markup]:
     paths: dict[str, list[str]] = {}
-    height = number(row if row < 3 else row - 1)
+    height = number(row if row < _GAPPED else row - 1)
     for place, track in enumerate(tracks):
         y = number(4 + place * row)
         for span in track.spans:
             x, width = number(scale.x(span.start)), number(_width(span, scale))
             paths.setdefault(look_of(span), []).append(f"M{x} {y}h{width}v{height}h-{width}z")
     for look, path in paths.items():
-        yield drawn('<path class="{0}" d="{1}"/>', look, "".join(path))
+        yield drawn('<path class="groups {0}" d="{1}"/>', look, "".join(path))
 
 
 def _width(span: Span, scale: Scale) -> float:

@@ -57,9 +57,9 @@ def page(report: Report) -> str:
         told=chart.told(report, scale) if report.forecasts else "",
         legend=_legend(report),
         tables=[
-            ("Steps and gates", words.stops(report)),
-            ("Who did what", words.deeds(report)),
-            ("Slowest start-ups", words.start_ups(report)),
+            ("Steps and gates", "", words.stops(report)),
+            ("Who did what", "", words.deeds(report)),
+            ("Slowest start-ups", words.usual(report), words.start_ups(report)),
         ],
         stages=_stages(report),
         stages_legend=views.LEGEND,
@@ -70,7 +70,7 @@ def _tiles(report: Report) -> list[Tile]:
     kept = report.promise
     kinds = {True: "good", False: "bad", None: "doubt"}
     verdicts = {True: "kept", False: "not kept", None: "not known"}
-    counts = f"{kept.fewest} served, {kept.available_least} had to; {kept.most} asked for, {kept.groups_most} allowed"
+    counts = f"{words.fewest(report)}, {words.most(report)}"
     value, unit = _cost(report)
     outcome = {Phase.COMPLETED: "good", "running": "plain"}.get(report.outcome, "doubt")
     return [
@@ -80,7 +80,7 @@ def _tiles(report: Report) -> list[Tile]:
             words.updated(report),
             outcome,
         ),
-        Tile("Promise", verdicts[kept.kept], counts, kinds[kept.kept]),
+        Tile("Promise", verdicts[kept.kept], counts if report.looks else "", kinds[kept.kept]),
         Tile("Took", words.duration(report.seconds), words.eta(report), "plain"),
         Tile("Waited for people", *_people(report), "plain"),
         Tile("Cost", value, unit, "plain"),

@@ -13,6 +13,7 @@ from rollwright.cli import views
 from rollwright.cli.reports.record import Deed, Ending, Forecast, GateFound, Report, Role, Shortfall, Stop
 from rollwright.cli.views import Table
 from rollwright.rollout.gates.gate import Finding
+from rollwright.rollout.quantities import in_words
 from rollwright.workflows import describing
 from rollwright.workflows.contract import Phase
 from rollwright.workflows.expecting import roughly
@@ -20,7 +21,7 @@ from rollwright.workflows.expecting import roughly
 SLOWEST = 12
 _MOST_FORECASTS = 8
 _MOST_SHORTFALLS = 5
-_SHORT_SECONDS = 10.0
+_SHORT_SECONDS, _LONG_SECONDS = 10.0, 3600.0
 
 
 class Share(NamedTuple):
@@ -32,8 +33,10 @@ class Share(NamedTuple):
 
 
 def duration(seconds: float) -> str:
-    """With as much of it as matters: tenths of a second only below ten of them."""
-    return f"{seconds:.1f} s" if seconds < _SHORT_SECONDS else roughly(seconds)
+    """With as much of it as matters: from tenths of a second below ten of them to minutes above an hour."""
+    if seconds < _SHORT_SECONDS:
+        return f"{seconds:.1f} s"
+    return in_words(round(seconds)) if seconds < _LONG_SECONDS else roughly(seconds)
 
 
 def took(report: Report) -> str:
@@ -64,13 +67,22 @@ def promise(report: Report) -> str:
     kept = report.promise
     if kept.fewest is None:
         return "not known: nothing was seen of the target"
-    counts = (
-        f"at the fewest {kept.fewest} groups served, at least {kept.available_least} had to; "
-        f"{kept.most} were asked for at the most, {kept.groups_most} might be"
-    )
+    counts = f"{fewest(report)}, {most(report)}"
     words = {True: "kept", False: "not kept", None: "can't be told"}
     excuse = " by the rollout; groups failed by themselves" if kept.kept and kept.below else ""
     return f"{words[kept.kept]}{excuse}: {counts}"
+
+
+def fewest(report: Report) -> str:
+    """What served at the fewest, against the promise."""
+    kept = report.promise
+    return f"{kept.fewest} groups served at the fewest ({kept.available_least} promised)"
+
+
+def most(report: Report) -> str:
+    """What was asked for at the most, against the promise."""
+    kept = report.promise
+    return f"{kept.most} were asked for at the most ({kept.groups_most} allowed)"
 
 
 def shortfalls(report: Report) -> list[str]:
@@ -97,7 +109,7 @@ def eta(report: Report) -> str:
         return ""
     first = report.forecasts[0]
     span = f"{clock(report, first.earliest)} to {clock(report, first.latest)}"
-    return f"first told {clock(report, first.ends_at)} ({span}), it came {_off(first, report.until)}"
+    return f"expected {clock(report, first.ends_at)} at first ({span}); it came {_off(first, report.until)}"
 
 
 def _off(told: Forecast, end: datetime) -> str:
@@ -161,7 +173,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         *(("below", line) for line in shortfalls(report)),
         ("cost", cost(report)),
         ("waited", f"{duration(report.people_seconds)} for people" if report.people_seconds else ""),
-        ("expected", eta(report)),
+        ("end", eta(report)),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -232,6 +244,14 @@ def start_ups(report: Report) -> Table:
     ]
     columns = ("Group", "Revision", "From", "Took", "Without nodes", "Waited for alone", "Showed last")
     return Table(columns, tuple(rows))
+
+
+def usual(report: Report) -> str:
+    """What groups took to start; empty if none came to serve."""
+    if report.usual_start_up_seconds is None:
+        return ""
+    served = sum(1 for start in report.start_ups if start.served_at)
+    return f"of {served} that came to serve, half took {duration(report.usual_start_up_seconds)} or less"
 
 
 def forecasts(report: Report) -> Table:

@@ -55,6 +55,12 @@ def test_the_file_of_the_story_that_the_demo_tells_comes_along(installed: Path, 
     assert len(json.loads(shown)["stages"][0]["groups"]) == 24
 
 
+def test_the_page_of_a_report_comes_along(installed: Path, tmp_path: Path) -> None:
+    stored = PROJECT / "tests" / "data" / "histories" / "completed.json"
+    run(installed / "rollwright", "report", "--history", stored, "--html", "report.html", cwd=tmp_path)
+    assert "Rollout of lws/llm" in (tmp_path / "report.html").read_text()
+
+
 @pytest.mark.parametrize("verb", ["start", "status", "watch", "list", "pause", "worker", "schema"])
 def test_every_verb_loads_without_the_extras(installed: Path, tmp_path: Path, verb: str) -> None:
     assert f"rollwright {verb}" in run(installed / "rollwright", verb, "--help", cwd=tmp_path)

@@ -83,7 +83,10 @@ def lowered(seconds: float, partition: int, groups: int, took: float = 1) -> Ste
 def began(spec: RolloutSpec = SPEC) -> list[Happened]:
     """A rollout has begun, and its template is kept."""
     given = RolloutInput(spec=spec, by=Intervention(actor="ada", reason="nightly"))
-    return [Began(START, given, "run-1", ""), KeptTemplate(at(0), Kept(template=NEW, before=OLD, standing=OLD, gpus=16))]
+    return [
+        Began(START, given, "run-1", ""),
+        KeptTemplate(at(0), Kept(template=NEW, before=OLD, standing=OLD, gpus=16)),
+    ]
 
 
 def ended(seconds: float, phase: Phase = Phase.COMPLETED, spec: RolloutSpec = SPEC, reason: str = "") -> Ended:
