@@ -45,29 +45,26 @@ def _no_history(path: Path, why: str) -> CommandError:
     )
 
 
-def _encoded(value: Any, within: str = "") -> Any:
-    """With payloads as Temporal has them: the UI also writes them decoded, as the values themselves."""
+def _encoded(value: Any) -> Any:
+    """With payloads as Temporal has them: what the UI calls human readable has them decoded."""
     match value:
-        case dict() if within in _MAPS_OF_PAYLOADS:
-            return {name: _payload(item) for name, item in value.items()}
+        case {"metadata": {"encoding": str(encoding), **more}, **payload} if encoding.startswith(_DECODED):
+            metadata = {name: _base64(str(text)) for name, text in {"encoding": encoding, **more}.items()}
+            return {"metadata": metadata, "data": _base64(json.dumps(payload.get("data")))}
         case dict():
-            return {key: _encoded(item, key) for key, item in value.items()}
-        case list() if within == "payloads":
-            return [_payload(item) for item in value]
+            return {key: _encoded(item) for key, item in value.items()}
         case list():
             return [_encoded(item) for item in value]
         case _:
             return value
 
 
-_MAPS_OF_PAYLOADS = ("indexedFields", "fields", "userMetadata")
+_DECODED = ("json/", "binary/")
+"""So encodings begin, but never in base64."""
 
 
-def _payload(value: Any) -> Any:
-    if isinstance(value, dict) and isinstance(value.get("metadata"), dict) and "encoding" in value["metadata"]:
-        return value
-    encoding, data = (base64.b64encode(text.encode()).decode() for text in ("json/plain", json.dumps(value)))
-    return {"metadata": {"encoding": encoding}, "data": data}
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 async def from_server(client: Client, target: Target, run_id: str) -> list[Events]:

@@ -4,6 +4,7 @@ import base64
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,18 +144,26 @@ def test_a_run_that_goes_on_from_another_says_what_is_not_there() -> None:
 
 
 def test_forms_of_history_files_are_read_alike(tmp_path: Path) -> None:
-    """As the CLI writes it, as a bare list, and with payloads decoded, as the UI has them."""
+    """As the CLI writes it, as a bare list, and as what the UI calls human readable."""
+
+    def plain(text: str) -> str:
+        return base64.b64decode(text).decode()
+
+    def readable(value: Any) -> Any:
+        match value:
+            case {"metadata": {"encoding": _} as metadata}:
+                data = json.loads(plain(value["data"])) if "data" in value else None
+                return {"metadata": {name: plain(text) for name, text in metadata.items()}, "data": data}
+            case dict():
+                return {key: readable(item) for key, item in value.items()}
+            case list():
+                return [readable(item) for item in value]
+            case _:
+                return value
+
     stored = json.loads((HISTORIES / "completed.json").read_text())
-
-    def decoded(value: object) -> object:
-        if isinstance(value, dict) and isinstance(value.get("data"), str) and "metadata" in value:
-            return json.loads(base64.b64decode(value["data"]) or "null")
-        if isinstance(value, dict):
-            return {key: decoded(item) for key, item in value.items()}
-        return [decoded(item) for item in value] if isinstance(value, list) else value
-
     expected = told("completed")[0]
-    for form in (stored["events"], {"events": decoded(stored["events"])}):
+    for form in (stored["events"], readable(stored)):
         file = tmp_path / "events.json"
         file.write_text(json.dumps(form))
         (events,) = sources.from_file(file)
