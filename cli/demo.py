@@ -189,13 +189,14 @@ def _print(shown: Demonstrated) -> None:
 def _say_how_to_go_on(parts: Parts, told: Telling) -> None:
     target = told.spec.target
     exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in parts.exports().items())
+    named = f"lws/{target.name} -n {target.namespace}"
     lines = [
         "",
         "It all goes on running. In a shell:",
         f"  export {exports}",
-        f"  {rollwright()} status lws/{target.name}",
-        f"  {rollwright()} start --target lws/{target.name} --image model={told.IMAGE_AFTERWARDS} --max-surge 2 --wait",
-        f"  {rollwright()} watch lws/{target.name}",
+        f"  {rollwright()} status {named}",
+        f"  {rollwright()} start --target {named} --image model={told.IMAGE_AFTERWARDS} --max-surge 2 --wait",
+        f"  {rollwright()} watch {named}",
         f"  {parts.kubectl()} get leaderworkersets,statefulsets,pods",
         "End it:",
     ]

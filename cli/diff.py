@@ -21,7 +21,7 @@ def diff(
     to: Annotated[
         int | None,
         typer.Argument(
-            metavar="[REV]",
+            metavar="REV",
             min=1,
             help="Show how the first differs from this one.",
             autocompletion=completing.revisions,

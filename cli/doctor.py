@@ -24,7 +24,7 @@ def doctor(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="[TARGET]",
+            metavar="TARGET",
             help="As for every verb; all targets in the namespace without it.",
             autocompletion=completing.targets,
         ),

@@ -79,7 +79,11 @@ def _load(verb: str) -> Any:
         registered.cls = Verb
     command = typer.main.get_command(module.app)
     command.name = verb
-    # typer adds them to every app; they belong to `rollwright` alone.
+    return without_installing(command)
+
+
+def without_installing(command: Any) -> Any:
+    """A command without the options that install completion: typer adds them to all, they belong to `rollwright`."""
     command.params = [
         option for option in command.params if option.name not in ("install_completion", "show_completion")
     ]
@@ -109,7 +113,11 @@ def options(
     Temporal is found by its own environment configuration: TEMPORAL_ADDRESS,
     TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, or a profile of temporal.toml.
 
-    TARGET is lws/NAME or sts/NAME (with -n NAMESPACE) or a rollout's id, rollout/lws/NAMESPACE/NAME.
+    TARGET is lws/NAME or sts/NAME, in the namespace that -n gives, else that of
+    the kubeconfig's context; or a rollout's id, rollout/lws/NAMESPACE/NAME.
+
+    -o wide prints more of what is known, -o json (or --json) and -o yaml print
+    it for programs. Times are in your own zone, there in UTC.
 
     Exit codes: 0 done, 1 could not, 2 bad input; of start --wait and watch also
     3 the rollout was rolled back, 4 it was aborted, 5 it stands paused, stalled

@@ -10,6 +10,8 @@ import os
 import shlex
 import sys
 
+from typer.main import get_command
+
 from rollwright.cli import main as command_line
 
 _NO_FILES = ":4"
@@ -20,8 +22,9 @@ _FILES = ":0"
 
 def main() -> None:
     """Run the command line; the entry point `kubectl-rollwright`."""
+    command = command_line.without_installing(get_command(command_line.app))  # kubectl completes by itself
     with command_line.left():
-        command_line.app(prog_name="kubectl rollwright")
+        command(prog_name="kubectl rollwright")
 
 
 def complete() -> None:

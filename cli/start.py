@@ -56,8 +56,12 @@ def start(
     max_unavailable: Annotated[
         str | None, typer.Option(help="Groups, or a percentage of replicas.", rich_help_panel=_OVER)
     ] = None,
-    pacing: Annotated[Pacing | None, typer.Option(rich_help_panel=_OVER)] = None,
-    reclaim: Annotated[Reclaim | None, typer.Option(rich_help_panel=_OVER)] = None,
+    pacing: Annotated[
+        Pacing | None, typer.Option(help="By ordinal, or never leaving budget idle.", rich_help_panel=_OVER)
+    ] = None,
+    reclaim: Annotated[
+        Reclaim | None, typer.Option(help="The surge: one by one, or as early as possible.", rich_help_panel=_OVER)
+    ] = None,
     partition: Annotated[
         int | None, typer.Option(help="Ordinals below it keep their revision.", rich_help_panel=_OVER)
     ] = None,

@@ -8,6 +8,10 @@ from typer.core import TyperCommand, TyperOption
 class Verb(TyperCommand):
     """A verb; an option whose name has a second one after a slash (`--output/--json`) is given that word by it."""
 
+    def __init__(self, name: str | None, *, help: str | None = None, **settings: Any) -> None:
+        """As a command of typer's; `help` is folded by the terminal, not where its source is."""
+        super().__init__(name, help=help and _flowing(help), **settings)
+
     # The parser is of typer's own copy of click's class, which it does not export.
     def make_parser(self, ctx: Any) -> Any:
         """Take `--json` for `--output json`, so that both are one option."""
@@ -19,3 +23,10 @@ class Verb(TyperCommand):
                     obj=option, opts=[name], dest=option.name, action="store_const", const=name.removeprefix("--")
                 )
         return parser
+
+
+def _flowing(text: str) -> str:
+    """Each paragraph on one line, but for those with lines that stand in: examples."""
+    return "\n\n".join(
+        paragraph if "\n  " in paragraph else paragraph.replace("\n", " ") for paragraph in text.split("\n\n")
+    )

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.bench import pacing
+from tests.bench.command import measure_command
 from tests.bench.makespan import measure_makespan, measure_stragglers
 from tests.bench.scale import measure_cost, measure_fleet, measure_growth, measure_reaction
 from tests.bench.site import report
@@ -30,6 +31,7 @@ async def measure_pacing() -> dict[str, Any]:
 
 
 PARTS: dict[str, Part] = {
+    "command": measure_command,
     "stragglers": measure_stragglers,
     "makespan": measure_makespan,
     "pacing": measure_pacing,

@@ -81,6 +81,7 @@ async def test_the_context_the_namespace_and_the_flags_are_those_of_kubectl(
 
 async def test_its_help_and_its_mistakes_are_spelled_as_it_is_called(kubectl: Kubectl) -> None:
     assert "Usage: kubectl rollwright status [OPTIONS]" in (await kubectl("rollwright", "status", "--help")).stdout
+    assert "--install-completion" not in (await kubectl("rollwright", "--help")).stdout
     mistyped = await kubectl("rollwright", "statsu")
     assert mistyped.code != 0
     assert "Try 'kubectl rollwright --help'" in mistyped.stderr
