@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import options, render, temporal
+from rollwright.cli import completing, formats, options, render, temporal
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.formats import Format
 from rollwright.cli.reports import history, making, sources
 from rollwright.cli.reports.record import Report
 from rollwright.cli.reports.sources import Events
+from rollwright.rollout.spec import Target
 
 app = typer.Typer()
 
@@ -21,7 +23,10 @@ def report(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="[TARGET]", help="lws/NAME, sts/NAME, or a rollout's id; not with --history.", show_default=False
+            metavar="TARGET",
+            help="lws/NAME, sts/NAME, or a rollout's id; not with --history.",
+            show_default=False,
+            autocompletion=completing.targets,
         ),
     ] = "",
     namespace: options.Namespace = None,
@@ -39,12 +44,14 @@ def report(
         Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page there.")
     ] = None,
     as_markdown: Annotated[bool, typer.Option("--md", help="Print Markdown.")] = False,
-    as_json: options.AsJson = False,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    output: options.Output = Format.TABLE,
 ) -> None:
     """Tell what became of a rollout: its promise, its time, its cost, who did what.
 
     Made from the workflow's history alone, while it runs or after it; of past
-    rollouts for as long as Temporal keeps them. Without --html, --md and --json
+    rollouts for as long as Temporal keeps them. Without --html, --md and -o
     a summary is printed.
 
     Examples:
@@ -55,16 +62,16 @@ def report(
     """
     if bool(target) is bool(from_history):
         raise CommandError("say which rollout: either TARGET or --history FILE", code=ExitCode.BAD_INPUT)
-    if as_json and as_markdown:
-        raise CommandError("--json and --md both print; give one of them", code=ExitCode.BAD_INPUT)
+    if output.is_data and as_markdown:
+        raise CommandError(f"-o {output} and --md both print; give one of them", code=ExitCode.BAD_INPUT)
     if from_history:
         made = _made(sources.from_file(from_history), str(from_history))
     else:
-        made = asyncio.run(_fetched(target, namespace, run_id))
+        made = asyncio.run(_fetched(options.read_target(target, namespace, kubeconfig, context), run_id))
     if html:
         _write_page(html, made)
-    if as_json:
-        typer.echo(made.model_dump_json(by_alias=True))
+    if output.is_data:
+        formats.emit(made, output)
     elif as_markdown:
         from rollwright.cli.reports.markdown import markdown  # noqa: PLC0415 - one of several, and none loads quickly
 
@@ -72,11 +79,10 @@ def report(
     elif not html:
         from rollwright.cli.reports.screen import screen  # noqa: PLC0415
 
-        render.show(lambda _: screen(made))
+        render.show(lambda width: screen(made, width))
 
 
-async def _fetched(text: str, namespace: str | None, run_id: str) -> Report:
-    target = options.read_target(text, namespace)
+async def _fetched(target: Target, run_id: str) -> Report:
     runs = await sources.from_server(await temporal.connect(), target, run_id)
     return _made(runs, target.workflow_id)
 

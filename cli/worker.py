@@ -40,7 +40,7 @@ def worker(
         ),
     ] = False,
     notify: options.Notify = None,
-    follow: Annotated[
+    follow_targets: Annotated[
         bool,
         typer.Option(
             "--follow", help="Start a rollout where the template of a target with a policy changes while it is frozen."
@@ -79,9 +79,9 @@ def worker(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     reach = Reach(connections=connections, local=allow_local)
     place = _place(policies)
-    if follow_namespace and not follow:
+    if follow_namespace and not follow_targets:
         raise CommandError("--follow-namespace says where to follow; give --follow too", code=ExitCode.BAD_INPUT)
-    namespaces = tuple(dict.fromkeys(map(_name, follow_namespace or ["default"]))) if follow else ()
+    namespaces = tuple(dict.fromkeys(map(_name, follow_namespace or ["default"]))) if follow_targets else ()
     try:
         asyncio.run(
             run_worker(

@@ -13,16 +13,16 @@ from rollwright.cli.views import Table
 _BAR_CELLS = 30
 
 
-def screen(report: Report) -> RenderableType:
+def screen(report: Report, width: int) -> RenderableType:
     """The summary."""
     facts = RichTable.grid(padding=(0, 2))
     for name, value in words.facts(report):
         facts.add_row(Text(name, style="bold"), one_line(value))
-    parts: list[RenderableType] = [facts, *_section("where the time went", _shares(report))]
-    parts += _section("steps and gates", words.stops(report))
+    parts: list[RenderableType] = [facts, *_section("where the time went", _shares(report), width)]
+    parts += _section("steps and gates", words.stops(report), width)
     if report.deeds:
         parts += ["", Text("who did what", style="bold"), *map(_deed, report.deeds)]
-    parts += _section("slowest start-ups", words.start_ups(report))
+    parts += _section("slowest start-ups", words.start_ups(report), width)
     parts += ["", Text(one_line(words.resolution(report)), style="dim")]
     return Group(*parts, *(Text(one_line(note), style="dim") for note in report.notes))
 
@@ -43,8 +43,8 @@ def _shares(report: Report) -> Table:
     return Table(("Phase", "Time", ""), tuple(rows))
 
 
-def _section(title: str, table: Table) -> list[RenderableType]:
+def _section(title: str, table: Table, width: int) -> list[RenderableType]:
     if not table.rows:
         return []
     plain = Table(table.columns, tuple(tuple(map(one_line, row)) for row in table.rows))
-    return ["", Text(title, style="bold"), render.table(plain)]
+    return ["", Text(title, style="bold"), render.table(plain, width)]

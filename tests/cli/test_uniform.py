@@ -31,14 +31,17 @@ OWN_WORDS = {
     ("demo", "kubeconfig"): "without it a cluster is made",
     ("doctor", "target"): "it may be left out",
     ("diff", "to"): "the second of two",
+    ("report", "target"): "a file may stand in its place",
+    ("status", "wait_timeout"): "of the whole wait, not of standing",
     ("start", "target"): "an option, beside a file",
     ("start", "task_queue"): "there may be no last rollout",
     ("worker", "task_queue"): "as start",
+    ("plan", "task_queue"): "as start",
     ("reject", "step"): "in place of a revision",
 }
 """Verbs that say something else of what is spelled alike, and why."""
-LENT = {"-f": {"file", "follow"}}
-"""Flags that stand for two things: both are kubectl's."""
+LENT = {"-f": {"file", "follow"}, "--follow": {"follow", "follow_targets"}}
+"""Flags that stand for two things: those of files and logs are kubectl's."""
 
 
 def verbs() -> dict[str, TyperCommand]:

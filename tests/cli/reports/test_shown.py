@@ -47,7 +47,7 @@ def hostile() -> Report:
 
 def printed(report: Report, *, width: int = 120) -> str:
     console = Console(width=width, file=io.StringIO(), record=True, markup=False, emoji=False, highlight=False)
-    console.print(screen(report))
+    console.print(screen(report, console.width))
     return console.export_text()
 
 
