@@ -24,6 +24,13 @@ class Verb(TyperCommand):
                 )
         return parser
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what stands before an option whose value a shell completes; left to itself, nothing of it is read."""
+        waiting = (option for option in self.params if isinstance(option, TyperOption) and not option.is_flag)
+        if ctx.resilient_parsing and any(args[-1:] == [flag] for option in waiting for flag in option.opts):
+            args = args[:-1]
+        return super().parse_args(ctx, args)
+
 
 def _flowing(text: str) -> str:
     """Each paragraph on one line, but for those with lines that stand in: examples."""

@@ -39,12 +39,13 @@ async def test_targets_ids_and_namespaces_are_those_that_temporal_knows(
 ) -> None:
     await run(*flags("tab-one"))
     await run(*flags("tab-two"))
+    await run(*flags("tab-other"), "-n", "elsewhere")
     await listed(server, "tab-one", "tab-two")
     lines = {
-        "rollwright status lws/tab-": ["lws/tab-one", "lws/tab-two"],
+        "rollwright status lws/tab-": ["lws/tab-one", "lws/tab-other", "lws/tab-two"],
         "rollwright pause rollout/lws/inference/tab-": [rollout("tab-one"), rollout("tab-two")],
         "rollwright start -n inference --target lws/tab-o": ["lws/tab-one"],
-        "rollwright history lws/tab-one -n in": ["inference"],
+        "rollwright history lws/tab-one -n ": ["inference"],
     }
     for line, suggested in lines.items():
         async with asyncio.timeout(120):  # on a busy machine a server may take longer than there is patience for

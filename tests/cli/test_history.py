@@ -148,8 +148,8 @@ async def test_history_tells_who_asked_for_each_template_and_what_came_of_it(sce
 async def test_the_shell_completes_revisions(scene: Scene, start: "Start") -> None:
     await scene.keep(2)
     await scene.keep(3)
-    words = f"rollwright diff lws/llm -n {scene.namespace} --kubeconfig {scene.kubeconfig} "
-    env = {"COMP_WORDS": words, "COMP_CWORD": "7", "_ROLLWRIGHT_COMPLETE": "complete_bash"}
+    words = f"rollwright undo lws/llm -n {scene.namespace} --kubeconfig {scene.kubeconfig} --to-revision "
+    env = {"COMP_WORDS": words, "COMP_CWORD": "8", "_ROLLWRIGHT_COMPLETE": "complete_bash"}
     async with asyncio.timeout(120):  # on a busy machine a cluster may take longer than there is patience for
         while (ran := await (await start(**env)).end()).stdout.split() != ["3", "2", "1"]:
             assert (ran.stderr, ran.code) == ("", 0)

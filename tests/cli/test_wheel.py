@@ -43,6 +43,11 @@ def test_help_runs(installed: Path, tmp_path: Path) -> None:
     assert "Durable rollouts of GPU-bound workloads on Kubernetes" in shown
 
 
+def test_kubectl_finds_the_plugin_and_what_completes_its_words(installed: Path, tmp_path: Path) -> None:
+    assert "Usage: kubectl rollwright" in run(installed / "kubectl-rollwright", "--help", cwd=tmp_path)
+    assert "promote" in run(installed / "kubectl_complete-rollwright", "pro", cwd=tmp_path)
+
+
 def test_the_example_is_planned(installed: Path, tmp_path: Path) -> None:
     example = PROJECT / "examples" / "rollout.yaml"
     shown = run(installed / "rollwright", "plan", "-f", example, "--offline", "--json", cwd=tmp_path)
