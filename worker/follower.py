@@ -31,8 +31,10 @@ from rollwright.worker.rollouts import Rollouts
 _log = logging.getLogger(__name__)
 _REST_SECONDS = 0.5
 """Changes come in bursts."""
-_AGAIN_SECONDS = 10.0
+_AGAIN_SECONDS = 5.0
 """How soon to look again where something is pending, or something didn't answer."""
+_LONGEST_SECONDS = 10.0
+"""After which what was decided on may be so no more."""
 _TURNED_AWAY = ("aborted ", "rolled back ")
 
 
@@ -129,7 +131,7 @@ class Follower:
         self._looked[item.uid] = _Looked(seen, policy, now)
         decision = await self._decide(target, snapshot, seen, policy)
         is_late = isinstance(decision, Start | Retarget) and look(await target.read()) != seen
-        if is_late or time.monotonic() - now > _AGAIN_SECONDS:
+        if is_late or time.monotonic() - now > _LONGEST_SECONDS:
             self._looked.pop(item.uid)
             return True  # the watches were behind, or this worker was: another may have done it since
         await self._carry_out(snapshot.item, decision)
