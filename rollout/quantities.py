@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, StringConstraints
 
 _PERCENTAGE = re.compile(r"(\d{1,3})%")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -36,10 +36,15 @@ def _read_duration(value: object) -> object:
     return sum(int(number or 0) * unit for number, unit in zip(match.groups(), _UNIT_SECONDS, strict=True))
 
 
-Count = Annotated[int | str, BeforeValidator(_read_count, json_schema_input_type=int | str)]
+COUNT_PATTERN, DURATION_PATTERN = r"^\d+$|^\d{1,3}%$", r"^(\d+h)?(\d+m)?(\d+s)?$"
+"""What the schema says of their text, for editors and for the reference of the file."""
+_CountText = Annotated[str, StringConstraints(pattern=COUNT_PATTERN)]
+_DurationText = Annotated[str, StringConstraints(pattern=DURATION_PATTERN)]
+
+Count = Annotated[int | str, BeforeValidator(_read_count, json_schema_input_type=int | _CountText)]
 """A number of groups, or a percentage of the replicas such as "25%"."""
 
-DurationSeconds = Annotated[int, BeforeValidator(_read_duration, json_schema_input_type=int | str)]
+DurationSeconds = Annotated[int, BeforeValidator(_read_duration, json_schema_input_type=int | _DurationText)]
 """Whole seconds, 0 or more; also read from text such as "30s", "10m" or "1h30m".
 
 A bound of its own here would outweigh the bounds that fields set.

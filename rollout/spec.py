@@ -49,9 +49,9 @@ class TargetKind(StrEnum):
 class Target(Input):
     """The object to roll out."""
 
-    kind: TargetKind = TargetKind.LEADER_WORKER_SET
-    namespace: Name = "default"
-    name: Name
+    kind: TargetKind = Field(default=TargetKind.LEADER_WORKER_SET, description="What sort of object it is.")
+    namespace: Name = Field(default="default", description="Its namespace.")
+    name: Name = Field(description="Its name.")
     replicas: int | None = Field(default=None, ge=0, description="Number of groups, for plans made offline.")
 
     def __str__(self) -> str:
@@ -153,7 +153,7 @@ class AnswersHttp(Input):
 
     port: int = Field(ge=1, le=65535, description="Port of the leader pod.")
     path: UrlPath = Field(description="Begins with '/', as in /health. Redirects are not followed.")
-    scheme: Literal["http", "https"] = "http"
+    scheme: Literal["http", "https"] = Field(default="http", description="By what it is asked.")
     timeout: Annotated[DurationSeconds, Field(ge=1, le=10)] = Field(
         default=2, description="How long an answer may take, 1 s to 10 s."
     )
@@ -167,8 +167,8 @@ class AnswersHttp(Input):
 class Serves(Input):
     """What shows that a group serves, once its pods are ready. One of its fields; none leaves it at the pods."""
 
-    endpoint: InEndpoints | None = None
-    http: AnswersHttp | None = None
+    endpoint: InEndpoints | None = Field(default=None, description="Its leader is in the endpoints of a Service.")
+    http: AnswersHttp | None = Field(default=None, description="Its leader answers a request of the worker.")
 
     @model_validator(mode="after")
     def _at_most_one(self) -> Self:
@@ -207,7 +207,11 @@ class Strategy(Input):
     max_unavailable: Count = Field(default=1, description="Groups, or percentage of replicas, that may be missing.")
     max_surge: Count = Field(default=0, description="Groups, or percentage of replicas, that may be surplus.")
     partition: int = Field(default=0, ge=0, description="Ordinals below it keep their revision.")
-    pacing: Pacing = Pacing.ORDERED
+    pacing: Pacing = Field(
+        default=Pacing.ORDERED,
+        description="ordered: strictly from the highest ordinal down, as LWS does it. eager: no budget is left idle; a "
+        "slow group costs its own place, and delays no other.",
+    )
     reclaim: Reclaim = Field(
         default=Reclaim.GRADUAL,
         description="When surge groups are given back: gradual as LWS does it, prompt as early as the budget allows. "
@@ -230,7 +234,11 @@ class Strategy(Input):
     surge_during_gates: SurgeDuringGates = Field(
         default=SurgeDuringGates.RECLAIM, description="Whether the surge is given back while gates are open."
     )
-    surge_by: SurgeBy = SurgeBy.AUTO
+    surge_by: SurgeBy = Field(
+        default=SurgeBy.AUTO,
+        description="What carries the surge: replicas, or maxSurge, which is LWS's own and leaves replicas to an "
+        "autoscaler. auto: maxSurge where an autoscaler writes the replicas of the target, else replicas.",
+    )
     surge_volumes: bool = Field(
         default=False, description="Whether surge pods of a StatefulSet may make volumes, which stay when they go."
     )
@@ -244,7 +252,11 @@ class Strategy(Input):
         default=300, description="A group that shows for so long what does not heal by waiting has failed."
     )
     max_failed_groups: int = Field(default=0, ge=0, description="Failed groups to go on with.")
-    on_stall: OnFailure = OnFailure.PAUSE
+    on_stall: OnFailure = Field(
+        default=OnFailure.PAUSE,
+        description="What follows once more groups have failed than maxFailedGroups: pause until somebody decides, "
+        "rollback, or abort.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -337,11 +349,11 @@ class Budget(Model):
 class RolloutSpec(Input):
     """One rollout, as written in a file."""
 
-    api_version: Literal["rollwright/v1"] = "rollwright/v1"
-    kind: Literal["Rollout"] = "Rollout"
-    target: Target
-    change: Change = Change()
-    strategy: Strategy = Strategy()
+    api_version: Literal["rollwright/v1"] = Field(default="rollwright/v1", description="Version of these fields.")
+    kind: Literal["Rollout"] = Field(default="Rollout", description="What the file describes.")
+    target: Target = Field(description="What is rolled out.")
+    change: Change = Field(default=Change(), description="What is to be different afterwards.")
+    strategy: Strategy = Field(default=Strategy(), description="How the rollout is paced.")
 
     @model_validator(mode="after")
     def _some_budget(self) -> Self:

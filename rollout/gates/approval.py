@@ -11,7 +11,7 @@ from rollwright.rollout.gates.questions import Answer
 class ApprovalGate(Gate):
     """People must approve. An approval is bound to what was seen; see `seen` in the rollout's status."""
 
-    kind: Literal["approval"] = "approval"
+    kind: Literal["approval"] = Field(default="approval", description="Which gate it is.")
     approvers: int = Field(default=1, ge=1, le=20, description="How many different people.")
 
     BY_PEOPLE: ClassVar[bool] = True

@@ -16,7 +16,7 @@ _BEGAN = "began"
 class Bake(Gate):
     """A while during which every group on the new revision must stay available and must not restart."""
 
-    kind: Literal["bake"] = "bake"
+    kind: Literal["bake"] = Field(default="bake", description="Which gate it is.")
     duration: DurationSeconds = Field(ge=1, description="How long.")
 
     JUDGES_GROUPS: ClassVar[bool] = True

@@ -28,7 +28,7 @@ class Capacity(Asking):
     Nothing is reserved: somebody else's pods may take the nodes in the meantime.
     """
 
-    kind: Literal["capacity"] = "capacity"
+    kind: Literal["capacity"] = Field(default="capacity", description="Which gate it is.")
     groups: int | None = Field(
         default=None, ge=1, le=10_000, description="How many more groups must find nodes; the surge unless given."
     )

@@ -47,7 +47,7 @@ def _read_template(template: dict[str, Any]) -> dict[str, Any]:
 class JobGate(Asking):
     """Jobs that must succeed: each runs in the target's namespace, and is told by variables what it is about."""
 
-    kind: Literal["job"] = "job"
+    kind: Literal["job"] = Field(default="job", description="Which gate it is.")
     template: Annotated[dict[str, Any], AfterValidator(_read_template)] = Field(
         description="The spec of a Job, or a whole Job without a name."
     )

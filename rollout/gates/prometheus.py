@@ -46,7 +46,7 @@ class PrometheusGate(Source, Asking):
     the condition. What can't be told (no data, NaN, an infinity, no answer) is inconclusive.
     """
 
-    kind: Literal["prometheus"] = "prometheus"
+    kind: Literal["prometheus"] = Field(default="prometheus", description="Which gate it is.")
     query: Query = Field(
         description="PromQL. Inside double quotes, {{ pods }}, {{ leaders }} and {{ ordinals }} stand for the groups "
         "on the new revision, {{ namespace }}, {{ name }} and {{ revision }} for the target's; all are regular "

@@ -27,9 +27,11 @@ class WebhookGate(Source, Asking):
     followed. No answer is inconclusive, and so is what proxies answer that have none.
     """
 
-    kind: Literal["http"] = "http"
+    kind: Literal["http"] = Field(default="http", description="Which gate it is.")
     path: Path | None = Field(default=None, description="Behind the url; letters, digits and -_.~ between slashes.")
-    request_timeout: DurationSeconds = Field(default=10, ge=1, le=300, description="How long an answer may take.")
+    request_timeout: DurationSeconds = Field(
+        default=10, ge=1, le=300, description="How long an answer may take, at most 5m."
+    )
 
     def ask(self, context: Context, progress: Progress) -> tuple[Question, ...]:
         """What is rolled out, and how far it is."""

@@ -46,11 +46,11 @@ class Window(Gate):
     finishes, and the rollout waits here for the next window.
     """
 
-    kind: Literal["window"] = "window"
+    kind: Literal["window"] = Field(default="window", description="Which gate it is.")
     schedule: Annotated[str, AfterValidator(_read_schedule)] = Field(
         max_length=200, description="When windows open, as a cron expression of five fields."
     )
-    duration: DurationSeconds = Field(ge=60, description="How long each is open.")
+    duration: DurationSeconds = Field(ge=60, description="How long each is open, at least 1m.")
     timezone: Annotated[str, AfterValidator(_read_zone)] = Field(default="UTC", description="Of the schedule.")
 
     INTERVAL_SECONDS: ClassVar[float] = 30.0
