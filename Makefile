@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test browser chaos check bench lock clean
+.PHONY: setup demo docs test browser chaos check bench lock clean
 
 setup: $(READY)
 
@@ -16,6 +16,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: setup ## For example: make demo ARGS="--kill-worker --keep"
 	$(BIN)/rollwright demo $(ARGS)
+
+docs: setup ## The documentation, into site/; a dead link fails.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -44,5 +47,5 @@ lock: ## Pins anew what pyproject.toml asks for; needs uv.
 		--universal --python-version 3.11 --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
