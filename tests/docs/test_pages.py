@@ -1,0 +1,57 @@
+"""What pages show is so: files can be read, JSON parsed, and messages are those of the program."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from rollwright.rollout.spec import RolloutSpec
+from tests.docs.pages import ROOT, Block, all_blocks
+
+_MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
+_PROGRAM = ("cli", "worker", "workflows", "activities", "cluster", "rollout")
+
+
+def rollouts() -> list[Block]:
+    return [block for block in all_blocks("yaml") if "kind: Rollout" in block.text]
+
+
+@pytest.mark.parametrize("block", rollouts(), ids=str)
+def test_a_rollout_file_can_be_read(block: Block) -> None:
+    RolloutSpec.model_validate(yaml.safe_load(block.text))
+
+
+@pytest.mark.parametrize("block", all_blocks("yaml"), ids=str)
+def test_yaml_is_yaml(block: Block) -> None:
+    assert yaml.safe_load(block.text)
+
+
+@pytest.mark.parametrize("block", all_blocks("json"), ids=str)
+def test_json_is_json(block: Block) -> None:
+    assert json.loads(block.text)
+
+
+def messages() -> list[str]:
+    return _MESSAGE.findall((ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"))
+
+
+def texts() -> Iterator[str]:
+    """All that the program may say, with an ellipsis for what is put in."""
+    for package in _PROGRAM:
+        for module in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+                match node:
+                    case ast.JoinedStr(values=values):
+                        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in values)
+                    case ast.Constant(value=str() as value):
+                        yield value
+
+
+def test_the_messages_of_the_troubleshooting_page_are_those_of_the_program() -> None:
+    said, shown = set(texts()), messages()
+    assert len(shown) > 30
+    assert [message for message in shown if not any(message in text for text in said)] == []
+    assert [message for message in set(shown) if shown.count(message) > 1] == []
