@@ -123,7 +123,7 @@ def _type(path: str, field: Schema, known: Schema) -> str:
         links = [f"[{found.gate or 'mappings'}](#{anchor(found.title)})" for found in inner]
         return f"list of {_either(links)}"
     words = [_word(path, option, known) for option in _options(field)]
-    return _either(list(dict.fromkeys(filter(None, words)))).replace("whole number or duration", "duration")
+    return _either(list(dict.fromkeys(filter(None, words)))).replace("number or duration", "duration")
 
 
 def _either(words: list[str]) -> str:
@@ -142,7 +142,7 @@ def _word(path: str, option: Schema, known: Schema) -> str:
         case "string":
             return {COUNT_PATTERN: "percentage", DURATION_PATTERN: "duration"}.get(option.get("pattern", ""), "text")
         case "integer":
-            return "whole number"
+            return "number"
         case "boolean":
             return "`true` or `false`"
         case "object" if "patternProperties" in option:

@@ -106,7 +106,7 @@ def _expanded(nav: list[Any], left: list[str]) -> list[Any]:
         elif item == f"{_VERBS}/*.md":
             items += [f"{_VERBS}/{verb}.md" for verb in VERBS]
         elif "*" in item:
-            found = [path for path in left if fnmatch(path, item)]
+            found = [path for path in left if fnmatch(path, item) and path.count("/") == item.count("/")]
             left[:] = [path for path in left if path not in found]
             items += found
         else:

@@ -4,13 +4,16 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
 from rollwright.rollout.spec import RolloutSpec
-from tests.docs.pages import ROOT, Block, all_blocks
+from tests.docs.pages import ROOT, Block, all_blocks, pages
 
+_FLAT = re.compile(r"^ {1,3}[-*] ", re.MULTILINE)
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
 _PROGRAM = ("cli", "worker", "workflows", "activities", "cluster", "rollout")
 
@@ -32,6 +35,12 @@ def test_yaml_is_yaml(block: Block) -> None:
 @pytest.mark.parametrize("block", all_blocks("json"), ids=str)
 def test_json_is_json(block: Block) -> None:
     assert json.loads(block.text)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_lists_inside_of_lists_are_so_on_the_site_too(page: Path) -> None:
+    """GitHub takes two blanks for it, the site four."""
+    assert _FLAT.findall(_FENCED.sub("", page.read_text(encoding="utf-8"))) == []
 
 
 def messages() -> list[str]:
