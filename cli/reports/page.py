@@ -69,7 +69,8 @@ def page(report: Report) -> str:
 def _tiles(report: Report) -> list[Tile]:
     kept = report.promise
     kinds = {True: "good", False: "bad", None: "doubt"}
-    verdicts = {True: "kept", False: "not kept", None: "not known"}
+    so_far = "" if report.is_over else " so far"
+    verdicts = {True: f"kept{so_far}", False: "not kept", None: "not known"}
     counts = f"{words.fewest(report)}, {words.most(report)}"
     value, unit = _cost(report)
     outcome = {Phase.COMPLETED: "good", "running": "plain"}.get(report.outcome, "doubt")
@@ -81,7 +82,7 @@ def _tiles(report: Report) -> list[Tile]:
             outcome,
         ),
         Tile("Promise", verdicts[kept.kept], counts if report.looks else "", kinds[kept.kept]),
-        Tile("Took", words.duration(report.seconds), words.eta(report), "plain"),
+        Tile("Took" if report.is_over else "Runs for", words.duration(report.seconds), words.eta(report), "plain"),
         Tile("Waited for people", *_people(report), "plain"),
         Tile("Cost", value, unit, "plain"),
     ]

@@ -4,13 +4,13 @@ Nothing is escaped here: names and reasons may hold anything, and whoever shows 
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import yaml
 
 from rollwright.cli import views
-from rollwright.cli.reports.record import Deed, Ending, Forecast, GateFound, Report, Role, Shortfall, Stop
+from rollwright.cli.reports.record import Deed, Ending, Forecast, GateFound, Report, Role, Shortfall, StartUp, Stop
 from rollwright.cli.views import Table
 from rollwright.rollout.gates.gate import Finding
 from rollwright.rollout.quantities import in_words
@@ -235,7 +235,7 @@ def start_ups(report: Report) -> Table:
             str(start.ordinal),
             start.role,
             clock(report, start.begun_at),
-            duration(start.seconds) if start.served_at else f"{duration(start.seconds)}, didn't serve",
+            _lasted(report, start),
             duration(start.unplaced_seconds) if start.unplaced_seconds else "",
             duration(start.alone_seconds) if start.alone_seconds else "",
             start.reason,
@@ -244,6 +244,15 @@ def start_ups(report: Report) -> Table:
     ]
     columns = ("Group", "Revision", "From", "Took", "Without nodes", "Waited for alone", "Showed last")
     return Table(columns, tuple(rows))
+
+
+def _lasted(report: Report, start: StartUp) -> str:
+    """How long it took, or was tried: surge may be given back before it serves."""
+    lasted = duration(start.seconds)
+    if start.served_at:
+        return lasted
+    lasts = not report.is_over and start.begun_at + timedelta(seconds=start.seconds) >= report.until
+    return f"{lasted} so far" if lasts else f"{lasted}, then given up"
 
 
 def usual(report: Report) -> str:

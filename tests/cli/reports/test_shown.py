@@ -174,6 +174,12 @@ def test_the_terminal_says_what_matters() -> None:
         assert line in shown
 
 
+def test_of_a_rollout_that_lasts_nothing_is_said_for_good() -> None:
+    told = Outline(page(made(STARTED, 45))).text
+    for words in ("running", "kept so far", "Runs for", "30 s so far"):
+        assert words in told
+
+
 def test_what_went_wrong_is_said_everywhere() -> None:
     report = made([*STARTED, saw(60, seen("dos", partition=2)), saw(90, seen("oon", partition=2))], 100)
     line = "03:01:00 for 30 s: 1 served, at least 2 had to: group 0 unready without having been released"
