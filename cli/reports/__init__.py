@@ -1,9 +1,10 @@
 """What became of a rollout, made from its workflow's history: read, made sense of, and shown in several ways.
 
-history   events of Temporal -> what happened, in the rollout's own words
-making    what happened -> the record; with timeline, stops, deeds, promise and starts, one for each part of it
+sources   a file or the server -> events of Temporal
+history   events -> what has happened, of the kinds in happened
+making    what happened -> the record; with timeline, promise, starts, stops, deeds, phases and stages, one a part
 record    the record: all that a report says
-page      the record -> one HTML page; with chart and gantt, which draw
+page      the record -> a page of HTML; with chart and gantt, which draw on a scale
 markdown  the record -> Markdown
-screen    the record -> a terminal
+screen    the record -> a terminal; words and tables are the same in all three
 """

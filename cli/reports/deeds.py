@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from rollwright.cli import views
-from rollwright.cli.reports.history import Said
+from rollwright.cli.reports.happened import Said
 from rollwright.cli.reports.record import Deed
 from rollwright.workflows import describing
 from rollwright.workflows.contract import RETARGET, Event, Message, Retarget

@@ -9,18 +9,8 @@ from statistics import median
 from rollwright.cli.outputs import Cost
 from rollwright.cli.reports import deeds as doing
 from rollwright.cli.reports import starts
-from rollwright.cli.reports.history import (
-    Began,
-    Ended,
-    Entered,
-    Happened,
-    KeptTemplate,
-    Said,
-    Saw,
-    Stepped,
-    UnreadableError,
-    Waited,
-)
+from rollwright.cli.reports.happened import Began, Ended, Entered, Happened, KeptTemplate, Said, Saw, Stepped, Waited
+from rollwright.cli.reports.history import UnreadableError
 from rollwright.cli.reports.phases import passages
 from rollwright.cli.reports.promise import Watching
 from rollwright.cli.reports.record import Forecast, Look, Passage, Report, Resolution, Stop, Taken

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from rollwright.cli.reports import words
+from rollwright.cli.reports import tables, words
 from rollwright.cli.reports.record import Report
 from rollwright.cli.text import one_line
 from rollwright.cli.views import Table
@@ -26,10 +26,10 @@ def _parts(report: Report) -> Iterator[str]:
         for share in words.shares(report)
     ]
     yield from _section("Where the time went", Table(("Phase", "Time", "Share"), tuple(rows)))
-    yield from _section("Steps and gates", words.stops(report))
-    yield from _section("Who did what", words.deeds(report))
-    yield from _section("Slowest start-ups", words.start_ups(report))
-    yield from _section("When it was expected to end", words.forecasts(report))
+    yield from _section("Steps and gates", tables.stops(report))
+    yield from _section("Who did what", tables.deeds(report))
+    yield from _section("Slowest start-ups", tables.start_ups(report))
+    yield from _section("When it was expected to end", tables.forecasts(report))
     if report.stages:
         yield "## Stages"
         yield describing.table(report.stages)

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rollwright.cli import views
-from rollwright.cli.reports import chart, words
+from rollwright.cli.reports import chart, tables, words
 from rollwright.cli.reports.gantt import gantt, look_of
 from rollwright.cli.reports.record import Report, State
 from rollwright.cli.reports.scale import Scale
@@ -56,11 +56,12 @@ def page(report: Report) -> str:
         gantt=gantt(report, scale),
         told=chart.told(report, scale) if report.forecasts else "",
         legend=_legend(report),
-        tables=[
-            ("Steps and gates", "", words.stops(report)),
-            ("Who did what", "", words.deeds(report)),
-            ("Slowest start-ups", words.usual(report), words.start_ups(report)),
+        sections=[
+            ("Steps and gates", "", tables.stops(report)),
+            ("Who did what", "", tables.deeds(report)),
+            ("Slowest start-ups", words.usual(report), tables.start_ups(report)),
         ],
+        forecasts=tables.forecasts(report),
         stages=_stages(report),
         stages_legend=views.LEGEND,
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from rollwright.cli.reports.history import Waited
+from rollwright.cli.reports.happened import Waited
 from rollwright.cli.reports.record import Passage
 from rollwright.rollout.aim import Course
 from rollwright.workflows.contract import Phase

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
-from rollwright.cli.reports.history import Saw
+from rollwright.cli.reports.happened import Saw
 from rollwright.cli.reports.record import Look, Promise, Shortfall
 from rollwright.rollout.observation import Group, Observation
 

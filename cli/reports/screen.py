@@ -5,7 +5,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rollwright.cli import render
-from rollwright.cli.reports import words
+from rollwright.cli.reports import tables, words
 from rollwright.cli.reports.record import Deed, Report
 from rollwright.cli.text import one_line
 from rollwright.cli.views import Table
@@ -19,17 +19,17 @@ def screen(report: Report, width: int) -> RenderableType:
     for name, value in words.facts(report):
         facts.add_row(Text(name, style="bold"), one_line(value))
     parts: list[RenderableType] = [facts, *_section("where the time went", _shares(report), width)]
-    parts += _section("steps and gates", words.stops(report), width)
+    parts += _section("steps and gates", tables.stops(report), width)
     if report.deeds:
         parts += ["", Text("who did what", style="bold"), *map(_deed, report.deeds)]
-    parts += _section("slowest start-ups", words.start_ups(report), width)
+    parts += _section("slowest start-ups", tables.start_ups(report), width)
     parts += ["", Text(one_line(words.resolution(report)), style="dim")]
     return Group(*parts, *(Text(one_line(note), style="dim") for note in report.notes))
 
 
 def _deed(deed: Deed) -> str:
     why = f" ({deed.reason})" if deed.reason else ""
-    came = f": {words.came_of(deed)}" if deed.came_of_it else ""
+    came = f": {tables.came_of(deed)}" if deed.came_of_it else ""
     return one_line(f"{words.moment(deed.at)} {deed.actor}: {deed.what}{why}{came}")
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rollwright.cli.reports.history import Began, Happened, Saw, Stepped
+from rollwright.cli.reports.happened import Began, Happened, Saw, Stepped
 from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.planner import Step, Verdict

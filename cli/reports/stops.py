@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from rollwright.cli.reports.history import Asked, AskedGate, Began, GateTold, Happened, Said, Saw, Waited
+from rollwright.cli.reports.happened import Asked, AskedGate, Began, GateTold, Happened, Said, Saw, Waited
 from rollwright.cli.reports.record import Approval, Ending, GateFound, Stop
 from rollwright.rollout.aim import Course
 from rollwright.rollout.gates import gate as gates

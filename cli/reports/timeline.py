@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from rollwright.activities.messages import Outcome
-from rollwright.cli.reports.history import Began, Happened, KeptTemplate, Saw, Stepped
+from rollwright.cli.reports.happened import Began, Happened, KeptTemplate, Saw, Stepped
 from rollwright.cli.reports.record import Revision, Role, Span, State, Track
 from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Cause, Group, Observation

@@ -3,23 +3,18 @@
 Nothing is escaped here: names and reasons may hold anything, and whoever shows them makes them harmless.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import yaml
 
 from rollwright.cli import views
-from rollwright.cli.reports.record import Deed, Ending, Forecast, GateFound, Report, Role, Shortfall, StartUp, Stop
-from rollwright.cli.views import Table
-from rollwright.rollout.gates.gate import Finding
+from rollwright.cli.reports.record import Forecast, Report, Role, Shortfall
 from rollwright.rollout.quantities import in_words
 from rollwright.workflows import describing
 from rollwright.workflows.contract import Phase
 from rollwright.workflows.expecting import roughly
 
-SLOWEST = 12
-_MOST_FORECASTS = 8
 _MOST_SHORTFALLS = 5
 _SHORT_SECONDS, _LONG_SECONDS = 10.0, 3600.0
 
@@ -109,10 +104,11 @@ def eta(report: Report) -> str:
         return ""
     first = report.forecasts[0]
     span = f"{clock(report, first.earliest)} to {clock(report, first.latest)}"
-    return f"expected {clock(report, first.ends_at)} at first ({span}); it came {_off(first, report.until)}"
+    return f"expected {clock(report, first.ends_at)} at first ({span}); it came {off(first, report.until)}"
 
 
-def _off(told: Forecast, end: datetime) -> str:
+def off(told: Forecast, end: datetime) -> str:
+    """By how much the end differed from what was told."""
     late = (end - told.ends_at).total_seconds()
     if abs(late) < 1:
         return "then"
@@ -178,112 +174,12 @@ def facts(report: Report) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def stops(report: Report) -> Table:
-    """The gates, a row each; a step that only waited to be promoted has one too."""
-    columns = ("Step", "Until", "Gate", "Found", "Opened", "Took", "By", "Message")
-    rows = [row for stop in report.stops for row in _stop(report, stop)]
-    return Table(columns, tuple(rows))
-
-
-def _stop(report: Report, stop: Stop) -> Iterable[tuple[str, ...]]:
-    opened, until = clock(report, stop.opened_at), stop.until
-    lasted = duration(stop.seconds) if stop.seconds is not None else "open"
-    if not stop.gates:
-        yield str(stop.step), until, "promote", stop.ending, opened, lasted, stop.by, ""
-    for gate in stop.gates:
-        by = ", ".join(approval.actor for approval in gate.approvals)
-        overruled = stop.ending is Ending.PROMOTED and gate.finding is not Finding.PASSED
-        found = f"{gate.finding}, promoted" if overruled else str(gate.finding)
-        yield (
-            str(stop.step),
-            until,
-            _named(gate),
-            found,
-            opened,
-            _decided(gate) or lasted,
-            stop.by if overruled else by,
-            gate.message,
-        )
-
-
-def _named(gate: GateFound) -> str:
-    return gate.name if gate.name == gate.kind else f"{gate.name} ({gate.kind})"
-
-
-def _decided(gate: GateFound) -> str:
-    return duration((gate.decided_at - gate.opened_at).total_seconds()) if gate.decided_at else ""
-
-
-def deeds(report: Report) -> Table:
-    """Who did what, numbered as on the page's picture."""
-    rows = [
-        (str(number), clock(report, deed.at), deed.actor, deed.what, deed.reason, came_of(deed))
-        for number, deed in enumerate(report.deeds, 1)
-    ]
-    return Table(("#", "When", "Who", "What", "Why", "What came of it"), tuple(rows))
-
-
-def came_of(deed: Deed) -> str:
-    """What came of it; empty if that isn't known."""
-    return f"refused: {deed.came_of_it}" if deed.refused else deed.came_of_it
-
-
-def start_ups(report: Report) -> Table:
-    """The slowest starts."""
-    rows = [
-        (
-            str(start.ordinal),
-            start.role,
-            clock(report, start.begun_at),
-            _lasted(report, start),
-            duration(start.unplaced_seconds) if start.unplaced_seconds else "",
-            duration(start.alone_seconds) if start.alone_seconds else "",
-            start.reason,
-        )
-        for start in report.start_ups[:SLOWEST]
-    ]
-    columns = ("Group", "Revision", "From", "Took", "Without nodes", "Waited for alone", "Showed last")
-    return Table(columns, tuple(rows))
-
-
-def _lasted(report: Report, start: StartUp) -> str:
-    """How long it took, or was tried: surge may be given back before it serves."""
-    lasted = duration(start.seconds)
-    if start.served_at:
-        return lasted
-    lasts = not report.is_over and start.begun_at + timedelta(seconds=start.seconds) >= report.until
-    return f"{lasted} so far" if lasts else f"{lasted}, then given up"
-
-
 def usual(report: Report) -> str:
     """What groups took to start; empty if none came to serve."""
     if report.usual_start_up_seconds is None:
         return ""
     served = sum(1 for start in report.start_ups if start.served_at)
     return f"of {served} that came to serve, half took {duration(report.usual_start_up_seconds)} or less"
-
-
-def forecasts(report: Report) -> Table:
-    """What was told of the end, the first and the last and some between, against how it came."""
-    told = _some(report.forecasts)
-    rows = [
-        (
-            clock(report, one.at),
-            clock(report, one.ends_at),
-            f"{clock(report, one.earliest)} to {clock(report, one.latest)}",
-            _off(one, report.until) if report.is_over else "",
-        )
-        for one in told
-    ]
-    return Table(("Told at", "End", "Range", "It came"), tuple(rows))
-
-
-def _some(told: Sequence[Forecast]) -> list[Forecast]:
-    if len(told) <= _MOST_FORECASTS:
-        return list(told)
-    last = len(told) - 1
-    places = [round(place * last / (_MOST_FORECASTS - 1)) for place in range(_MOST_FORECASTS)]
-    return [told[place] for place in places]
 
 
 def resolution(report: Report) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from rollwright.cli.reports.history import Said
+from rollwright.cli.reports.happened import Said
 from rollwright.cli.reports.record import Ending, Report, Role, State
 from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.gates.approval import ApprovalGate

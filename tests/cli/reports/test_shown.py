@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from rollwright.cli.reports.history import Happened, Said
+from rollwright.cli.reports.happened import Happened, Said
 from rollwright.cli.reports.markdown import markdown
 from rollwright.cli.reports.page import page
 from rollwright.cli.reports.record import Report

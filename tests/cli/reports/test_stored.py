@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollwright.cli.reports import history, making, sources
-from rollwright.cli.reports.history import Began, Ended
+from rollwright.cli.reports.happened import Began, Ended
 from rollwright.cli.reports.record import Ending, Report, Role, State
 from rollwright.workflows.contract import Phase, RolloutState, RolloutStatus
 from tests.support.record_history import HISTORIES

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from rollwright.activities.messages import Kept, Sight, TakeStep
 from rollwright.cli.reports import making
-from rollwright.cli.reports.history import Asked, Began, Ended, Happened, KeptTemplate, Saw, Stepped, Waited
+from rollwright.cli.reports.happened import Asked, Began, Ended, Happened, KeptTemplate, Saw, Stepped, Waited
 from rollwright.cli.reports.record import Report
 from rollwright.rollout.aim import Aim
 from rollwright.rollout.observation import Group, Observation
