@@ -62,6 +62,8 @@ def report(
     """
     if bool(target) is bool(from_history):
         raise CommandError("say which rollout: either TARGET or --history FILE", code=ExitCode.BAD_INPUT)
+    if from_history and (run_id or namespace):
+        raise CommandError("a file holds one run: leave --run-id and -n away", code=ExitCode.BAD_INPUT)
     if output.is_data and as_markdown:
         raise CommandError(f"-o {output} and --md both print; give one of them", code=ExitCode.BAD_INPUT)
     if from_history:

@@ -82,6 +82,7 @@ def test_a_page_that_can_not_be_written_is_told_of(tmp_path: Path) -> None:
     [
         ((), "either TARGET or --history FILE"),
         (("lws/llm", "--history", STORED), "either TARGET or --history FILE"),
+        (("--history", STORED, "--run-id", "x"), "leave --run-id and -n away"),
         (("--history", STORED, "--json", "--md"), "-o json and --md both print"),
         (("--history", "no-such-file"), "no-such-file can't be read: No such file or directory"),
     ],
