@@ -67,7 +67,7 @@ def plan(
 
     Examples:
       rollwright plan -f rollout.yaml
-      rollwright plan -f rollout.yaml --connections ./connections --json | jq .checks
+      rollwright plan -f rollout.yaml --connections /etc/rollwright/connections --json | jq .checks
       rollwright plan -f rollout.yaml --offline --replicas 24
       rollwright plan -f rollout.yaml --offline --start-up 30m --json
       rollwright plan -f rollout.yaml --offline --svg plan.svg

@@ -130,16 +130,10 @@ def test_the_documentation_names_every_event_and_every_field() -> None:
 
 def test_the_documented_file_can_be_used(tmp_path: Path) -> None:
     documented = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
-    file = documented.partition("```yaml\n")[2].partition("```")[0]
+    file = documented.partition('```yaml title="/etc/rollwright/notify.yaml"\n')[2].partition("```")[0]
     key = tmp_path / "hmac-key"
     key.write_text("a key")
-    addresses = {
-        "slack://...": "slack://TokenA000/TokenB000/TokenC0000000000000000000/#rollouts",
-        "mailto://...": "mailto://user:pass@example.com",
-        "/etc/rollwright/hmac-key": str(key),
-    }
-    for shown, real in addresses.items():
-        file = file.replace(shown, f'"{real}"')
+    file = file.replace("/etc/rollwright/hmac-key", str(key))
     path = tmp_path / "notify.yaml"
     path.write_text(file)
     assert [recipient.wants(told(News.GATED, namespace="other")) for recipient in read(path)] == [True, False, True]

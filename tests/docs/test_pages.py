@@ -29,7 +29,7 @@ def test_a_rollout_file_can_be_read(block: Block) -> None:
 
 @pytest.mark.parametrize("block", all_blocks("yaml"), ids=str)
 def test_yaml_is_yaml(block: Block) -> None:
-    assert yaml.safe_load(block.text)
+    assert all(yaml.safe_load_all(block.text))
 
 
 @pytest.mark.parametrize("block", all_blocks("json"), ids=str)
