@@ -38,8 +38,6 @@ STATES = {
     "start": State.IDLE,
     "undo": State.COMPLETED,
     "watch": State.COMPLETED,
-    "history": State.COMPLETED,
-    "diff": State.COMPLETED,
     "pause": State.GATED,
     "status": State.GATED,
     "promote": State.GATED,

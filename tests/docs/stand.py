@@ -68,12 +68,13 @@ class Stand:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
 
-    async def begin_page(self, folder: Path) -> None:
-        """A version that no page asks for runs everywhere, and the files of the repository are at hand."""
+    async def begin_page(self, folder: Path, *, story: bool) -> None:
+        """The examples are at hand, and, for a story, a version that no page asks for runs everywhere."""
         self.folder, self._passed = folder, ()
         for example in (ROOT / "examples").glob("*.yaml"):
             (folder / example.name).write_bytes(example.read_bytes())
-        await self.complete()
+        if story:
+            await self.complete()
 
     def write(self, block: Block) -> None:
         """A file that the page shows. One of an absolute path gets one in the folder."""

@@ -19,7 +19,7 @@ PAGES = [page for page, _ in groupby(order.block.page for order in RUN)]
 @pytest.mark.real
 @pytest.mark.parametrize("page", PAGES)
 async def test_the_commands_of_a_page_do_what_it_says(page: str, stand: Stand, tmp_path: Path) -> None:
-    await stand.begin_page(tmp_path)
+    await stand.begin_page(tmp_path, story=any(order.story for order in RUN if order.block.page == page))
     for block in blocks(ROOT / page):
         if block.title:
             stand.write(block)
