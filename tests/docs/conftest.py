@@ -1,6 +1,10 @@
 """One stand for all pages."""
 
+import asyncio
 import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -44,7 +48,15 @@ async def stand(
         worker = await Process.start(*command, log=folder / "worker.log", **environment)
         stack.push_async_callback(worker.kill)
         await worker.says("taking tasks")
-        stand = Stand(scene, server, scene.client, worker, folder)
+        loaded = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.docs.loaded"),
+            env={**os.environ, "USER": os.environ.get("USER", "nobody"), **environment},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        stack.callback(os.killpg, loaded.pid, signal.SIGKILL)
+        stand = Stand(scene, server, scene.client, worker, loaded, folder)
         for _ in range(SEEDS):
             await stand.complete()
         yield stand

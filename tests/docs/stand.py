@@ -7,7 +7,6 @@ import re
 import shlex
 import signal
 import sys
-from contextlib import chdir
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -15,9 +14,7 @@ from typing import Any, ClassVar
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
-from typer.testing import CliRunner
 
-from rollwright.cli.main import app
 from rollwright.rollout.gates.approval import ApprovalGate
 from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Target
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, Message, Phase, RolloutInput, RolloutStatus
@@ -35,14 +32,12 @@ CANARY = Strategy(max_unavailable=1, steps=(GatedStep(until=1, gates=(ApprovalGa
 _EXPORT = re.compile(r"(\w+)=\S+")
 _SEEN = re.compile(r"(?<=--seen )\w+")
 _IMAGES = count(2)
-_OF_TEMPORAL_ALONE = ("status", "watch", "list", "pause", "resume", "promote", "approve", "abort")
 _FOR_THE_SHELL = set("|<>;&$`*~")
 
 
-def asks_temporal_alone(words: list[str]) -> bool:
-    """Whether it is rollwright by itself, with nothing for a shell to do, and without the cluster."""
-    plain = words[0] == "rollwright" and not any(_FOR_THE_SHELL & set(word) for word in words)
-    return plain and words[1] in _OF_TEMPORAL_ALONE
+def is_plain(words: list[str]) -> bool:
+    """Whether it is rollwright alone, with nothing for a shell to do."""
+    return words[0] == "rollwright" and not any(_FOR_THE_SHELL & set(word) for word in words)
 
 
 @dataclass
@@ -55,6 +50,8 @@ class Stand:
     server: TemporalServer
     client: Client
     worker: Process
+    loaded: asyncio.subprocess.Process
+    """Of `loaded`."""
     folder: Path = field(default_factory=Path)
     _passed: tuple[object, ...] = ()
     """Where a gate was passed last: until it has moved on from there, the status may show it still."""
@@ -180,10 +177,12 @@ class Stand:
     async def _ends(self, command: str, code: int) -> None:
         if verb_of(command) in ("promote", "approve") and (status := await self._status()):
             self._passed = self._place(status)
+        elif verb_of(command) == "start":
+            self._passed = ()  # gates begin anew, with a retarget too
         asked = await self._as_it_stands(command)
         words = shlex.split(asked, comments=True)
         try:
-            run = self._run_here(words[1:]) if asks_temporal_alone(words) else self._run_by_shell(asked)
+            run = self._run_loaded(words[1:]) if is_plain(words) else self._run_by_shell(asked)
             ended, output = await asyncio.wait_for(run, DEADLINE_SECONDS)
         except TimeoutError:
             raise AssertionError(f"{command}\nhas not ended within {DEADLINE_SECONDS:.0f} s") from None
@@ -191,11 +190,14 @@ class Stand:
         codes = (0, 1) if verb_of(command) == "doctor" else (code,)
         assert ended in codes, f"{command}\nended with {ended}:\n{output}"
 
-    async def _run_here(self, words: list[str]) -> tuple[int, str]:
-        """In this process, which saves the loading; not for what reads a kubeconfig, whose path is read only once."""
-        with chdir(self.folder):
-            ran = await asyncio.to_thread(CliRunner().invoke, app, words, env=self.environment)
-        return ran.exit_code, ran.output
+    async def _run_loaded(self, words: list[str]) -> tuple[int, str]:
+        """In a process of its own that has rollwright loaded already."""
+        assert self.loaded.stdin
+        assert self.loaded.stdout
+        log = self.folder / "command.log"
+        asked = {"folder": str(self.folder), "log": str(log), "words": words}
+        self.loaded.stdin.write(f"{json.dumps(asked)}\n".encode())
+        return int(await self.loaded.stdout.readline()), log.read_text(encoding="utf-8")
 
     async def _run_by_shell(self, command: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
