@@ -219,6 +219,7 @@ class Stand:
 
     async def _until(self, command: str, words: str) -> None:
         log = self.folder / "running.log"
+        log.unlink(missing_ok=True)  # what one before has said doesn't count
         bash = ("bash", "-euc", f"cd {self.folder} && exec {self._at_home(command)}")
         process = await Process.start(*bash, log=log, **self.environment)
         try:
