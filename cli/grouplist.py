@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rollwright.cli.outputs import Slow, Status
 from rollwright.cli.text import one_line
-from rollwright.cli.views import MARKS
 from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Cause, Group
 from rollwright.rollout.stages import Mark
 from rollwright.workflows.describing import ordinals
+from rollwright.workflows.details import MARKS
 from rollwright.workflows.expecting import roughly
 
 if TYPE_CHECKING:

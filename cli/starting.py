@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 import typer
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
 
 from rollwright.cli import views
 from rollwright.cli.failure import CommandError
 from rollwright.cli.temporal import Run, explained
-from rollwright.rollout.spec import RolloutSpec, Strategy, Target
-from rollwright.workflows import starting
+from rollwright.rollout.spec import Strategy, Target
+from rollwright.workflows import details, starting
 from rollwright.workflows.contract import ASKED_MEMO, RolloutInput
 
 STRATEGY_MEMO = "strategy"
@@ -45,36 +44,40 @@ async def start_rollout(
     memo: dict[str, Strategy | str] = {STRATEGY_MEMO: handed_on} if handed_on else {}
     memo[ASKED_MEMO] = (asked_at or datetime.now(UTC)).isoformat()
     with explained(f"{spec.target.workflow_id} can't be started"):
-        try:
-            return await _start(client, given, memo, searchable=True)
-        except RPCError as error:
-            if not starting.is_unsearchable(error):
-                raise
-            typer.echo(
-                f"note: the rollout is not searchable: {error.message}. To mend it: {starting.REGISTER}", err=True
-            )
-        return await _start(client, given, memo, searchable=False)
+        return await _start(client, given, memo)
 
 
-async def _start(client: Client, given: RolloutInput, memo: Mapping[str, Strategy | str], *, searchable: bool) -> Run:
+async def _start(client: Client, given: RolloutInput, memo: Mapping[str, Strategy | str]) -> Run:
     spec = given.spec
     summary = f"{starting.short(spec.target)}: {views.change(spec.change)}"
     try:
-        handle = await starting.start(
-            client, given, summary=summary, details=_details(spec), memo=memo, searchable=searchable
-        )
+        started = await starting.start(client, given, summary=summary, details=_details(given), memo=memo)
     except WorkflowAlreadyStartedError as error:
         raise OpenRolloutError(spec.target) from error
-    return Run(client, spec.target.workflow_id, str(handle.first_execution_run_id))
+    if started.note:
+        typer.echo(f"note: {started.note}", err=True)
+    return Run(client, spec.target.workflow_id, str(started.handle.first_execution_run_id))
 
 
-def _details(spec: RolloutSpec) -> str:
+def _details(given: RolloutInput) -> str:
     """For the Temporal UI, as Markdown: what was asked for."""
-    strategy = spec.strategy
-    return (
-        f"{spec.target}\n\n"
-        f"- change: `{views.change(spec.change)}`\n"
-        f"- at most {strategy.max_unavailable} missing, at most {strategy.max_surge} surplus\n"
-        f"- pacing {strategy.pacing}, reclaim {strategy.reclaim}, partition {strategy.partition}\n\n"
-        f"Follow it: `rollwright watch {spec.target.workflow_id}`"
+    spec, strategy, by = given.spec, given.spec.strategy, given.by
+    gates = [
+        f"- step {number}, until {step.until}: {', '.join(gate.title for gate in step.gates) or 'waits to be promoted'}"
+        for number, step in enumerate(strategy.steps, start=1)
+    ]
+    return "\n".join(
+        [
+            f"**{spec.target}**",
+            "",
+            f"- change: `{views.change(spec.change)}`",
+            f"- asked for by {details.escape(by.actor)}" + (f": {details.escape(by.reason)}" if by.reason else ""),
+            f"- at most {strategy.max_unavailable} missing, at most {strategy.max_surge} surplus",
+            f"- pacing {strategy.pacing}, reclaim {strategy.reclaim}, partition {strategy.partition}",
+            *gates,
+            "",
+            "That is how it was started. How it stands, and what may be sent to it: see the current details.",
+            "",
+            f"From a shell: `rollwright watch {spec.target.workflow_id}`",
+        ]
     )

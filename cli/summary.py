@@ -13,7 +13,7 @@ from rollwright.cli.outputs import Snapshot, Status
 from rollwright.cli.reporting import Ending
 from rollwright.cli.text import one_line
 from rollwright.rollout.spec import Target
-from rollwright.workflows import describing, expecting
+from rollwright.workflows import details, expecting
 
 _MOST_STAGES = 60
 _MARKS = re.compile(r"[\\`*_{}\[\]<>()#+!|&~$@]")
@@ -59,7 +59,7 @@ def text(target: Target, ending: Ending) -> str:
     if ending.seen:
         status, stages = ending.seen.status, ending.seen.stages
         parts.append(_table(("", ""), _facts(status)))
-        parts += [describing.table(stages[-_MOST_STAGES:]), views.LEGEND] if stages else []
+        parts += [details.table(stages[-_MOST_STAGES:]), views.LEGEND] if stages else []
         parts += _events(status)
     return "\n\n".join(parts) + "\n\n"
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from urllib.parse import quote
 
 from rollwright.cli.outputs import Cost, Diff, Forecasts, PlannedGate, PlannedStep, Revision, Slow, Status
@@ -12,11 +11,11 @@ from rollwright.rollout.aim import Course
 from rollwright.rollout.difference import Difference
 from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import Change, Strategy
-from rollwright.rollout.stages import Mark, Stage
+from rollwright.rollout.stages import Stage
 from rollwright.workflows import expecting
 from rollwright.workflows.contract import Intervention
+from rollwright.workflows.details import MARKS, runs
 
-MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
 LEGEND = "✅ updated  ❎ not yet  ⏳ rolling"
 UNKNOWN = "-"
 """In a table, where there is nothing to say."""
@@ -65,16 +64,6 @@ def stage_line(stage: Stage) -> str:
 
 def _numbers(stage: Stage) -> tuple[str, str, str]:
     return str(stage.stage), str(stage.partition), str(stage.replicas)
-
-
-def runs(marks: Iterable[Mark]) -> str:
-    """Ordinals in runs of equal marks: "0-17 ❎  18 ⏳"."""
-    parts = []
-    for mark, run in groupby(enumerate(marks), key=lambda numbered: numbered[1]):
-        ordinals = [ordinal for ordinal, _ in run]
-        span = str(ordinals[0]) if len(ordinals) == 1 else f"{ordinals[0]}-{ordinals[-1]}"
-        parts.append(f"{span} {MARKS[mark]}")
-    return "  ".join(parts)
 
 
 def now(status: Status) -> str:

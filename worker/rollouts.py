@@ -67,18 +67,12 @@ class Rollouts:
             by=Intervention(actor=_ACTOR, reason=_reason(asked)),
             request_id=str(asked.request),
         )
-        summary = f"{starting.short(target)}: {_reason(asked)}"
         try:
-            try:
-                await starting.start(self._client, given, summary=summary)
-            except RPCError as error:
-                if not starting.is_unsearchable(error):
-                    raise
-                more = (error.message, starting.REGISTER)
-                _log.warning("%s: the rollout is not searchable: %s. To mend it: %s", target, *more)
-                await starting.start(self._client, given, summary=summary, searchable=False)
+            started = await starting.start(self._client, given, summary=f"{starting.short(target)}: {_reason(asked)}")
         except WorkflowAlreadyStartedError:
             return False  # another worker was faster, or somebody
+        if started.note:
+            _log.warning("%s: %s", target, started.note)
         return True
 
     async def retarget(self, target: Target, asked: Retarget) -> str:

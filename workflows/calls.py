@@ -28,6 +28,7 @@ from rollwright.activities.messages import (
     WaitReadiness,
 )
 from rollwright.rollout.gates.gate import Progress
+from rollwright.workflows import describing
 
 _Result = TypeVar("_Result")
 
@@ -59,13 +60,15 @@ async def take_step(queue: str, request: TakeStep, summary: str) -> Outcome:
 
 async def settle_dispute(queue: str, request: SettleDispute) -> str:
     """End the freeze that followed somebody's change; the name of their template if it is to hold."""
-    summary = f"somebody else has changed the target: {request.side} holds"
+    summary = f"somebody else has changed the target: settle it, {request.side} holds"
     return await _call(queue, ActivityName.SETTLE_DISPUTE, request, str, summary)
 
 
 async def record_outcome(queue: str, request: RecordOutcome) -> None:
     """Write into the ledger how it ended."""
-    return await _call(queue, ActivityName.RECORD_OUTCOME, request, type(None), request.outcome)
+    return await _call(
+        queue, ActivityName.RECORD_OUTCOME, request, type(None), f"write into the ledger: {request.outcome}"
+    )
 
 
 async def restore(queue: str, request: Restore, summary: str) -> str:
@@ -85,7 +88,7 @@ def tell(queue: str, request: Tell) -> workflow.ActivityHandle[None]:
         request,
         result_type=type(None),
         task_queue=queue,
-        summary=request.news,
+        summary=describing.short_line(f"tell people: {request.news}"),
         start_to_close_timeout=_LONGEST_TELL,
         schedule_to_close_timeout=_NEWS_AGE,
         retry_policy=_TELL_RETRY,
@@ -113,7 +116,7 @@ def _begin(
         request,
         result_type=result,
         task_queue=queue,
-        summary=summary,
+        summary=describing.short_line(summary),
         start_to_close_timeout=_LONGEST_WAIT,
         schedule_to_start_timeout=_NO_POLLER,
         heartbeat_timeout=_SILENCE,
@@ -128,7 +131,7 @@ async def _call(queue: str, name: ActivityName, request: object, result: type[_R
         request,
         result_type=result,
         task_queue=queue,
-        summary=summary,
+        summary=describing.short_line(summary),
         start_to_close_timeout=LONGEST_MUTATION,
         heartbeat_timeout=_MUTATION_SILENCE,
         schedule_to_start_timeout=_NO_POLLER,

@@ -7,7 +7,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.activities.messages import KeepTemplate, Kept, RecordOutcome
     from rollwright.rollout.spec import Change, Strategy
     from rollwright.workflows import calls, describing, steering
-    from rollwright.workflows.contract import REQUEST_MEMO, REVISION_ATTRIBUTE, Intervention
+    from rollwright.workflows.contract import INITIATOR_ATTRIBUTE, REQUEST_MEMO, REVISION_ATTRIBUTE, Intervention
     from rollwright.workflows.inbox import Inbox, Pending
 
 
@@ -77,7 +77,10 @@ class Changing(Inbox):
         if self._state.record:
             self._name_the_change_by_its_template()
         if self._has_attributes:
-            workflow.upsert_search_attributes([REVISION_ATTRIBUTE.value_set(kept.template)])
+            found = [REVISION_ATTRIBUTE.value_set(kept.template)]
+            if workflow.info().typed_search_attributes.get(INITIATOR_ATTRIBUTE) is not None:
+                found.append(INITIATOR_ATTRIBUTE.value_set(self._given.by.actor))
+            workflow.upsert_search_attributes(found)
 
     def _name_the_change_by_its_template(self) -> None:
         """A patch or a manifest may be large, and private. Before the first step it may have to be made anew."""

@@ -20,10 +20,15 @@ from rollwright.rollout.timing import Cost
 WORKFLOW_TYPE = "Rollout"
 DEFAULT_TASK_QUEUE = "rollwright"
 
-# Search attributes, all keywords; a server knows them once they are registered.
+# Search attributes, all keywords; a server knows them once they are registered. The first three are needed to search at
+# all, so that a server that knows only those goes on as before.
 TARGET_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutTarget")
 PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutPhase")
 REVISION_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutRevision")
+NAMESPACE_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutNamespace")
+INITIATOR_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutInitiator")
+ATTRIBUTES = (TARGET_ATTRIBUTE, PHASE_ATTRIBUTE, REVISION_ATTRIBUTE, NAMESPACE_ATTRIBUTE, INITIATOR_ATTRIBUTE)
+NEEDED_ATTRIBUTES = ATTRIBUTES[:3]
 
 MEMO = "rollout"
 """The memo that says in one line what a rollout is about, or how it stands."""

@@ -1,4 +1,4 @@
-"""Words for people: summaries, the details page of the Temporal UI, refusals. Pure."""
+"""Words for people: summaries, refusals, ways to go on. Pure."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -9,19 +9,14 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError,
 
 from rollwright.activities.messages import Side
 from rollwright.rollout.aim import Course
-from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Step
-from rollwright.rollout.stages import Mark, Stage
-from rollwright.rollout.timing import Cost
-from rollwright.workflows import expecting
 from rollwright.workflows.approving import asked
 from rollwright.workflows.contract import Message, OpenGate, Phase, RolloutState, RolloutStatus, Steering
 from rollwright.workflows.steering import Situation, Taken, answer
 
-MARKS = {Mark.UPDATED: "✅", Mark.OUTDATED: "❎", Mark.ROLLING: "⏳"}
-_MOST_ROWS = 60
-_MOST_COLUMNS = 24
+_MOST_SUMMARY = 200
+"""Bytes."""
 _FORWARD, _BACK = "rollwright doctor {} --repair resume", "rollwright rollback {}"
 
 
@@ -132,97 +127,26 @@ def gates(found: Sequence[OpenGate]) -> str:
     )
 
 
+def short_line(text: str) -> str:
+    """Text as a summary, for which there is little room: 200 bytes."""
+    flat = " ".join(text.split())
+    encoded = flat.encode()
+    return flat if len(encoded) <= _MOST_SUMMARY else f"{encoded[: _MOST_SUMMARY - 3].decode(errors='ignore')}…"
+
+
+def waiting(seen: Observation | None, reason: str) -> str:
+    """What a wait waits for."""
+    if reason or seen is None:
+        return reason or "look at the target"
+    starting = [group for group in seen.asked if not group.available]
+    return f"wait until {_groups(starting)} can serve" if starting else "watch the target"
+
+
 def line(status: RolloutStatus) -> str:
     """The state of a rollout in one line."""
     seen = status.observation
     counts = f", {sum(group.done for group in seen.asked)} of {seen.replicas} groups done" if seen else ""
     return f"{status.phase}{counts}" + (f": {status.reason}" if status.reason else "")
-
-
-def details(status: RolloutStatus, stages: Sequence[Stage]) -> str:
-    """The details page: Markdown, bounded in size. What comes from the cluster is escaped."""
-    parts = [f"**{escape(line(status))}**"]
-    if seen := status.observation:
-        budget = status.spec.strategy.budget(seen.replicas)
-        parts.append(
-            f"available {seen.available}, at least {budget.floor}; groups {seen.groups_asked}, at most {budget.ceiling}"
-        )
-        if waiting := [group for group in seen.asked if group.reason]:
-            parts.append("\n".join(f"- group {group.ordinal}: {escape(group.reason)}" for group in waiting[:10]))
-    parts += _gates(status)
-    parts += _expected(status)
-    if stages:
-        parts.append(table(stages[-_MOST_ROWS:]))
-    parts += [
-        f"{event.at} {escape(event.what)} by {escape(event.actor)} {escape(event.reason)}" for event in status.events
-    ]
-    return "\n\n".join(parts)
-
-
-def _gates(status: RolloutStatus) -> list[str]:
-    """The gates that are open, and what to send to approve."""
-    if not status.open_gates:
-        return []
-    rows = [
-        f"| {escape(gate.name)} | {gate.progress.finding} | {escape(gate.progress.message)} |"
-        for gate in status.open_gates
-    ]
-    parts = ["\n".join([f"| Gate {status.gate} of {status.gates} | | |", "|---|---|---|", *rows])]
-    if status.seen:
-        parts.append(
-            "To approve what is seen here, send the signal `approve` with "
-            f'`{{"actor": "you", "seen": "{status.seen}"}}`; or `reject`.'
-        )
-    return parts
-
-
-def _expected(status: RolloutStatus) -> list[str]:
-    """When it ends and which groups are slow, while it lasts; what it has cost."""
-    parts = []
-    if status.estimate and not status.phase.is_final:
-        parts += [f"ends {_end(status.estimate)}"] if status.phase.goes_on else []
-        parts += ["\n".join(_slow(status.estimate))] if status.estimate.slow else []
-    taken = status.cost
-    if taken != Cost():
-        hours = taken.out_of_service_seconds / 3600, taken.surplus_seconds / 3600
-        parts.append(f"cost so far: {expecting.cost(*hours, status.gpus)}")
-    return parts
-
-
-def _end(made: Estimate) -> str:
-    times = (made.ends_at, made.earliest, made.latest)
-    known = [expecting.moment(seconds) for seconds in times if seconds is not None]
-    return expecting.end(expecting.Range(*known) if len(known) == len(times) else None, made.usual_seconds)
-
-
-def _slow(made: Estimate) -> list[str]:
-    told = (
-        expecting.slow(group.ordinal, expecting.moment(group.since), made.at - group.since, made.usual_seconds)
-        for group in made.slow
-    )
-    return [f"- slow: {line}" for line in told]
-
-
-def table(stages: Sequence[Stage]) -> str:
-    """The stage table in Markdown; for many groups with counts in place of a column each."""
-    columns = max(len(stage.groups) for stage in stages)
-    wide = columns <= _MOST_COLUMNS
-    heads = [f"R-{ordinal}" for ordinal in range(columns)] if wide else list(MARKS.values())
-    rows = ["| Stage | Partition | Replicas | " + " | ".join(heads) + " | Note |", "|" + "---|" * (len(heads) + 4)]
-    for stage in stages:
-        if wide:
-            cells = [MARKS[mark] for mark in stage.groups] + [""] * (columns - len(stage.groups))
-        else:
-            cells = [str(stage.groups.count(mark)) for mark in MARKS]
-        numbers = f"| {stage.stage} | {stage.partition} | {stage.replicas} | "
-        rows.append(numbers + " | ".join(cells) + f" | {escape(stage.note)} |")
-    return "\n".join(rows)
-
-
-def escape(text: str) -> str:
-    """Text from outside, harmless in Markdown."""
-    flat = " ".join(text.split())
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+!|" else letter for letter in flat)
 
 
 def steering(given: Sequence[Any]) -> Steering:

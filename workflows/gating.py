@@ -5,6 +5,7 @@ known of the gates is in the state, so that a new run of the workflow, or anothe
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -28,6 +29,13 @@ FOLLOWS = {
     OnFailure.ROLLBACK: Message.ROLLBACK,
     OnFailure.ABORT: Message.ABORT,
 }
+
+
+class Due(NamedTuple):
+    """What is to be done at a moment, if nothing else happens before."""
+
+    what: str
+    act: Callable[[], None]
 
 
 class Gating(Changing):
@@ -217,16 +225,18 @@ class Gating(Changing):
             self._set_progress(found.number, in_time(found.gate, found.progress, workflow.time()))
 
     @property
-    def _deadlines(self) -> dict[float, Callable[[], None]]:
-        """What is to be done when, in seconds since the epoch, if nothing else happens."""
-        due: dict[float, Callable[[], None]] = {}
+    def _deadlines(self) -> dict[float, Due]:
+        """What is to be done when, in seconds since the epoch."""
+        due: dict[float, Due] = {}
         found = approving.asked(self._state, self._given.spec.strategy)
         if found and found.gate.timeout and found.progress.finding is Finding.PENDING:
-            due[found.progress.since + found.gate.timeout] = self._expire_approval
+            due[found.progress.since + found.gate.timeout] = Due(
+                f"{found.gate.title}: its time is over", self._expire_approval
+            )
         if self._state.gates_leave and self._state.waiting is None:
-            due[max(self._clean_up_again_at, workflow.time())] = _look_again
+            due[max(self._clean_up_again_at, workflow.time())] = Due("clean up after the gates again", _look_again)
         if self._state.closes_at and self._state.waiting is None:
-            due[self._state.closes_at] = self._close_window
+            due[self._state.closes_at] = Due("the window closes", self._close_window)
         return due
 
     async def _clean_up_after_gates(self) -> None:

@@ -4,9 +4,9 @@ Each takes anything: from the Temporal UI messages come with no input, with text
 parameter would wedge the workflow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue
@@ -26,6 +26,25 @@ with workflow.unsafe.imports_passed_through():
         Steering,
     )
     from rollwright.workflows.standing import Standing
+
+_STEER = (
+    "The same as the signals, with an answer, or refused with the reason. "
+    'Data: {"message": "pause", "actor": "you", "reason": "why"}.'
+)
+_RETARGET = (
+    "Go on towards another change; the answer is the name of its template. "
+    'Data: {"actor": "you", "change": {"images": {"CONTAINER": "IMAGE"}}}.'
+)
+_Handler = TypeVar("_Handler", bound=Callable[..., None])
+
+
+def _signal(name: str) -> Callable[[_Handler], _Handler]:
+    """A signal whose docstring the Temporal UI shows beside its name."""
+
+    def decorate(handler: _Handler) -> _Handler:
+        return workflow.signal(name=name, description=" ".join((handler.__doc__ or "").split()))(handler)
+
+    return decorate
 
 
 @dataclass(eq=False)
@@ -54,50 +73,59 @@ class Inbox(Standing):
         self._begins_anew = False
         """The history is about to be begun anew, which waits for every handler."""
 
-    @workflow.signal
+    @_signal(Message.PAUSE)
     def pause(self, *given: Any) -> None:
-        """Take no further step; groups already released go on loading. Input: {"actor": ..., "reason": ...}."""
+        """Take no new step; groups already released go on loading. Data: none, or {"actor": "you", "reason": "why"}."""
         self._take(Message.PAUSE, describing.steering(given))
 
-    @workflow.signal
+    @_signal(Message.RESUME)
     def resume(self, *given: Any) -> None:
-        """Go on: after a pause, a failure, a lack of nodes, or somebody's change of the target.
+        """Go on after a pause, a failure, or a lack of nodes. Data: none, or {"actor": "you", "reason": "why"}.
 
-        Input: {"actor": ..., "reason": ...}; after somebody's change also "side": "ours" or "theirs".
+        After somebody else's change of the target: {"side": "ours"} or {"side": "theirs"}.
         """
         self._take(Message.RESUME, describing.steering(given))
 
-    @workflow.signal
+    @_signal(Message.ABORT)
     def abort(self, *given: Any) -> None:
-        """Update nothing further and give the surge back. Input: {"actor": ..., "reason": ...}."""
+        """Update nothing further and give the surge back. Data: none, or {"actor": "you", "reason": "why"}."""
         self._take(Message.ABORT, describing.steering(given))
 
-    @workflow.signal
+    @_signal(Message.ROLLBACK)
     def rollback(self, *given: Any) -> None:
-        """Go back to the revision it started from.
+        """Go back to the revision it started from. Data: none, or {"actor": "you", "reason": "why"}.
 
-        Input: {"actor": ..., "reason": ..., "fast": true}; fast: in any order, as far as the promise allows.
+        With {"fast": true} in any order of groups, as far as the promise allows.
         """
         self._take(Message.ROLLBACK, describing.steering(given))
 
-    @workflow.signal
+    @_signal(Message.PROMOTE)
     def promote(self, *given: Any) -> None:
-        """Pass the gate that waits. Input: {"actor": ..., "reason": ..., "full": true}; full: all later ones too."""
+        """Pass the gate that waits, whatever it has found. Data: none, or {"actor": "you", "reason": "why"}.
+
+        With {"full": true} all later gates too.
+        """
         self._take(Message.PROMOTE, describing.steering(given))
 
-    @workflow.signal
+    @_signal(Message.APPROVE)
     def approve(self, *given: Any) -> None:
-        """Approve what an approval gate shows. Input: {"actor": ..., "reason": ..., "seen": as the details say}."""
+        """Approve what is there to be seen at an approval gate.
+
+        Data: {"actor": "you", "seen": "..."}, as the details of the rollout have it.
+        """
         self._take(Message.APPROVE, describing.steering(given))
 
-    @workflow.signal
+    @_signal(Message.REJECT)
     def reject(self, *given: Any) -> None:
-        """Reject it: the gate has failed. Input: {"actor": ..., "reason": ...}."""
+        """Reject what is there to be seen at an approval gate, which has failed then.
+
+        Data: none, or {"actor": "you", "reason": "why"}.
+        """
         self._take(Message.REJECT, describing.steering(given))
 
-    @workflow.signal(name=RETARGET)
+    @_signal(RETARGET)
     def retarget_signal(self, *given: Any) -> None:
-        """Go on towards another change. Input: {"actor": ..., "reason": ..., "change": {"images": {...}}}."""
+        """Go on towards another change. Data: {"actor": "you", "change": {"images": {"CONTAINER": "IMAGE"}}}."""
         try:
             asked = Retarget.model_validate(given[0] if given else {})
         except ValidationError as error:
@@ -107,14 +135,14 @@ class Inbox(Standing):
         if isinstance(answer, steering.Refused):
             self._keep_event(f"{RETARGET} refused: {answer.why}", asked)
 
-    @workflow.signal(dynamic=True)
+    @workflow.signal(dynamic=True, description="Any other name: kept among the events, and nothing else follows.")
     def unknown(self, name: str, given: Sequence[RawValue]) -> None:
         """Keep a signal that nobody knows for people to see."""
         self._keep_event(f"a message was not understood: {name[:50]}", Intervention(reason=f"{len(given)} inputs"))
 
-    @workflow.update(name=STEER)
+    @workflow.update(name=STEER, description=_STEER)
     def steer(self, given: Any = None) -> str:
-        """The same as the signals, with an answer. Input: {"message": "pause", "actor": ..., "reason": ...}."""
+        """Take a message, as the signal of its name does, and answer in words what comes of it."""
         message, steer = describing.message(given)
         taken = self._take(message, steer)
         return taken.effect if isinstance(taken, steering.Taken) else taken.why
@@ -126,9 +154,9 @@ class Inbox(Standing):
         if isinstance(answer, steering.Refused):
             raise describing.refusal(answer.why)
 
-    @workflow.update(name=RETARGET)
+    @workflow.update(name=RETARGET, description=_RETARGET)
     async def retarget(self, given: Any = None) -> str:
-        """Go on towards another change. Input: {"change": ..., "actor": ...}.
+        """Go on towards another change.
 
         Answers with its template's name; with nothing where that will be known by a history that is begun anew only.
         """

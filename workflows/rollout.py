@@ -1,7 +1,6 @@
 """The durable loop: observe, plan, act, until done. What to do is the planner's; who may steer it, `steering` says."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -31,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
         RolloutStatus,
         Steering,
     )
-    from rollwright.workflows.gating import FOLLOWS
+    from rollwright.workflows.gating import FOLLOWS, Due
     from rollwright.workflows.telling import Telling
 
 _EVENTS_A_RUN = 1000
@@ -239,7 +238,8 @@ class RolloutWorkflow(Telling):
             show_after_seconds=self._show_after_seconds,
         )
         self._begin_checks(state.observation)
-        waiting = calls.wait_readiness(self._given.task_queue, request, state.reason or "wait for readiness")
+        summary = describing.waiting(state.observation, state.reason)
+        waiting = calls.wait_readiness(self._given.task_queue, request, summary)
         try:
             await self._wait_for(waiting)
         finally:
@@ -268,10 +268,12 @@ class RolloutWorkflow(Telling):
             timeout = None if first is None else timedelta(seconds=max(1.0, first - workflow.time()))
             try:
                 await workflow.wait_condition(
-                    lambda: waiting.done() or self._steered or self._has_news_of_gates, timeout=timeout
+                    lambda: waiting.done() or self._steered or self._has_news_of_gates,
+                    timeout=timeout,
+                    timeout_summary=None if first is None else describing.short_line(due[first].what),
                 )
             except TimeoutError:
-                for moment, act in due.items():
+                for moment, (_, act) in due.items():
                     if moment == first:
                         act()
                 return
@@ -280,10 +282,10 @@ class RolloutWorkflow(Telling):
             self._begin_checks(self._state.observation)
 
     @property
-    def _deadlines(self) -> dict[float, Callable[[], None]]:
+    def _deadlines(self) -> dict[float, Due]:
         due = super()._deadlines
         if self._state.surge_limit is not None:
-            due[self._state.surge_again_at] = self._ask_for_surge_again
+            due[self._state.surge_again_at] = Due("ask for more surge again", self._ask_for_surge_again)
         return due
 
     def _ask_for_surge_again(self) -> None:
@@ -373,7 +375,7 @@ class RolloutWorkflow(Telling):
         pause = min(_FIRST_PAUSE_SECONDS * 2**times, _LONGEST_PAUSE_SECONDS)
         try:
             await workflow.wait_condition(
-                lambda: self._steered, timeout=timedelta(seconds=pause), timeout_summary=f"again in {pause} s"
+                lambda: self._steered, timeout=timedelta(seconds=pause), timeout_summary=f"try again in {pause} s"
             )
         except TimeoutError:
             return

@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.gates.gate import Finding, Progress
     from rollwright.rollout.gates.kinds import AnyGate
     from rollwright.rollout.spec import SurgeBy
-    from rollwright.workflows import approving, describing
+    from rollwright.workflows import approving, describing, details
     from rollwright.workflows.contract import (
         MEMO,
         PHASE_ATTRIBUTE,
@@ -47,7 +47,7 @@ class Standing:
         """What stands in the way is to be told again: in a new run, and after somebody has steered."""
         self._phase = given.state.phase or self._phase_by_will
 
-    @workflow.query
+    @workflow.query(description="Where the rollout stands, whole. Takes no data.")
     def status(self) -> RolloutStatus:
         """Where the rollout stands."""
         state, given = self._state, self._given
@@ -80,7 +80,7 @@ class Standing:
         )
         return status.model_copy(update={"next": describing.next_commands(status, state)})
 
-    @workflow.query
+    @workflow.query(description="The stage table so far, whole. Takes no data.")
     def stages(self) -> StageTable:
         """The stage table so far."""
         return StageTable(stages=self._state.stages)
@@ -146,7 +146,7 @@ class Standing:
     def _show(self) -> None:
         """What the Temporal UI shows. Attributes only where they were set at the start, so they are registered."""
         status = self.status()
-        workflow.set_current_details(describing.details(status, self._state.stages))
+        workflow.set_current_details(details.details(status, self._state))
         if self._has_attributes and workflow.info().typed_search_attributes.get(PHASE_ATTRIBUTE) != self._phase:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(self._phase)])
             workflow.upsert_memo({MEMO: describing.line(status)})

@@ -1,7 +1,8 @@
 """Asking Temporal to start a rollout: for those who start one, not for workflow code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import (
@@ -13,8 +14,13 @@ from temporalio.common import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from rollwright.rollout.spec import Target
+from rollwright.workflows import describing
 from rollwright.workflows.contract import (
+    ATTRIBUTES,
+    INITIATOR_ATTRIBUTE,
     MEMO,
+    NAMESPACE_ATTRIBUTE,
+    NEEDED_ATTRIBUTES,
     PHASE_ATTRIBUTE,
     REQUEST_MEMO,
     REVISION_ATTRIBUTE,
@@ -25,15 +31,20 @@ from rollwright.workflows.contract import (
     RolloutStatus,
 )
 
-REGISTER = (
-    "temporal operator search-attribute create --name RolloutTarget --name RolloutPhase --name RolloutRevision "
-    "--type Keyword --type Keyword --type Keyword"
+REGISTER = "temporal operator search-attribute create " + " ".join(
+    f"--name {attribute.name} --type Keyword" for attribute in ATTRIBUTES
 )
 """The command after which rollouts can be searched for."""
 _TASK_TIMEOUT = timedelta(seconds=5)
 """A frozen worker holds a message up for twice this long, once; Temporal's default is 10 s."""
-_SUMMARY_LENGTH = 200
-"""Temporal takes 200 bytes for a summary."""
+
+
+class Started(NamedTuple):
+    """A rollout that was started now."""
+
+    handle: WorkflowHandle[object, RolloutStatus]
+    note: str
+    """What it can't be searched by and how to mend that; empty where the server knows all search attributes."""
 
 
 def short(target: Target) -> str:
@@ -48,35 +59,53 @@ async def start(
     summary: str,
     details: str = "",
     memo: Mapping[str, object] | None = None,
-    searchable: bool = True,
-) -> WorkflowHandle[object, RolloutStatus]:
+) -> Started:
     """Start a rollout. Raises WorkflowAlreadyStartedError where one is open on the target, and RPCError.
 
-    `summary`: of what is rolled out, on one line. Not `searchable`: without search attributes, for a server on which
-    they aren't registered; `is_unsearchable` knows its refusal.
+    `summary`: of what is rolled out, on one line. `details`: Markdown.
     """
+    attributes, note = _attributes(given), ""
+    while True:
+        try:
+            handle = await client.start_workflow(
+                WORKFLOW_TYPE,
+                given,
+                id=given.spec.target.workflow_id,
+                task_queue=given.task_queue,
+                result_type=RolloutStatus,
+                task_timeout=_TASK_TIMEOUT,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                search_attributes=TypedSearchAttributes(attributes),
+                memo={MEMO: summary, REQUEST_MEMO: given.request_id, **(memo or {})},
+                static_summary=describing.short_line(summary),
+                static_details=details,
+            )
+        except RPCError as error:
+            if not attributes or not _is_unregistered(error):
+                raise
+            attributes, lacks = _fewer(attributes)
+            note = f"the rollout is not searchable{lacks}: {error.message}. To mend it: {REGISTER}"
+        else:
+            return Started(handle, note)
+
+
+def _is_unregistered(error: RPCError) -> bool:
+    return error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" in error.message
+
+
+def _fewer(attributes: Sequence[SearchAttributePair[str]]) -> tuple[list[SearchAttributePair[str]], str]:
+    """What to try next, where not all are registered, and what the rollout is not searchable by then."""
+    needed = [pair for pair in attributes if pair.key in NEEDED_ATTRIBUTES]
+    return (needed, " by namespace and initiator") if len(needed) < len(attributes) else ([], "")
+
+
+def _attributes(given: RolloutInput) -> list[SearchAttributePair[str]]:
     target = given.spec.target
-    attributes = [
+    return [
         SearchAttributePair(TARGET_ATTRIBUTE, short(target)),
         SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING.value),
         SearchAttributePair(REVISION_ATTRIBUTE, ""),  # set later; one that isn't registered is told now
+        SearchAttributePair(NAMESPACE_ATTRIBUTE, target.namespace),
+        SearchAttributePair(INITIATOR_ATTRIBUTE, given.by.actor),
     ]
-    return await client.start_workflow(
-        WORKFLOW_TYPE,
-        given,
-        id=target.workflow_id,
-        task_queue=given.task_queue,
-        result_type=RolloutStatus,
-        task_timeout=_TASK_TIMEOUT,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-        search_attributes=TypedSearchAttributes(attributes if searchable else []),
-        memo={MEMO: summary, REQUEST_MEMO: given.request_id, **(memo or {})},
-        static_summary=summary[:_SUMMARY_LENGTH],
-        static_details=details,
-    )
-
-
-def is_unsearchable(error: RPCError) -> bool:
-    """Whether the server refuses a start as it doesn't know the search attributes."""
-    return error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" in error.message

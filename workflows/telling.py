@@ -71,7 +71,9 @@ class Telling(Gating):
 
     async def _lasts(self, standing: str) -> bool:
         try:
-            await workflow.wait_condition(lambda: self._standing != standing, timeout=_LASTS)
+            await workflow.wait_condition(
+                lambda: self._standing != standing, timeout=_LASTS, timeout_summary="people are told if this lasts"
+            )
         except TimeoutError:
             return True
         return False
@@ -159,6 +161,8 @@ class Telling(Gating):
 
     async def _are_told(self) -> None:
         try:
-            await workflow.wait_condition(lambda: not self._tells, timeout=_LAST_WORD)
+            await workflow.wait_condition(
+                lambda: not self._tells, timeout=_LAST_WORD, timeout_summary="people are told before it ends"
+            )
         except TimeoutError:
             return

@@ -7,7 +7,7 @@ from rollwright.cli.reports import tables, words
 from rollwright.cli.reports.record import Report
 from rollwright.cli.text import one_line
 from rollwright.cli.views import Table
-from rollwright.workflows import describing
+from rollwright.workflows import details
 
 _RUN = re.compile("`+")
 
@@ -32,7 +32,7 @@ def _parts(report: Report) -> Iterator[str]:
     yield from _section("When it was expected to end", tables.forecasts(report))
     if report.stages:
         yield "## Stages"
-        yield describing.table(report.stages)
+        yield details.table(report.stages)
     yield "## Specification"
     yield _fenced(words.spec(report))
     yield "## How this was made"
@@ -52,7 +52,7 @@ def _table(table: Table) -> str:
 
 
 def _escaped(text: str) -> str:
-    return describing.escape(one_line(text))
+    return details.escape(one_line(text))
 
 
 def _fenced(text: str) -> str:

@@ -21,10 +21,8 @@ from typer.testing import CliRunner
 
 from rollwright.cli.main import app
 from rollwright.workflows.contract import (
+    ATTRIBUTES,
     DEFAULT_TASK_QUEUE,
-    PHASE_ATTRIBUTE,
-    REVISION_ATTRIBUTE,
-    TARGET_ATTRIBUTE,
 )
 from tests.cli.played import FakeRollout
 from tests.cluster.conftest import group_size, real  # noqa: F401 - fixtures: a target in a cluster
@@ -37,9 +35,7 @@ Attributes = Sequence[SearchAttributeKey[Any]]
 def start_server(temporal_binary: Path) -> StartServer:
     """Start a Temporal server of one's own, with rollwright's search attributes unless others are given."""
 
-    async def start_server(
-        *, attributes: Attributes = (TARGET_ATTRIBUTE, PHASE_ATTRIBUTE, REVISION_ATTRIBUTE), **settings: Any
-    ) -> WorkflowEnvironment:
+    async def start_server(*, attributes: Attributes = ATTRIBUTES, **settings: Any) -> WorkflowEnvironment:
         return await WorkflowEnvironment.start_local(
             data_converter=pydantic_data_converter,
             dev_server_existing_path=str(temporal_binary),

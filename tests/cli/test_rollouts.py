@@ -11,7 +11,13 @@ import pytest
 import yaml
 from temporalio.client import Client
 
-from rollwright.workflows.contract import PHASE_ATTRIBUTE, TARGET_ATTRIBUTE
+from rollwright.workflows.contract import (
+    INITIATOR_ATTRIBUTE,
+    NAMESPACE_ATTRIBUTE,
+    NEEDED_ATTRIBUTES,
+    PHASE_ATTRIBUTE,
+    TARGET_ATTRIBUTE,
+)
 from tests.cli.played import flags, go_on, rollout
 
 if TYPE_CHECKING:
@@ -31,7 +37,7 @@ async def lines(command: "Command", number: int) -> list[str]:
 
 
 async def test_start_starts_a_searchable_workflow_and_prints_its_id_and_link(server: Client, run: "Run") -> None:
-    ran = await run(*flags("started"))
+    ran = await run(*flags("started"), "--actor", "ada")
     handle = server.get_workflow_handle(rollout("started"))
     described = await handle.describe()
     assert (ran.code, ran.stderr) == (0, "")
@@ -42,6 +48,8 @@ async def test_start_starts_a_searchable_workflow_and_prints_its_id_and_link(ser
     assert described.workflow_type == "Rollout"
     assert described.typed_search_attributes.get(TARGET_ATTRIBUTE) == "lws/inference/started"
     assert described.typed_search_attributes.get(PHASE_ATTRIBUTE) == "preparing"
+    assert described.typed_search_attributes.get(NAMESPACE_ATTRIBUTE) == "inference"
+    assert described.typed_search_attributes.get(INITIATOR_ATTRIBUTE) == "ada"
     assert await described.static_summary() == "lws/inference/started: model=llm:v2"
     assert (await handle.query("status"))["spec"]["strategy"]["maxSurge"] == 2
 
@@ -310,6 +318,20 @@ async def test_without_search_attributes_rollouts_start_and_are_listed_all_the_s
     assert "temporal operator search-attribute create" in started.stderr
     (only,) = json.loads(listed.stdout)["rollouts"]
     assert (only["target"], only["phase"]) == ("lws/inference/bare", "progressing")
+
+
+async def test_with_the_three_attributes_of_old_a_rollout_is_searchable_by_those(
+    start_server: "StartServer", run: "Run"
+) -> None:
+    older = await start_server(attributes=NEEDED_ATTRIBUTES)
+    started = await run(*flags("older"), address=older.client.service_client.config.target_host)
+    described = await older.client.get_workflow_handle("rollout/lws/inference/older").describe()
+    await older.shutdown()
+    assert started.code == 0
+    assert started.stderr.startswith("note: the rollout is not searchable by namespace and initiator: ")
+    assert "--name RolloutInitiator --type Keyword" in started.stderr
+    assert described.typed_search_attributes.get(TARGET_ATTRIBUTE) == "lws/inference/older"
+    assert described.typed_search_attributes.get(NAMESPACE_ATTRIBUTE) is None
 
 
 async def test_without_a_worker_status_says_so_and_list_still_lists(start_server: "StartServer", run: "Run") -> None:

@@ -11,7 +11,7 @@ from typing import Self
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from rollwright.workflows.contract import PHASE_ATTRIBUTE, REVISION_ATTRIBUTE, TARGET_ATTRIBUTE
+from rollwright.workflows.contract import ATTRIBUTES
 
 # Below the range from which the system gives ports to outgoing connections: a stopped server gets its port back.
 PORTS = range(30000, 32768)
@@ -78,28 +78,34 @@ class Process:
 
 
 class TemporalServer:
-    """A development server with a database of its own."""
+    """A development server with a database of its own, and with the Temporal UI if that is asked for."""
 
-    def __init__(self, binary: Path, folder: Path) -> None:
+    def __init__(self, binary: Path, folder: Path, *, ui: bool = False) -> None:
         self._binary = binary
         self._folder = folder
-        self._port = _free_port()
+        self._port, self._ui_port = _free_ports(2)
+        self._shown = (f"--ui-port={self._ui_port}", "--ui-disable-news-fetch") if ui else ("--headless",)
         self._process: Process | None = None
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self._port}"
 
+    @property
+    def ui(self) -> str:
+        """Where the Temporal UI is."""
+        return f"http://127.0.0.1:{self._ui_port}"
+
     async def start(self) -> None:
         """Start it on what the database holds, and wait until it serves."""
-        attributes = (TARGET_ATTRIBUTE, PHASE_ATTRIBUTE, REVISION_ATTRIBUTE)
         self._process = await Process.start(
-            *(self._binary, "server", "start-dev", "--headless", "--ip=127.0.0.1", f"--port={self._port}"),
+            *(self._binary, "server", "start-dev", "--ip=127.0.0.1", f"--port={self._port}"),
+            *self._shown,
             f"--db-filename={self._folder / 'temporal.db'}",
             # Survives a kill of the server, not a power cut: nobody waits for a disk.
             *("--sqlite-pragma=journal_mode=WAL", "--sqlite-pragma=synchronous=OFF"),
             "--log-level=error",
-            *(f"--search-attribute={attribute.name}=Keyword" for attribute in attributes),
+            *(f"--search-attribute={attribute.name}=Keyword" for attribute in ATTRIBUTES),
             log=self._folder / "temporal.log",
         )
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -121,9 +127,12 @@ class TemporalServer:
         return True
 
 
-def _free_port() -> int:
+def _free_ports(number: int) -> list[int]:
+    free: list[int] = []
     for port in SystemRandom().sample(PORTS, len(PORTS)):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise AssertionError(f"no free port in {PORTS}")
+                free.append(port)
+        if len(free) == number:
+            return free
+    raise AssertionError(f"no free ports in {PORTS}")
