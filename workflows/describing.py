@@ -12,9 +12,10 @@ from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Step
 from rollwright.workflows.approving import asked
-from rollwright.workflows.contract import Message, OpenGate, Phase, RolloutState, RolloutStatus, Steering
+from rollwright.workflows.contract import Message, OpenGate, Phase, Retarget, RolloutState, RolloutStatus, Steering
 from rollwright.workflows.steering import Situation, Taken, answer
 
+_NO_OBJECT = 'must be one JSON object, as in {"actor": "you"}'
 _MOST_SUMMARY = 200
 """Bytes."""
 _FORWARD, _BACK = "rollwright doctor {} --repair resume", "rollwright rollback {}"
@@ -169,12 +170,17 @@ def _who_and_why(given: object) -> dict[str, str]:
 def message(given: Any) -> tuple[Message, Steering]:
     """The message in an update's input. Raises ApplicationError that says what may be sent."""
     try:
-        steer = Steering.model_validate(given)
+        steer = Steering.model_validate({} if given is None else given)
     except ValidationError as error:
         raise refusal(short(error)) from error
     if steer.message is None:
         raise refusal(f"say which message: one of {', '.join(Message)}")
     return steer.message, steer
+
+
+def retarget(given: Any) -> Retarget:
+    """The change that somebody asks for. Raises ValidationError, which `short` says in words."""
+    return Retarget.model_validate({} if given is None else given)
 
 
 def refusal(why: str) -> ApplicationError:
@@ -186,7 +192,9 @@ def short(error: ValidationError | ApplicationError) -> str:
     """What is wrong, on one line."""
     if isinstance(error, ApplicationError):
         return error.message
-    return "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())[:500]
+    parts = ((".".join(map(str, part["loc"])) or "the data", part["type"], part["msg"]) for part in error.errors())
+    told = (f"{where}: {_NO_OBJECT if kind == 'model_type' else what}" for where, kind, what in parts)
+    return "; ".join(told)[:500]
 
 
 def is_permanent(error: ActivityError) -> bool:

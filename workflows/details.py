@@ -35,7 +35,7 @@ _ORDER = (
 )
 _HOW = (
     "To steer it: More Actions, Send a Signal. "
-    'Where no data is said, send none, or `{"actor": "you", "reason": "why"}`.'
+    'Where the table has no data, send none, or `{"actor": "you", "reason": "why"}`.'
 )
 _NEEDS_SOMEBODY = (Phase.GATED, Phase.PAUSED, Phase.STALLED)
 
@@ -53,10 +53,18 @@ def details(status: RolloutStatus, state: RolloutState) -> str:
     return page
 
 
+def refused(why: str) -> str:
+    """Where a rollout could not begin."""
+    return f"**refused, with nothing changed**\n\n{_text(why)}\n\nMend that, and start another rollout."
+
+
 def _page(status: RolloutStatus, state: RolloutState, events: Sequence[Event], stages: Sequence[Stage]) -> str:
-    parts = [*_standing(status), *_gates(status), *_messages(status, state), *_expected(status)]
+    messages = _messages(status, state)
+    needed = status.phase in _NEEDS_SOMEBODY
+    parts = [*_standing(status), *_gates(status), *(messages if needed else ()), *_expected(status)]
     if stages:
         parts += [table(stages), _LEGEND]
+    parts += () if needed else messages
     if events:
         parts.append("\n".join(["What happened, in UTC:", "", *(_event(event) for event in reversed(events))]))
     return "\n\n".join(parts)
@@ -166,7 +174,7 @@ def table(stages: Sequence[Stage]) -> str:
 
 
 def _heads(*names: str) -> str:
-    return "| " + " | ".join(f"{name}{_GAP}" for name in names) + " |\n" + "|---" * len(names) + "|"
+    return "| " + " | ".join(name.replace(" ", _GAP) + _GAP for name in names) + " |\n" + "|---" * len(names) + "|"
 
 
 def _marks(stage: Stage) -> list[str]:

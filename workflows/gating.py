@@ -231,12 +231,14 @@ class Gating(Changing):
         found = approving.asked(self._state, self._given.spec.strategy)
         if found and found.gate.timeout and found.progress.finding is Finding.PENDING:
             due[found.progress.since + found.gate.timeout] = Due(
-                f"{found.gate.title}: its time is over", self._expire_approval
+                f"timeout of gate {found.gate.title}", self._expire_approval
             )
         if self._state.gates_leave and self._state.waiting is None:
-            due[max(self._clean_up_again_at, workflow.time())] = Due("clean up after the gates again", _look_again)
+            due[max(self._clean_up_again_at, workflow.time())] = Due(
+                "until gates are cleaned up after again", _look_again
+            )
         if self._state.closes_at and self._state.waiting is None:
-            due[self._state.closes_at] = Due("the window closes", self._close_window)
+            due[self._state.closes_at] = Due("until the window closes", self._close_window)
         return due
 
     async def _clean_up_after_gates(self) -> None:

@@ -127,7 +127,7 @@ class Inbox(Standing):
     def retarget_signal(self, *given: Any) -> None:
         """Go on towards another change. Data: {"actor": "you", "change": {"images": {"CONTAINER": "IMAGE"}}}."""
         try:
-            asked = Retarget.model_validate(given[0] if given else {})
+            asked = describing.retarget(given[0] if given else None)
         except ValidationError as error:
             self._keep_event(f"{RETARGET} refused: {describing.short(error)}", describing.steering(given))
             return
@@ -160,7 +160,7 @@ class Inbox(Standing):
 
         Answers with its template's name; with nothing where that will be known by a history that is begun anew only.
         """
-        answer = self._ask_for(Retarget.model_validate(given))
+        answer = self._ask_for(describing.retarget(given))
         if isinstance(answer, steering.Refused):
             raise describing.refusal(answer.why)
         pending = self._pending
@@ -174,7 +174,7 @@ class Inbox(Standing):
     @retarget.validator
     def _check_retarget(self, given: Any = None) -> None:
         try:
-            Retarget.model_validate(given)
+            describing.retarget(given)
         except ValidationError as error:
             raise describing.refusal(describing.short(error)) from error
         answer = steering.answer(RETARGET, Steering(), self._situation)

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.planner import Action, Blocked, Done, Failed, Step, Verdict, Wait
     from rollwright.rollout.spec import Change
     from rollwright.rollout.stages import COMPLETED, extend, first_stage, gate_note
-    from rollwright.workflows import calls, describing, steering
+    from rollwright.workflows import calls, describing, details, steering
     from rollwright.workflows.contract import (
         WORKFLOW_TYPE,
         Message,
@@ -285,7 +285,7 @@ class RolloutWorkflow(Telling):
     def _deadlines(self) -> dict[float, Due]:
         due = super()._deadlines
         if self._state.surge_limit is not None:
-            due[self._state.surge_again_at] = Due("ask for more surge again", self._ask_for_surge_again)
+            due[self._state.surge_again_at] = Due("until more surge is asked for again", self._ask_for_surge_again)
         return due
 
     def _ask_for_surge_again(self) -> None:
@@ -364,6 +364,7 @@ class RolloutWorkflow(Telling):
         if permanent and not self._state.prepared and not self._pending:
             self._remember(reason=message)
             await self._record_outcome(self._state.template, f"refused {workflow.now().isoformat()}")
+            workflow.set_current_details(details.refused(message))
             raise ApplicationError(message, type=kind, non_retryable=True) from error
         self._failures += 1
         await self._rest(message, self._failures - 1)
@@ -375,7 +376,9 @@ class RolloutWorkflow(Telling):
         pause = min(_FIRST_PAUSE_SECONDS * 2**times, _LONGEST_PAUSE_SECONDS)
         try:
             await workflow.wait_condition(
-                lambda: self._steered, timeout=timedelta(seconds=pause), timeout_summary=f"try again in {pause} s"
+                lambda: self._steered,
+                timeout=timedelta(seconds=pause),
+                timeout_summary="until it is tried again",
             )
         except TimeoutError:
             return

@@ -1,0 +1,101 @@
+"""The Temporal UI as a person uses it. What it is to show is looked for until it is there, or time is over."""
+
+from urllib.parse import quote
+
+from playwright.async_api import FrameLocator, Locator, Page, expect
+
+from tests.devcluster.standin.namespace import until
+
+DEADLINE_SECONDS = 90.0
+expect.set_options(timeout=DEADLINE_SECONDS * 1000)
+
+
+class TemporalUi:
+    """The UI of one server, in one page of the browser."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        page.set_default_timeout(DEADLINE_SECONDS * 1000)
+        self.page = page
+        self._workflows = f"{address}/namespaces/default/workflows"
+
+    async def lists(self, query: str, *rollouts: str) -> None:
+        """Wait until a query finds just these: what is searched for is written a moment after the fact."""
+
+        async def found() -> set[str]:
+            await self._search(query)
+            return set(await self._links.all_inner_texts())
+
+        await until(found, lambda seen: seen == set(rollouts), DEADLINE_SECONDS)
+
+    @property
+    def _links(self) -> Locator:
+        return self.page.get_by_role("link", name="rollout/")
+
+    async def _search(self, query: str) -> None:
+        """Open the list of what a query finds, and wait until it is there."""
+        await self.page.goto(f"{self._workflows}?query={quote(query)}")
+        nothing = self.page.get_by_text("No Workflows Found")
+        await expect(self._links.first.or_(nothing)).to_be_visible()
+
+    async def open(self, rollout: str) -> None:
+        """Open a rollout's page from the list."""
+        await self._search(f'WorkflowId = "{rollout}"')
+        await self.page.get_by_role("link", name=rollout).first.click()
+        await expect(self.page.get_by_role("button", name="More Actions")).to_be_visible()
+
+    async def tab(self, name: str) -> None:
+        """Go to one of its tabs."""
+        await self.page.get_by_role("tab", name=name).click()
+
+    async def shows(self, *words: str) -> None:
+        """Wait until the page says all of this."""
+        for told in words:
+            await expect(self.page.get_by_text(told).first).to_be_visible()
+
+    async def details(self, *words: str) -> str:
+        """The current details once they say all of this. They are not live, so the page is loaded again and again."""
+        await self.tab("User Metadata")
+        await self.page.wait_for_url("**/user-metadata")
+
+        async def read() -> str:
+            await self.page.reload()
+            return await self.current.locator("body").inner_text()
+
+        return await until(read, lambda text: all(told in text for told in words), DEADLINE_SECONDS)
+
+    @property
+    def current(self) -> FrameLocator:
+        """The frame that the current details are in, which come after summary and details."""
+        return self.page.locator("iframe").nth(2).content_frame
+
+    async def signal(self, name: str, data: str = "") -> None:
+        """Send a signal, chosen from the list."""
+        dialog = await self.dialog("Send a Signal", name)
+        await self.fill(dialog, data)
+        await dialog.get_by_role("button", name="Submit").click()
+        await expect(dialog).to_be_hidden()
+
+    async def update(self, name: str, data: str = "") -> Locator:
+        """Send an update, chosen from the list; the dialog, which then shows what has become of it."""
+        dialog = await self.dialog("Send an Update", name)
+        await self.fill(dialog, data)
+        await dialog.get_by_role("button", name="Submit").click()
+        return dialog
+
+    async def dialog(self, action: str, name: str) -> Locator:
+        """Open the dialog of an action and choose a message."""
+        await self.page.get_by_role("button", name="More Actions").click()
+        await self.page.get_by_role("menuitem", name=action).click()
+        dialog = self.page.get_by_role("dialog").filter(has_text=action)
+        await dialog.locator("button[aria-haspopup]").first.click()
+        await dialog.get_by_role("option", name=name).first.click()
+        return dialog
+
+    async def fill(self, dialog: Locator, data: str) -> None:
+        """Paste data. The field lays JSON out when it is left, which moves the buttons."""
+        if data:
+            field = dialog.get_by_role("textbox").last
+            await field.fill(data)
+            await field.blur()
+            if data.startswith("{"):
+                await expect(field).to_contain_text('  "')
