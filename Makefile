@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo docs test browser chaos check bench lock clean
+.PHONY: setup demo docs test browser pictures chaos check bench lock clean
 
 setup: $(READY)
 
@@ -33,6 +33,12 @@ test: setup
 browser: setup ## What people see in a browser; needs Chromium on PATH.
 	$(BIN)/python -m rollwright.devcluster.build
 	$(BIN)/pytest tests/browser
+
+pictures: setup ## What the README and docs/ show, made anew by the programs themselves; needs Chromium and colour emoji.
+	$(BIN)/python -m rollwright.devcluster.build
+	$(BIN)/rollwright plan -f examples/rollout.yaml --offline --start-up 30m --svg docs/plan.svg
+	$(BIN)/rollwright demo --kill-worker --svg docs/demo.svg
+	$(BIN)/python -m tests.browser.pictures docs/pictures
 
 chaos: setup ## For example: make chaos ROUNDS=200; make chaos SEED=7 ROUNDS=1; make chaos PLAN=plan.json
 	@$(BIN)/python -m rollwright.devcluster.build >&2

@@ -59,39 +59,38 @@ def refused(why: str) -> str:
 
 
 def _page(status: RolloutStatus, state: RolloutState, events: Sequence[Event], stages: Sequence[Stage]) -> str:
-    messages = _messages(status, state)
+    head, facts, messages = _head(status), _facts(status), _messages(status, state)
+    rows = [table(stages), _LEGEND] if stages else []
     needed = status.phase in _NEEDS_SOMEBODY
-    parts = [*_standing(status), *_gates(status), *(messages if needed else ()), *_expected(status)]
-    if stages:
-        parts += [table(stages), _LEGEND]
-    parts += () if needed else messages
+    parts = [*head, *_gates(status), *messages, *facts, *rows] if needed else [*head, *rows, *facts, *messages]
     if events:
         parts.append("\n".join(["What happened, in UTC:", "", *(_event(event) for event in reversed(events))]))
     return "\n\n".join(parts)
 
 
-def _standing(status: RolloutStatus) -> list[str]:
+def _head(status: RolloutStatus) -> list[str]:
     seen = status.observation
     done = f", {sum(group.done for group in seen.asked)} of {seen.replicas} groups done" if seen else ""
-    parts = [f"**{status.phase}{done}**"]
-    if status.reason and not status.open_gates:
-        parts.append(_text(status.reason))
+    why = [_text(status.reason)] if status.reason and not status.open_gates else []
+    return [f"**{status.phase}{done}**", *why]
+
+
+def _facts(status: RolloutStatus) -> list[str]:
+    """What is asked for, within which budget, when it ends, what that costs, and what it waits for: one list."""
+    facts, seen = [], status.observation
     if status.revision:
         back = f", from `{status.before}`" if status.before != status.revision else ""
-        parts.append(f"to `{status.revision}`{back}, asked for {_by(status.by.actor, status.by.reason)}")
-    if seen is None:
-        return parts
-    budget = status.spec.strategy.budget(seen.replicas)
-    available, groups = f"{seen.available}, at least {budget.floor}", f"{seen.groups_asked}, at most {budget.ceiling}"
-    starting = [group for group in seen.asked if group.reason]
-    lines = [f"- group {group.ordinal}: {_text(group.reason)}" for group in starting[:_MOST_GROUPS]]
-    more = len(starting) - len(lines)
-    return [
-        *parts,
-        "\n".join(
-            [f"available {available}; groups {groups}", "", *lines, *([f"- and {more} more"] if more else [])]
-        ).rstrip(),
-    ]
+        facts.append(f"to `{status.revision}`{back}, asked for {_by(status.by.actor, status.by.reason)}")
+    if seen is not None:
+        budget = status.spec.strategy.budget(seen.replicas)
+        groups = f"groups {seen.groups_asked}, at most {budget.ceiling}"
+        facts.append(f"available {seen.available}, at least {budget.floor}; {groups}")
+    facts += _expected(status)
+    starting = [group for group in seen.asked if group.reason] if seen else []
+    facts += [f"group {group.ordinal}: {_text(group.reason)}" for group in starting[:_MOST_GROUPS]]
+    if len(starting) > _MOST_GROUPS:
+        facts.append(f"and {len(starting) - _MOST_GROUPS} more groups")
+    return ["\n".join(f"- {fact}" for fact in facts)] if facts else []
 
 
 def _gates(status: RolloutStatus) -> list[str]:
@@ -132,16 +131,16 @@ def _ways(status: RolloutStatus) -> list[tuple[Message, Steering]]:
 
 def _expected(status: RolloutStatus) -> list[str]:
     """When it ends and which groups are slow, while it lasts; what it has cost."""
-    parts = []
-    if status.estimate and not status.phase.is_final:
-        parts += [f"ends {_end(status.estimate)}"] if status.phase.goes_on else []
-        parts += ["\n".join(_slow(status.estimate))] if status.estimate.slow else []
+    facts = []
+    made = None if status.phase.is_final else status.estimate
+    if made and status.phase.goes_on:
+        facts.append(f"ends {_end(made)}")
     taken = status.cost
     if taken != Cost():
         hours = taken.out_of_service_seconds / 3600, taken.surplus_seconds / 3600
         so_far = "" if status.phase.is_final else " so far"
-        parts.append(f"cost{so_far}: {expecting.cost(*hours, status.gpus)}")
-    return parts
+        facts.append(f"cost{so_far}: {expecting.cost(*hours, status.gpus)}")
+    return [*facts, *(_slow(made) if made else ())]
 
 
 def _end(made: Estimate) -> str:
@@ -155,7 +154,7 @@ def _slow(made: Estimate) -> list[str]:
         expecting.slow(group.ordinal, expecting.moment(group.since), made.at - group.since, made.usual_seconds)
         for group in made.slow[:_MOST_GROUPS]
     )
-    return [f"- slow: {line}" for line in told]
+    return [f"slow: {line}" for line in told]
 
 
 def table(stages: Sequence[Stage]) -> str:

@@ -60,8 +60,9 @@ async def test_a_person_reads_how_it_stands_pauses_it_and_has_it_go_on(scene: Sc
         assert "pause: no new step; groups already released go on loading, by grace: latency" in shown
         await ui.tab("Memo")
         await ui.shows("paused, 0 of 2 groups done")
-        await ui.lists(f'RolloutPhase = "paused" AND RolloutNamespace = "{scene.namespace.name}"', name)
-        await ui.lists(f'RolloutPhase = "progressing" AND RolloutNamespace = "{scene.namespace.name}"')
+        here = f'ExecutionStatus = "Running" AND RolloutNamespace = "{scene.namespace.name}"'
+        await ui.lists(f'RolloutPhase IN ("gated", "stalled", "paused") AND {here}', name)
+        await ui.lists(f'RolloutPhase = "progressing" AND {here}')
 
         await ui.open(name)
         await ui.signal("resume")
@@ -102,7 +103,8 @@ async def test_what_people_send_by_mistake_is_kept_or_refused_and_the_rollout_go
 
         await ui.signal("promote")
         await ui.signal("pause", '"latency is up"')
-        await ui.signal("resume", "[1, 2]")
+        await ui.signal("resume", '{"actor": 5, "reason": "five"}')
+        await ui.signal("pause", "[1, 2]")
         await ui.signal("retarget", '{"change": "model:3"}')
         dialog = await ui.dialog("Send a Signal", "Custom")
         await dialog.get_by_role("textbox").first.fill("halt")
@@ -111,7 +113,7 @@ async def test_what_people_send_by_mistake_is_kept_or_refused_and_the_rollout_go
         for told in (
             "promote refused: no gate is left, by somebody",
             "pause: no new step; groups already released go on loading, by somebody: latency is up",
-            "resume: goes on, by somebody",
+            "resume: goes on, by somebody: five",
             "retarget refused: change: must be one JSON object",
         ):
             assert told in shown
@@ -119,13 +121,26 @@ async def test_what_people_send_by_mistake_is_kept_or_refused_and_the_rollout_go
         for data, answer in {
             "": "say which message: one of pause, resume, abort, rollback, promote, approve, reject",
             '{"message": "promote"}': "no gate is left",
-            '{"message": "pause", "actor": "grace"}': "no new step; groups already released go on loading",
+            '{"message": "resume", "actor": "grace"}': "goes on",
         }.items():
             dialog = await ui.update("steer", data)
             await expect(dialog).to_contain_text(answer)
             assert "File " not in await dialog.inner_text()
             await dialog.get_by_role("button", name="Cancel").last.click()
-        assert (await rollout.status()).phase is Phase.PAUSED
+        assert (await rollout.status()).phase is Phase.PROGRESSING
+
+
+async def test_a_rollout_that_is_set_another_change_is_found_by_who_has_asked_for_it(
+    scene: Scene, ui: TemporalUi
+) -> None:
+    await scene.create(1, ready_after=BY_HAND)
+    name, of_the_namespace = scene.target.workflow_id, f'RolloutTarget STARTS_WITH "lws/{scene.namespace.name}/"'
+    async with scene.rollout(STRATEGY, begun_by=START) as rollout:
+        await ui.lists(f'RolloutInitiator = "ada" AND {of_the_namespace}', name)
+        await ui.open(name)
+        await ui.signal("retarget", '{"actor": "grace", "change": {"images": {"model": "model:3"}}}')
+        await rollout.until(lambda now: now.by.actor == "grace")
+        await ui.lists(f'RolloutInitiator = "grace" AND {of_the_namespace}', name)
 
 
 async def test_a_change_that_is_refused_is_told_in_plain_words(scene: Scene, ui: TemporalUi) -> None:

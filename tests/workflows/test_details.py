@@ -43,9 +43,9 @@ def page(phase: Phase, state: RolloutState | None = None, strategy: Strategy | N
 
 
 def expected(phase: Phase, **more: Any) -> list[str]:
-    """The paragraphs on what is to come and what it costs."""
-    paragraphs = page(phase, **more).split("\n\n")
-    return [paragraph for paragraph in paragraphs if paragraph.startswith(("ends", "- slow", "cost"))]
+    """The lines on what is to come and what it costs."""
+    lines = page(phase, **more).splitlines()
+    return [line.removeprefix("- ") for line in lines if line.startswith(("- ends", "- slow", "- cost"))]
 
 
 def signals(shown: str) -> dict[str, str]:
@@ -57,12 +57,12 @@ def signals(shown: str) -> dict[str, str]:
 def test_while_it_goes_on_the_end_is_told_in_utc_and_slow_groups_are_named() -> None:
     assert expected(Phase.PROGRESSING, estimate=MADE) == [
         "ends about 2026-01-01 13:10 UTC (13:00 to 13:40); groups usually start in 12 min",
-        "- slow: group 5: starting for more than 31 min, since 11:29 UTC; usual are 12 min",
+        "slow: group 5: starting for more than 31 min, since 11:29 UTC; usual are 12 min",
     ]
 
 
 def test_while_it_stands_slow_groups_are_named_and_at_the_end_only_the_cost_is_told() -> None:
-    assert [line.split(":")[0] for line in expected(Phase.STALLED, estimate=MADE)] == ["- slow"]
+    assert [line.split(":")[0] for line in expected(Phase.STALLED, estimate=MADE)] == ["slow"]
     cost = Cost(out_of_service_seconds=3600, surplus_seconds=1800)
     assert expected(Phase.PROGRESSING, cost=cost, gpus=8) == ["cost so far: 8.0 GPU-hours out of service, 4.0 surplus"]
     assert expected(Phase.COMPLETED, estimate=MADE, cost=cost) == ["cost: 1.0 group-hours out of service, 0.5 surplus"]
