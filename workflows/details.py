@@ -168,7 +168,7 @@ def table(stages: Sequence[Stage]) -> str:
         shown = cells(stage)
         shown += [""] * (len(names) - len(shown))
         numbers = f"| {stage.stage} | {stage.partition} | {stage.replicas} | "
-        rows.append(numbers + " | ".join(shown) + f" | {_text(stage.note)} |")
+        rows.append(numbers + " | ".join(shown) + f" | {_GAP}{_text(stage.note)} |")
     return "\n".join(rows)
 
 

@@ -17,7 +17,7 @@ from tests.e2e.documented import READY_AFTER, RELEASED_BY, TWO_TWO
 from tests.e2e.processes import TemporalServer
 from tests.e2e.scene import BY_HAND, NEW, Scene
 
-SIZE = ViewportSize(width=1500, height=1000)
+SIZE = ViewportSize(width=1500, height=840)
 BESIDE, ABOVE = 258, 60
 """What the navigation of the UI takes, which shows nothing of a rollout."""
 START = (

@@ -1,12 +1,16 @@
 """The Temporal UI as a person uses it. What it is to show is looked for until it is there, or time is over."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from urllib.parse import quote
 
-from playwright.async_api import FrameLocator, Locator, Page, expect
+from playwright.async_api import Error, FrameLocator, Locator, Page, expect
 
 from tests.devcluster.standin.namespace import until
 
 DEADLINE_SECONDS = 90.0
+_PRESS_SECONDS = 10.0
 expect.set_options(timeout=DEADLINE_SECONDS * 1000)
 
 
@@ -65,22 +69,44 @@ class TemporalUi:
 
     @property
     def current(self) -> FrameLocator:
-        """The frame that the current details are in, which come after summary and details."""
-        return self.page.locator("iframe").nth(2).content_frame
+        """The frame of the current details: the last one, after those of summary and details where there are any."""
+        return self.page.locator("iframe").last.content_frame
 
     async def signal(self, name: str, data: str = "") -> None:
         """Send a signal, chosen from the list."""
         dialog = await self.dialog("Send a Signal", name)
         await self.fill(dialog, data)
-        await dialog.get_by_role("button", name="Submit").click()
-        await expect(dialog).to_be_hidden()
+        await self.submit(dialog, expect(dialog).to_be_hidden)
 
-    async def update(self, name: str, data: str = "") -> Locator:
-        """Send an update, chosen from the list; the dialog, which then shows what has become of it."""
+    async def update(self, name: str, data: str = "") -> None:
+        """Send an update that is taken, chosen from the list."""
         dialog = await self.dialog("Send an Update", name)
         await self.fill(dialog, data)
-        await dialog.get_by_role("button", name="Submit").click()
-        return dialog
+        await self.submit(dialog, expect(dialog).to_be_hidden)
+
+    async def refusal(self, name: str, data: str, why: str) -> str:
+        """Send an update that is refused for this reason; all that the dialog says then."""
+        dialog = await self.dialog("Send an Update", name)
+        await self.fill(dialog, data)
+        await self.submit(dialog, partial(expect(dialog).to_contain_text, why))
+        told = await dialog.inner_text()
+        await self.cancel(dialog)
+        return told
+
+    async def submit(self, dialog: Locator, shown: Callable[..., Awaitable[None]]) -> None:
+        """Press Submit, again if nothing comes of it: while the field lays data out, the button is not where it was."""
+        for _ in range(round(DEADLINE_SECONDS / _PRESS_SECONDS)):
+            with suppress(Error):
+                await dialog.get_by_role("button", name="Submit").click(timeout=_PRESS_SECONDS * 1000)
+            with suppress(AssertionError):
+                await shown(timeout=_PRESS_SECONDS * 1000)
+                return
+        await shown()
+
+    async def cancel(self, dialog: Locator) -> None:
+        """Close a dialog."""
+        await dialog.get_by_role("button", name="Cancel").last.click()
+        await expect(dialog).to_be_hidden()
 
     async def dialog(self, action: str, name: str) -> Locator:
         """Open the dialog of an action and choose a message."""
@@ -92,10 +118,8 @@ class TemporalUi:
         return dialog
 
     async def fill(self, dialog: Locator, data: str) -> None:
-        """Paste data. The field lays JSON out when it is left, which moves the buttons."""
+        """Paste data, and leave the field."""
         if data:
             field = dialog.get_by_role("textbox").last
             await field.fill(data)
             await field.blur()
-            if data.startswith("{"):
-                await expect(field).to_contain_text('  "')

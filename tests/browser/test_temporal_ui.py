@@ -99,7 +99,7 @@ async def test_what_people_send_by_mistake_is_kept_or_refused_and_the_rollout_go
         dialog = await ui.dialog("Send a Signal", "pause")
         await ui.fill(dialog, "latency {")
         await expect(dialog).to_contain_text("Input must be valid JSON")
-        await dialog.get_by_role("button", name="Cancel").last.click()
+        await ui.cancel(dialog)
 
         await ui.signal("promote")
         await ui.signal("pause", '"latency is up"')
@@ -108,7 +108,7 @@ async def test_what_people_send_by_mistake_is_kept_or_refused_and_the_rollout_go
         await ui.signal("retarget", '{"change": "model:3"}')
         dialog = await ui.dialog("Send a Signal", "Custom")
         await dialog.get_by_role("textbox").first.fill("halt")
-        await dialog.get_by_role("button", name="Submit").click()
+        await ui.submit(dialog, expect(dialog).to_be_hidden)
         shown = await ui.details("a message was not understood: halt")
         for told in (
             "promote refused: no gate is left, by somebody",
@@ -118,16 +118,15 @@ async def test_what_people_send_by_mistake_is_kept_or_refused_and_the_rollout_go
         ):
             assert told in shown
 
-        for data, answer in {
+        for data, why in {
             "": "say which message: one of pause, resume, abort, rollback, promote, approve, reject",
             '{"message": "promote"}': "no gate is left",
-            '{"message": "resume", "actor": "grace"}': "goes on",
         }.items():
-            dialog = await ui.update("steer", data)
-            await expect(dialog).to_contain_text(answer)
-            assert "File " not in await dialog.inner_text()
-            await dialog.get_by_role("button", name="Cancel").last.click()
-        assert (await rollout.status()).phase is Phase.PROGRESSING
+            assert "File " not in await ui.refusal("steer", data, why)
+        await ui.update("steer", '{"message": "resume", "actor": "grace"}')
+        assert (await rollout.until_phase(Phase.PROGRESSING)).events[-1].actor == "grace"
+        await ui.tab("Event History")
+        await ui.shows("Workflow Execution Update Completed")
 
 
 async def test_a_rollout_that_is_set_another_change_is_found_by_who_has_asked_for_it(
