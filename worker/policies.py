@@ -83,7 +83,10 @@ def read_policy(name: str, config_map: Manifest | None, where: str) -> Policy | 
     if text is None:
         return Unusable(f"its policy {named} is missing: {where} has no such key")
     try:
-        written = _Written.model_validate(_parsed(text))
+        parsed = _parsed(text)
+        if not isinstance(parsed, dict):
+            return Unusable(f"its policy {named} can't be used ({where}): write 'strategy:' with what belongs to it")
+        written = _Written.model_validate(parsed)
     except ValidationError as error:
         return Unusable(f"its policy {named} can't be used ({where}): {short(error)}")
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -25,6 +25,8 @@ HOSTILE = (
     "<script>alert(1)</script> [x](javascript:y) ![z](http://evil) | `c` **b** @ann http://evil www.evil &lt; ~~s~~ #7"
 )
 
+GAP = "\N{NO-BREAK SPACE}"
+
 
 def status(**fields: object) -> RolloutStatus:
     given = {
@@ -71,8 +73,7 @@ def test_it_tells_how_it_went() -> None:
         "| took | 2 h 30 min |\n"
         "| cost | 4.0 GPU-hours out of service, 16.0 surplus |\n"
         "| rollout | [rollout/lws/inference/llm](<https://ui/run>) |\n\n"
-        "| Stage\N{NO-BREAK SPACE} | Partition\N{NO-BREAK SPACE} | Replicas\N{NO-BREAK SPACE} | 0\N{NO-BREAK SPACE} | 1\N{NO-BREAK SPACE} | 2\N{NO-BREAK SPACE} | 3\N{NO-BREAK SPACE} "
-        "| 4\N{NO-BREAK SPACE} | 5\N{NO-BREAK SPACE} | Note\N{NO-BREAK SPACE} |\n"
+        f"| {' | '.join(f'{name}{GAP}' for name in ('Stage', 'Partition', 'Replicas', *'012345', 'Note'))} |\n"
         "|---|---|---|---|---|---|---|---|---|---|\n"
         "| 1 | 0 | 4 | ✅ | ✅ | ✅ | ✅ |  |  | Before rolling update |\n"
         "| 2 | 4 | 6 | ❎ | ❎ | ❎ | ❎ | ⏳ | ⏳ | Rolling update started |\n"

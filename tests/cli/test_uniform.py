@@ -156,7 +156,7 @@ def test_the_examples_of_a_help_can_be_typed_as_they_stand(verb: str) -> None:
 
 
 def test_the_examples_of_rollwright_itself_and_of_the_readme_can_be_typed_as_they_stand() -> None:
-    blocks = re.findall(r"^```\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if line.startswith("rollwright ")]
     own = str(main.app.registered_callback and main.options.__doc__).partition("Examples:")[2].splitlines()
     typed = [words for line in (*lines, *own) for words in commands_in(line.split(" #")[0])]

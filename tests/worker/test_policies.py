@@ -42,7 +42,7 @@ def test_what_is_missing_is_named(config_map: dict[str, Any] | None, why: str) -
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "Input should be a valid dictionary"),
+        ("", f"can't be used ({WHERE}): write 'strategy:' with what belongs to it"),
         ("maxSurge: 1", "strategy: Field required; maxSurge: Extra inputs are not permitted"),
         ("strategy: {maxSurge: many}", "strategy.maxSurge: "),
         ("strategy: [", "is no YAML"),
