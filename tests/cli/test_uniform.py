@@ -14,6 +14,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from rollwright.cli import main
 from rollwright.cli.options import read_target
 from rollwright.cli.verb import Verb
+from tests.docs.pages import SHELL, blocks
 
 README = Path(__file__).parents[2] / "README.md"
 PRINTS_NO_RESULT = {
@@ -156,8 +157,8 @@ def test_the_examples_of_a_help_can_be_typed_as_they_stand(verb: str) -> None:
 
 
 def test_the_examples_of_rollwright_itself_and_of_the_readme_can_be_typed_as_they_stand() -> None:
-    blocks = re.findall(r"^```(?:sh)?\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines() if line.startswith("rollwright ")]
+    shown = [block.text for block in blocks(README) if block.language in SHELL]
+    lines = [line for text in shown for line in text.splitlines() if line.startswith("rollwright ")]
     own = str(main.app.registered_callback and main.options.__doc__).partition("Examples:")[2].splitlines()
     typed = [words for line in (*lines, *own) for words in commands_in(line.split(" #")[0])]
     assert len(typed) > 15
