@@ -109,7 +109,11 @@ class TemporalUi:
         await expect(dialog).to_be_hidden()
 
     async def dialog(self, action: str, name: str) -> Locator:
-        """Open the dialog of an action and choose a message."""
+        """Open the dialog of an action and choose a message.
+
+        On a fresh page: one that is opened within a moment after a message was sent never closes.
+        """
+        await self.page.reload()
         await self.page.get_by_role("button", name="More Actions").click()
         await self.page.get_by_role("menuitem", name=action).click()
         dialog = self.page.get_by_role("dialog").filter(has_text=action)
