@@ -5,6 +5,7 @@ longer would not be shown at all.
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from urllib.parse import quote
@@ -24,6 +25,8 @@ _MOST_IN_ADDRESS = 7500
 """Characters of the whole, as an address has them."""
 _MOST_TEXT = 300
 """Characters of a reason, and of whatever else is told from outside."""
+_MOST_ROWS = 60
+"""More would never fit."""
 _MOST_COLUMNS = 12
 _MOST_RUNS = 12
 _MOST_GROUPS = 5
@@ -41,16 +44,34 @@ _NEEDS_SOMEBODY = (Phase.GATED, Phase.PAUSED, Phase.STALLED)
 
 
 def details(status: RolloutStatus, state: RolloutState) -> str:
-    """All of it, within bounds: older events and rows are left out, which `rollwright status` shows."""
-    events, stages = list(status.events), list(state.stages)
-    while len(quote(page := _page(status, state, events, stages), safe="")) > _MOST_IN_ADDRESS:
-        if len(events) > 3 or (events and len(stages) <= 2):
-            del events[0]
-        elif len(stages) > 2:
-            del stages[1]
-        else:
-            break
-    return page
+    """All of it, within bounds: older events and rows are left out, which `rollwright status` shows.
+
+    It is made after every step, also of those that are replayed, so few pages may be tried.
+    """
+    cuts = _cuts(len(status.events), min(len(state.stages), _MOST_ROWS))
+
+    def fits(cut: tuple[int, int]) -> bool:
+        return len(quote(_cut(status, state, *cut), safe="")) <= _MOST_IN_ADDRESS
+
+    first = bisect_left(cuts, 1, hi=len(cuts) - 1, key=fits)
+    return _cut(status, state, *cuts[first])
+
+
+def _cuts(events: int, rows: int) -> list[tuple[int, int]]:
+    """How many events and rows to show, from all to the fewest: what stands now matters more than what was."""
+    few_events, few_rows = min(events, 3), min(rows, 2)
+    return [
+        *((left, rows) for left in range(events, few_events, -1)),
+        *((few_events, left) for left in range(rows, few_rows, -1)),
+        *((left, few_rows) for left in range(few_events, -1, -1)),
+    ]
+
+
+def _cut(status: RolloutStatus, state: RolloutState, events: int, rows: int) -> str:
+    """The page with that many of the newest events, and of the newest rows beside the first."""
+    stages = list(state.stages)
+    del stages[1 : len(stages) - rows + 1]
+    return _page(status, state, status.events[len(status.events) - events :], stages)
 
 
 def refused(why: str) -> str:

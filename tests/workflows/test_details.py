@@ -4,6 +4,8 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from rollwright.rollout.aim import Course
 from rollwright.rollout.estimate import Estimate, SlowGroup
 from rollwright.rollout.gates.approval import ApprovalGate
@@ -12,6 +14,7 @@ from rollwright.rollout.spec import GatedStep, RolloutSpec, Strategy, Target
 from rollwright.rollout.stages import Mark, Stage
 from rollwright.rollout.timing import Cost
 from rollwright.workflows import describing
+from rollwright.workflows import details as details_module
 from rollwright.workflows.approving import asked
 from rollwright.workflows.contract import Event, Intervention, OpenGate, Phase, RolloutState, RolloutStatus
 from rollwright.workflows.details import details, table
@@ -145,6 +148,23 @@ def test_the_newest_rows_and_events_are_shown_within_what_an_address_may_hold() 
     assert "| 60 | 60 | 12 |" in shown
     assert "2026-01-01 12:00:19 event 19" in shown
     assert "event 0 " not in shown
+
+
+def test_however_long_a_rollout_has_been_its_page_is_made_from_few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made after every step, and all of them are replayed where another worker takes a rollout over."""
+    tries: list[int] = []
+    made = details_module._page
+
+    def counted(*given: Any) -> str:
+        tries.append(len(given[3]))
+        return made(*given)
+
+    monkeypatch.setattr(details_module, "_page", counted)
+    stages = tuple(Stage(stage=n, partition=0, replicas=40, groups=(Mark.ROLLING,) * 40, note="") for n in range(500))
+    shown = page(Phase.PROGRESSING, RolloutState(stages=stages, before="old", template="new"))
+    assert "| 499 | 0 | 40 |" in shown
+    assert len(tries) <= 10
+    assert max(tries) <= 60
 
 
 def test_what_comes_from_outside_is_no_markdown() -> None:
