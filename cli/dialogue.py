@@ -89,7 +89,7 @@ class Dialogue:
                 if not await self._run.is_open():
                     raise CommandError(f"{self._run.rollout} has ended: there is nothing to {given.message}")
             steered = await steering.send(self._run, given)
-            self.said = Said(one_line(steered.answer.replace("\n", ": ")), _SENT)
+            self.said = Said(one_line(steering.told(steered).replace("\n", ": ")), _SENT)
         except CommandError as error:
             self.said = Said(one_line(f"{error.what}. {error.todo}"), _REFUSED)
         finally:

@@ -70,8 +70,13 @@ def _with_options_of(message: Callable[..., Steering], send: Callable[..., None]
 
 def show(steered: Steered, output: Format) -> None:
     """Print what came of a message."""
+    formats.show(steered, output, lambda: typer.echo(plain(told(steered))))
+
+
+def told(steered: Steered) -> str:
+    """What came of a message, in words: what was sent, if it was, and the answer."""
     sent = f"sent {steered.message} to {steered.rollout}, by {steered.actor}\n" if steered.sent else ""
-    formats.show(steered, output, lambda: typer.echo(plain(f"{sent}{steered.answer}")))
+    return f"{sent}{steered.answer}"
 
 
 def steered(rollout: str, steering: Steering, answer: str, *, sent: bool) -> Steered:

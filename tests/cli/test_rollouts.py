@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 from pathlib import Path
@@ -293,12 +294,13 @@ async def test_list_and_status_show_more_when_wide(run: "Run") -> None:
 
     async def row() -> list[str]:
         shown = await run("list", "-n", "inference", "-o", "wide")
-        return next((line.split() for line in shown.stdout.splitlines() if "lws/inference/wide " in line), [])
+        return next((re.split(r"  +", line) for line in shown.stdout.splitlines() if "lws/inference/wide " in line), [])
 
     async with asyncio.timeout(60):
         while not (found := await row()):
             pass
-    assert found[-4:] == ["4/4", "-", "build-7", "rollout/lws/inference/wide"]
+    assert found[-5:-1] == ["4/4", "-", "build-7", "rollout/lws/inference/wide"]
+    assert found[-1].startswith("Rolling update started") or "pulling the image" in found[-1]
     asked = await run("status", "lws/wide", "-n", "inference", "-o", "wide")
     assert asked.stderr.startswith("note: nodes and ages of groups are not known: the cluster can't be asked: no kube")
     assert "    5  new       not ready  -     -    pulling the image" in asked.stdout.splitlines()
