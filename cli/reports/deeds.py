@@ -18,13 +18,14 @@ _CLOCKS = timedelta(seconds=1)
 """A message comes at the time of the server, and is noted at that of the worker, or, of an update, before."""
 
 
-def answered(said: Sequence[Said], noted: Iterable[Event]) -> tuple[list[Said], list[Event]]:
+def answered(said: Sequence[Said], noted: Sequence[Event]) -> tuple[list[Said], list[Event]]:
     """The messages with what came of them, and the events that are of none: the rollout's own doing.
 
-    `noted`: what the rollout has kept among its events, which are the last ones only.
+    `noted`: what the rollout has kept among its events, which are the last ones only. So the last event is of the last
+    message that it can be of, and so on backwards: of two alike within the slack of the clocks each gets its own.
     """
     found, unnoted, rest = list(said), set(range(len(said))), []
-    for event in noted:
+    for event in reversed(noted):
         message, effect, refused = _read(event.what)
         at = datetime.fromisoformat(event.at)
         known = [place for place in unnoted if _is_of(event, message, said[place]) and said[place].at <= at + _CLOCKS]
@@ -36,7 +37,7 @@ def answered(said: Sequence[Said], noted: Iterable[Event]) -> tuple[list[Said], 
         one = found[place]
         # That an update was accepted is written down after what followed from it.
         found[place] = replace(one, at=min(at, one.at), answer=one.answer or effect, refused=refused)
-    return found, rest
+    return found, rest[::-1]
 
 
 def _is_of(event: Event, message: str, said: Said) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollwright.cli.reports import history, making, sources
-from rollwright.cli.reports.happened import Began, Ended
+from rollwright.cli.reports.happened import Began, Ended, Said
 from rollwright.cli.reports.record import Ending, Report, Role, State
 from rollwright.workflows.contract import Phase, RolloutState, RolloutStatus
 from tests.support.record_history import HISTORIES
@@ -112,8 +112,8 @@ def test_what_was_said_comes_with_what_came_of_it() -> None:
     deeds = [(deed.actor, deed.what, deed.came_of_it[:12], deed.refused) for deed in told("gates")[0].deeds]
     assert deeds == [
         ("rollwright", "gate 1 passed", "day and nigh", False),
-        ("ada", "approve", "counts as an", False),
         ("ada", "approve", "that has cha", True),
+        ("ada", "approve", "counts as an", False),
         ("ada", "pause", "no new step;", False),
         ("bob", "approve", "counts as an", False),
         ("ada", "resume", "goes on", False),
@@ -121,6 +121,18 @@ def test_what_was_said_comes_with_what_came_of_it() -> None:
         ("rollwright", "pause", "no new step;", False),
         ("ada", "rollback", "goes back to", False),
     ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_people_did_stays_in_the_order_of_the_history(name: str) -> None:
+    (events,) = sources.from_file(HISTORIES / f"{name}.json")
+    said = [
+        (one.message, one.given["full"] if "full" in one.given else False)
+        for one in history.read(events)
+        if isinstance(one, Said)
+    ]
+    done = [(deed.what.split()[0], "--full" in deed.what) for deed in told(name)[0].deeds if not deed.by_itself]
+    assert done == said
 
 
 def test_a_step_without_gates_waits_for_people_until_it_is_promoted() -> None:
