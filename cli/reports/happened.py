@@ -65,6 +65,12 @@ class Stepped(Happened):
     summary: str
     outcome: str
 
+    @property
+    def released(self) -> set[int]:
+        """Ordinals of the groups that it takes down, unless they are on its template already."""
+        step = self.request.step
+        return {*step.delete, *range(step.partition, max(step.partition, step.groups))}
+
 
 @dataclass(frozen=True)
 class KeptTemplate(Happened):

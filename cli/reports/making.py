@@ -100,6 +100,8 @@ class _Making:
         state = given.state
         self.run_ids.append(began.run_id)
         self.given, self.end = given, None
+        if began is self.first and began.before:
+            self.watching.goes_on(state.available_min, state.groups_max)
         self.template, self.gpus = state.template or self.template, state.gpus or self.gpus
         if self.last is None:
             self.last, self.looked_at, self.cost = state.observation, state.looked_at, state.cost
@@ -116,6 +118,7 @@ class _Making:
             self.told.append(saw.sight.estimate)
 
     def _stepped(self, stepped: Stepped) -> None:
+        self.watching.stepped(stepped)
         taken = Taken(
             start=stepped.at,
             end=stepped.end,

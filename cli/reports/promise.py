@@ -4,10 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
+from typing import NamedTuple
 
-from rollwright.cli.reports.happened import Saw
+from rollwright.activities.messages import Outcome
+from rollwright.cli.reports.happened import Saw, Stepped
 from rollwright.cli.reports.record import Look, Promise, Shortfall
 from rollwright.rollout.observation import Group, Observation
+
+
+class Earlier(NamedTuple):
+    """What a rollout has noted of runs whose looks aren't known."""
+
+    available_min: int | None
+    groups_max: int | None
 
 
 @dataclass
@@ -19,9 +28,22 @@ class Watching:
     _above: list[datetime] = field(default_factory=list)
     _served: dict[int, str] = field(default_factory=dict)
     """Groups that served when last looked at: the target revision that each was on, empty if it was on another."""
+    _released: set[int] = field(default_factory=set)
+    """Groups that the rollout has let go to the revision that was in place last, and that didn't serve on it then."""
     _known: set[int] = field(default_factory=set)
     _by_themselves: set[int] = field(default_factory=set)
     """Groups that have become unready without having been released."""
+    _earlier: Earlier | None = None
+
+    def goes_on(self, available_min: int | None, groups_max: int | None) -> None:
+        """What was noted in runs before, whose looks aren't known."""
+        self._earlier = Earlier(available_min, groups_max)
+
+    def stepped(self, stepped: Stepped) -> None:
+        """Go on by a step, which may release groups."""
+        if stepped.outcome == Outcome.DONE:
+            template = stepped.request.template
+            self._released |= {ordinal for ordinal in stepped.released if self._served.get(ordinal) != template}
 
     def saw(self, saw: Saw, seen: Observation) -> None:
         """Go on by one more look."""
@@ -47,24 +69,31 @@ class Watching:
     def _tell_apart(self, seen: Observation, target: str) -> None:
         """Which groups that don't serve have been released, and which not."""
         served = {}
+        let_go = self._let_go(seen, target)
         for group in seen.asked:
             if group.available:
                 served[group.ordinal] = target if group.updated and seen.on_target else ""
                 self._by_themselves.discard(group.ordinal)
-            elif self._is_by_itself(group, seen, target):
+            elif self._is_by_itself(group, seen, self._released | let_go):
                 self._by_themselves.add(group.ordinal)
+        if seen.on_target:
+            self._released = {ordinal for ordinal in let_go if served.get(ordinal) != target}
         self._served, self._known = served, {group.ordinal for group in seen.asked}
         self._by_themselves &= self._known
 
-    def _is_by_itself(self, group: Group, seen: Observation, target: str) -> bool:
+    def _let_go(self, seen: Observation, target: str) -> set[int]:
+        """By the partition, which releases to the target only once that is in place."""
+        ordinals = {group.ordinal for group in seen.asked if seen.on_target and group.ordinal >= seen.partition}
+        return {ordinal for ordinal in ordinals if not target or self._served.get(ordinal) != target}
+
+    def _is_by_itself(self, group: Group, seen: Observation, released: set[int]) -> bool:
         if group.ordinal in self._served:
-            released = seen.on_target and group.ordinal >= seen.partition
-            return not released or (bool(target) and self._served[group.ordinal] == target)
+            return group.ordinal not in released
         # Found unready, or new because somebody has scaled up: the rollout's own are the surge alone.
         return group.ordinal not in self._known and group.ordinal < seen.replicas
 
     def _compare(self, look: Look, before: Look | None) -> None:
-        if look.groups_asked > look.groups_most and (before is None or look.groups_asked > before.groups_asked):
+        if before and before.groups_asked < look.groups_asked > look.groups_most:
             self._above.append(look.at)
         if look.fewest >= look.available_least:
             return
@@ -87,7 +116,7 @@ class Watching:
         below = tuple(_episodes(self._shortfalls, self.looks, until))
         fewest = min(self.looks, key=lambda look: look.fewest, default=None)
         most = max(self.looks, key=lambda look: look.groups_asked, default=None)
-        return Promise(
+        promise = Promise(
             kept=_is_kept(below, self._above) if self.looks else None,
             fewest=fewest.fewest if fewest else None,
             fewest_at=fewest.at if fewest else None,
@@ -97,6 +126,19 @@ class Watching:
             below=below,
             above=tuple(self._above),
         )
+        return self._with_earlier(promise)
+
+    def _with_earlier(self, promise: Promise) -> Promise:
+        """With what went before the first look: against what was promised then isn't known."""
+        if self._earlier is None or not self.looks:
+            return promise
+        first, (fewest, most) = self.looks[0], self._earlier
+        update: dict[str, object] = {"kept": None if promise.kept else promise.kept}
+        if fewest is not None and promise.fewest is not None and fewest < promise.fewest:
+            update |= {"fewest": fewest, "fewest_at": None, "available_least": first.available_least}
+        if most is not None and promise.most is not None and most > promise.most:
+            update |= {"most": most, "groups_most": first.groups_most}
+        return promise.model_copy(update=update)
 
 
 def _is_kept(below: Sequence[Shortfall], above: Sequence[datetime]) -> bool | None:

@@ -75,13 +75,11 @@ class Timeline:
 
     def _stepped(self, step: Stepped) -> None:
         """A step that releases groups takes them down."""
-        request = step.request.step
-        lowered = range(request.partition, max(request.partition, request.groups))
-        for ordinal in {*request.delete, *lowered}:
+        for ordinal in step.released:
             now = self._there.get(ordinal)
             if now and now.state is State.SERVING and now.template != step.request.template:
                 self._taken_down[ordinal] = step.end
-        for ordinal in [ordinal for ordinal in self._there if ordinal >= request.groups]:
+        for ordinal in [ordinal for ordinal in self._there if ordinal >= step.request.step.groups]:
             self._taken_down[ordinal] = step.end
 
     def _saw(self, saw: Saw, seen: Observation, ordeals: Mapping[int, Ordeal]) -> None:

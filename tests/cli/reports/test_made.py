@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import pytest
+
 from rollwright.cli.reports.happened import Said
 from rollwright.cli.reports.record import Ending, Report, Role, State
 from rollwright.rollout.aim import Aim, Course
@@ -109,6 +111,28 @@ def test_a_rollout_that_takes_down_too_many_has_not_kept_it() -> None:
     assert (below.fewest, below.ordinals, below.by_rollout) == (1, (), True)
 
 
+def test_what_was_found_at_first_is_no_fault_of_the_rollout() -> None:
+    found = saw(10, seen("oooo", replicas=3, partition=4))
+    assert made([found, saw(20, seen("oooo", replicas=3, partition=4))], 30).promise.kept
+
+
+@pytest.mark.parametrize("course", [Course.FORWARD, Course.BACK])
+def test_groups_stay_released_when_another_target_is_set(course: Course) -> None:
+    elsewhere, aim = seen("odd", partition=1, on_target=False), Aim(strategy=SPEC.strategy, course=course)
+    happened = [BEFORE, lowered(12, partition=1, groups=3), saw(20, elsewhere, aim=aim, template="llm-rw-other")]
+    promise = made(happened, 30).promise
+    assert promise.kept is False
+    assert promise.below[0].by_rollout
+
+
+def test_a_group_that_serves_where_it_went_and_fails_when_another_target_is_set_did_so_by_itself() -> None:
+    served = [BEFORE, lowered(12, partition=2, groups=3), saw(20, seen("oon", partition=2))]
+    happened = [*served, saw(30, seen("odd", partition=2, on_target=False), template="llm-rw-other")]
+    promise = made(happened, 40).promise
+    assert promise.kept
+    assert promise.below[0].ordinals == (1, 2)
+
+
 def test_a_new_group_that_fails_once_it_has_served_did_so_by_itself() -> None:
     happened = [saw(10, seen("oon", partition=2)), saw(20, seen("oss", partition=1))]
     promise = made(happened, 30).promise
@@ -124,7 +148,7 @@ def test_what_passes_between_two_looks_can_not_be_told() -> None:
 
 
 def test_more_groups_than_may_be_are_a_fault_unless_somebody_has_scaled_down() -> None:
-    assert made([saw(10, seen("oooo", replicas=3, partition=4))], 20).promise.kept is False
+    assert made([BEFORE, saw(20, seen("oooo", replicas=3, partition=4))], 30).promise.kept is False
     scaled = [saw(10, seen("oooo", partition=4)), saw(20, seen("oooo", replicas=3, partition=4))]
     assert made(scaled, 30).promise.kept
 

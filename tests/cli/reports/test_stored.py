@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from rollwright.cli.reports import history, making, sources
-from rollwright.cli.reports.happened import Began, Ended, Said
+from rollwright.cli.reports.happened import Began, Ended, Happened, Said, Saw, Stepped
 from rollwright.cli.reports.record import Ending, Report, Role, State
 from rollwright.workflows.contract import Phase, RolloutState, RolloutStatus
 from tests.support.record_history import HISTORIES
@@ -41,8 +42,44 @@ def test_it_ends_as_the_rollout_did(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_all_of_them_have_kept_their_promise(name: str) -> None:
     promise = told(name)[0].promise
-    assert promise.kept
+    # Of runs whose history is not there it can't be told.
+    assert promise.kept is (None if name == "continued-as-new" else True)
     assert not promise.below
+
+
+def test_what_was_broken_in_runs_that_are_gone_is_not_told_as_kept() -> None:
+    first, *rest = history.read(sources.from_file(HISTORIES / "continued-as-new.json")[0])
+    assert isinstance(first, Began)
+    state = first.given.state.model_copy(update={"available_min": 1, "groups_max": 99})
+    broken = replace(first, given=first.given.model_copy(update={"state": state}))
+    promise = making.make([[broken, *rest]], rest[-1].at).promise
+    assert (promise.kept, promise.fewest, promise.fewest_at, promise.most) == (None, 1, None, 99)
+
+
+def test_groups_that_were_released_before_another_target_was_set_count_as_released() -> None:
+    happened = history.read(sources.from_file(HISTORIES / "retargeted.json")[0])
+    at = next(place for place, one in enumerate(happened) if isinstance(one, Said))
+    released = next(place for place in range(at, 0, -1) if isinstance(happened[place], Stepped))
+    seen = next(place for place in range(at, len(happened)) if isinstance(happened[place], Saw))
+    happened[released], happened[seen] = _of_all(happened[released]), _all_down(happened[seen])
+    promise = making.make([happened], happened[-1].at).promise
+    assert (promise.kept, promise.fewest) == (False, 0)
+
+
+def _of_all(stepped: Happened) -> Stepped:
+    assert isinstance(stepped, Stepped)
+    step = stepped.request.step.model_copy(update={"partition": 0})
+    return replace(stepped, request=stepped.request.model_copy(update={"step": step}))
+
+
+def _all_down(saw: Happened) -> Saw:
+    assert isinstance(saw, Saw)
+    seen = saw.sight.observation
+    assert seen
+    assert not seen.on_target
+    groups = tuple(group.model_copy(update={"available": False, "ready": False}) for group in seen.groups)
+    doctored = seen.model_copy(update={"groups": groups})
+    return replace(saw, sight=saw.sight.model_copy(update={"observation": doctored}))
 
 
 @pytest.mark.parametrize("name", ["eager", "gates", "told"])
@@ -126,11 +163,7 @@ def test_what_was_said_comes_with_what_came_of_it() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_people_did_stays_in_the_order_of_the_history(name: str) -> None:
     (events,) = sources.from_file(HISTORIES / f"{name}.json")
-    said = [
-        (one.message, one.given["full"] if "full" in one.given else False)
-        for one in history.read(events)
-        if isinstance(one, Said)
-    ]
+    said = [(one.message, one.given.get("full", False)) for one in history.read(events) if isinstance(one, Said)]
     done = [(deed.what.split()[0], "--full" in deed.what) for deed in told(name)[0].deeds if not deed.by_itself]
     assert done == said
 
