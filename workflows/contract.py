@@ -133,6 +133,10 @@ class Event(Model):
     reason: str = ""
 
 
+EVENTS_KEPT = 20
+"""A rollout keeps the last ones only."""
+
+
 class OpenGate(Model):
     """How a gate stands."""
 

@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from rollwright.rollout.spec import SurgeBy
     from rollwright.workflows import approving, describing, details
     from rollwright.workflows.contract import (
+        EVENTS_KEPT,
         MEMO,
         PHASE_ATTRIBUTE,
         TARGET_ATTRIBUTE,
@@ -24,7 +25,6 @@ with workflow.unsafe.imports_passed_through():
         StageTable,
     )
 
-_EVENTS_KEPT = 20
 _SURGE_AGAIN = 5
 """After so many times its patience a rollout that goes on without its surge asks for it again."""
 _SURGE_AGAIN_SECONDS = 60.0
@@ -169,5 +169,5 @@ class Standing:
     def _keep_event(self, what: str, by: Intervention | None = None) -> None:
         by = by or Intervention(actor="rollwright")
         event = Event(at=workflow.now().isoformat(), what=what, actor=by.actor, reason=by.reason)
-        self._remember(events=(*self._state.events, event)[-_EVENTS_KEPT:])
+        self._remember(events=(*self._state.events, event)[-EVENTS_KEPT:])
         self._show()

@@ -21,7 +21,7 @@ from rollwright.rollout import timing
 from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.spec import Change, RolloutSpec
-from rollwright.workflows.contract import Event, Phase, RolloutInput
+from rollwright.workflows.contract import EVENTS_KEPT, Event, Phase, RolloutInput
 
 
 def make(runs: Sequence[Sequence[Happened]], until: datetime) -> Report:
@@ -168,7 +168,7 @@ class _Making:
             stages=self.table.stages,
             spec=status.spec if status else self._spec(given.spec),
             resolution=_resolution(looks),
-            notes=tuple(self._notes()),
+            notes=tuple(self._notes(said)),
         )
 
     def _outcome(self) -> str:
@@ -183,7 +183,7 @@ class _Making:
             return spec
         return spec.model_copy(update={"change": Change(revision=self.template)})
 
-    def _notes(self) -> Iterator[str]:
+    def _notes(self, said: Iterable[Said]) -> Iterator[str]:
         if self.first.before:
             state = self.first.given.state
             yield (
@@ -201,6 +201,11 @@ def _people_seconds(stops: Sequence[Stop], phases: Sequence[Passage]) -> float:
     waits += [(passage.start, passage.end) for passage in phases if passage.phase is Phase.PAUSED]
     total, reached = 0.0, None
     for start, end in sorted(waits):
+        if unanswered := sum(1 for one in said if not one.answer):
+            yield (
+                f"What came of {unanswered} of the messages isn't known, and they count for no gate: of signals only "
+                f"the last {EVENTS_KEPT} events tell, which a run hands on at its end."
+            )
         since = max(start, reached) if reached else start
         total += max(0.0, (end - since).total_seconds())
         reached = max(end, reached) if reached else end

@@ -13,7 +13,7 @@ from rollwright.rollout.gates.gate import Finding, Progress
 from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.spec import Strategy
 from rollwright.workflows import describing
-from rollwright.workflows.contract import Message
+from rollwright.workflows.contract import Message, Steering
 
 _DECIDED = (Finding.PASSED, Finding.FAILED, Finding.INCONCLUSIVE)
 
@@ -85,6 +85,11 @@ class _Open:
             gates=tuple(gate.found() for gate in self.gates),
         )
 
+    def is_meant(self, message: str, given: Steering) -> bool:
+        """Whether a message is of this step, not of one that has passed."""
+        meant = given.gate if message == Message.PROMOTE else given.step
+        return meant in (None, self.step + 1)
+
     def _people(self, end: datetime) -> tuple[datetime, datetime] | None:
         """From when until when nothing but people was waited for; None if never."""
         others = [gate.decided_at for gate in self.gates if not gate.gate.BY_PEOPLE]
@@ -152,10 +157,10 @@ class Stops:
             self._open = None
 
     def _said(self, said: Said) -> None:
-        """What people say of the gates; what is refused, where that is known, counts for nothing."""
-        if self._open is None or said.refused:
-            return
+        """What people say of the gate that is open; what is refused, or may have been, counts for nothing."""
         given = describing.steering((said.given,))
+        if self._open is None or said.refused or not said.answer or not self._open.is_meant(said.message, given):
+            return
         if said.message == Message.PROMOTE:
             self._open.promoted_by = given.actor
         for gate in self._open.gates:

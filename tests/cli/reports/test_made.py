@@ -201,12 +201,31 @@ def test_while_only_the_approval_is_missing_people_are_waited_for() -> None:
     assert stop.people_seconds == 0  # it is the bake, by all that is known, that was waited for
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        Said(at(50), "approve", {"actor": "ada"}),
+        Said(at(50), "promote", {"actor": "ada"}),
+        Said(at(50), "approve", {"actor": "ada", "step": 2}, "stands already"),
+        Said(at(50), "promote", {"actor": "ada", "gate": 2}, "stands already"),
+    ],
+)
+def test_what_may_have_been_refused_or_is_of_another_step_counts_for_no_gate(said: Said) -> None:
+    aim, passed = Aim(strategy=GATED), Aim(strategy=GATED, gate=1)
+    happened = [saw(10, seen("oon", partition=2), aim=aim), waited(20, aim, gated=True), said, waited(51, passed)]
+    report = made(happened, 60)
+    (stop,) = report.stops
+    assert (stop.ending, stop.by, stop.gates[1].approvals) == (Ending.PASSED, "", ())
+    assert [deed.what for deed in report.deeds] == [said.message]
+    assert any("What came of 1 of the messages isn't known" in note for note in report.notes) is not bool(said.answer)
+
+
 def test_a_gate_that_is_promoted_says_by_whom() -> None:
     aim, passed = Aim(strategy=GATED), Aim(strategy=GATED, gate=1)
     happened = [
         saw(10, seen("oon", partition=2), aim=aim),
         waited(20, aim, gated=True),
-        Said(at(50), "promote", {"actor": "ada"}),
+        Said(at(50), "promote", {"actor": "ada"}, "passes the gate"),
         waited(51, passed),
     ]
     (stop,) = made(happened, 60).stops
@@ -230,7 +249,7 @@ def test_paused_while_a_gate_waits_for_people_counts_once() -> None:
         saw(10, seen("oon", partition=2), aim=aim),
         waited(20, aim, gated=True),
         waited(40, aim, gated=True, acting=False),
-        Said(at(60), "promote", {"actor": "ada"}),
+        Said(at(60), "promote", {"actor": "ada"}, "passes the gate"),
         waited(60, aim.model_copy(update={"gate": 1}), acting=False),
         waited(90, aim.model_copy(update={"gate": 1})),
     ]
