@@ -11,13 +11,11 @@ from rollwright.cli import views
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.outputs import Snapshot, Status
 from rollwright.cli.reporting import Ending
-from rollwright.cli.text import one_line
+from rollwright.cli.text import markdown
 from rollwright.rollout.spec import Target
 from rollwright.workflows import details, expecting
 
 _MOST_STAGES = 60
-_MARKS = re.compile(r"[\\`*_{}\[\]<>()#+!|&~$@]")
-_LINKS = re.compile(r"(?<=:)//|(?<=www)\.", re.IGNORECASE)
 
 
 class Summary:
@@ -117,8 +115,3 @@ def _link(name: str, address: str) -> str:
     """Angle brackets would end the address early."""
     safe = re.sub(r"[<>\s]", lambda found: f"%{ord(found[0]):02X}", address)
     return f"[{markdown(name)}](<{safe}>)" if safe else markdown(name)
-
-
-def markdown(words: str) -> str:
-    """Text from elsewhere on one line, which shows as it is: neither Markdown, HTML, a link nor a mention."""
-    return _LINKS.sub(lambda found: f"\\{found[0]}", _MARKS.sub(r"\\\g<0>", one_line(words)))

@@ -1,4 +1,11 @@
-"""Text from elsewhere (names, messages of a cluster, files), made fit for a terminal."""
+"""Text from elsewhere (names, messages of a cluster, files), made fit for a terminal, or for Markdown."""
+
+import re
+
+_MARKS = re.compile(r"[\\`*_{}\[\]<>()#+!|&~$@]")
+_LINKS = re.compile(r"(?<=:)//|(?<=www)\.", re.IGNORECASE)
+_MENTIONS = re.compile(r"(?<!\w)@(?=\w)")
+_NO_WIDTH = "\N{ZERO WIDTH SPACE}"
 
 
 def plain(text: str) -> str:
@@ -9,3 +16,12 @@ def plain(text: str) -> str:
 def one_line(text: str) -> str:
     """As `plain`, on one line."""
     return " ".join(plain(" ".join(text.split())).split())
+
+
+def markdown(text: str) -> str:
+    """Text from elsewhere on one line, which shows as it is: neither Markdown, HTML, a link nor a mention.
+
+    Mentions are looked for in what shows, where a backslash is gone already.
+    """
+    apart = _MENTIONS.sub(f"@{_NO_WIDTH}", one_line(text))
+    return _LINKS.sub(lambda found: f"\\{found[0]}", _MARKS.sub(r"\\\g<0>", apart))

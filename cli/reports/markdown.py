@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rollwright.cli.reports import tables, words
 from rollwright.cli.reports.record import Report
-from rollwright.cli.text import one_line
+from rollwright.cli.text import markdown as escaped
 from rollwright.cli.views import Table
 from rollwright.workflows import details
 
@@ -14,7 +14,7 @@ _RUN = re.compile("`+")
 
 def markdown(report: Report) -> str:
     """The whole of it."""
-    parts = [f"# {_escaped(report.target)}: {_escaped(words.took(report))}", *_parts(report)]
+    parts = [f"# {escaped(report.target)}: {escaped(words.took(report))}", *_parts(report)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -36,8 +36,8 @@ def _parts(report: Report) -> Iterator[str]:
     yield "## Specification"
     yield _fenced(words.spec(report))
     yield "## How this was made"
-    yield _escaped(words.resolution(report))
-    yield from (_escaped(note) for note in report.notes)
+    yield escaped(words.resolution(report))
+    yield from (escaped(note) for note in report.notes)
 
 
 def _section(title: str, table: Table) -> Iterator[str]:
@@ -47,12 +47,8 @@ def _section(title: str, table: Table) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
-    lines = [table.columns, ("---",) * len(table.columns), *(tuple(map(_escaped, row)) for row in table.rows)]
+    lines = [table.columns, ("---",) * len(table.columns), *(tuple(map(escaped, row)) for row in table.rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _escaped(text: str) -> str:
-    return details.escape(one_line(text))
 
 
 def _fenced(text: str) -> str:

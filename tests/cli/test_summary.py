@@ -1,5 +1,6 @@
 """The summary of a rollout in Markdown: what it says, and that what comes from a cluster shows as it is."""
 
+import re
 from pathlib import Path
 
 from hypothesis import given
@@ -9,7 +10,8 @@ from markdown_it import MarkdownIt
 from rollwright.cli.failure import ExitCode
 from rollwright.cli.outputs import Snapshot, Status
 from rollwright.cli.reporting import Ending
-from rollwright.cli.summary import Summary, markdown, text
+from rollwright.cli.summary import Summary, text
+from rollwright.cli.text import markdown
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
 from rollwright.rollout.timing import Cost
 from rollwright.workflows.contract import Event, Intervention, OpenGate, Phase, RolloutStatus
@@ -152,6 +154,16 @@ def test_any_text_shows_as_it_is_in_a_cell(words: str) -> None:
     assert shown.count("<td>") == 1
     assert "<a " not in shown
     assert "<script" not in shown
+
+
+@given(st.text(), st.text())
+def test_nobody_is_mentioned(before: str, after: str) -> None:
+    shown = html(markdown(f"{before} @org/team ({after}@ann)"))
+    assert not re.search(r"(?<!\w)@\w", shown)
+
+
+def test_a_digest_stays_one_word() -> None:
+    assert "repo@sha256:0a" in html(markdown("repo@sha256:0a"))
 
 
 def test_each_summary_is_appended(tmp_path: Path) -> None:

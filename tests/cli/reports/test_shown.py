@@ -150,6 +150,13 @@ def test_hostile_names_stay_in_their_cells_of_markdown() -> None:
     assert rest.count("```") == 1
 
 
+def test_nobody_is_mentioned_in_markdown() -> None:
+    said = Said(at(40), "pause", {"actor": "@ann", "reason": "as @org/team asked"}, "no new step")
+    prose = markdown(made([*STARTED, said, ended(60, reason="ask @bob")], 60)).partition("```yaml")[0]
+    assert "org/team" in prose
+    assert not re.search(r"(?<!\w)@\w", prose)
+
+
 def test_a_fence_in_the_specification_doesn_t_end_it() -> None:
     spec = SPEC.model_copy(update={"change": Change(images={"model": "```"})})
     text = markdown(made([*STARTED, ended(40, spec=spec)], 40))
