@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from rollwright.cli import completing, formats, options, render, temporal
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.formats import Format
 from rollwright.cli.reports import history, making, sources
+from rollwright.cli.reports.happened import Ended
 from rollwright.cli.reports.record import Report
 from rollwright.cli.reports.sources import Events
 from rollwright.rollout.spec import Target
@@ -86,13 +88,17 @@ def report(
 
 async def _fetched(target: Target, run_id: str) -> Report:
     runs = await sources.from_server(await temporal.connect(), target, run_id)
-    return _made(runs, target.workflow_id)
+    return _made(runs, target.workflow_id, datetime.now(UTC))
 
 
-def _made(runs: list[Events], of: str) -> Report:
+def _made(runs: list[Events], of: str, now: datetime | None = None) -> Report:
+    """`now`: if the runs are all there is up to now."""
     until = history.moment(runs[-1][-1].event_time)
     try:
-        return making.make([history.read(run) for run in runs], until)
+        happened = [history.read(run) for run in runs]
+        if now and not isinstance(happened[-1][-1], Ended):
+            until = max(until, now)
+        return making.make(happened, until)
     except history.UnreadableError as error:
         raise CommandError(f"{of} can't be told of: {error}", code=ExitCode.BAD_INPUT) from error
 
@@ -101,7 +107,7 @@ def _write_page(path: Path, made: Report) -> None:
     from rollwright.cli.reports.page import page  # noqa: PLC0415
 
     try:
-        _write(path.resolve(), page(made))
+        _write(path, page(made))
     except OSError as error:
         raise CommandError(f"{path} can't be written: {error.strerror}") from error
 
@@ -109,11 +115,12 @@ def _write_page(path: Path, made: Report) -> None:
 def _write(path: Path, text: str) -> None:
     """All of it or nothing: whoever reads the file meanwhile has the one before."""
     if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")  # a pipe, or a terminal
+        path.write_text(text, encoding="utf-8")  # a pipe, or a terminal, whose link leads to no path
         return
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    file = path.resolve()
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        beside.replace(file)
     finally:
         beside.unlink(missing_ok=True)

@@ -83,10 +83,16 @@ def _tiles(report: Report) -> list[Tile]:
             outcome,
         ),
         Tile("Promise", verdicts[kept.kept], counts if report.looks else "", kinds[kept.kept]),
-        Tile("Took" if report.is_over else "Runs for", words.duration(report.seconds), words.eta(report), "plain"),
-        Tile("Waited for people", *_people(report), "plain"),
+        Tile(*_lasted(report), "plain"),
+        Tile("Paused, or only people missing", *_people(report), "plain"),
         Tile("Cost", value, unit, "plain"),
     ]
+
+
+def _lasted(report: Report) -> tuple[str, str, str]:
+    """How long it took, or runs, and what is to be known of that."""
+    name, more = ("Took", words.eta(report)) if report.is_over else ("Runs for", words.as_of(report))
+    return name, words.duration(report.seconds), more
 
 
 def _cost(report: Report) -> tuple[str, str]:

@@ -255,7 +255,7 @@ class Report(Output):
     request_id: str
     started_at: Moment
     finished_at: Moment | None
-    until: Moment = Field(description="How far it is known: its end, or the last event.")
+    until: Moment = Field(description="How far it is known: its end; or now, or the last event of a file.")
     revisions: tuple[Revision, ...]
     replicas: int | None = Field(description="Groups that the user wants; null if nothing was seen.")
     updated: int | None = Field(description="Groups that served on the revision that was gone to, at the end.")

@@ -36,7 +36,14 @@ def duration(seconds: float) -> str:
 
 def took(report: Report) -> str:
     """As in "completed in 8 h 12 min"."""
-    return f"{report.outcome} {'in' if report.is_over else 'for'} {duration(report.seconds)}"
+    if report.is_over:
+        return f"{report.outcome} in {duration(report.seconds)}"
+    return f"{report.outcome} for {duration(report.seconds)}, {as_of(report)}"
+
+
+def as_of(report: Report) -> str:
+    """How far one that lasts is known."""
+    return f"as of {moment(report.until)}"
 
 
 def heading(report: Report) -> str:

@@ -1,10 +1,12 @@
 """`rollwright report` as it is run: on files, and on real rollouts of a Temporal server."""
 
 import json
+import os
 import stat
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,26 @@ def test_a_link_is_followed_and_stays_one(tmp_path: Path) -> None:
     report("--history", STORED, "--html", str(link))
     assert link.is_symlink()
     assert page.read_text().startswith("<!doctype html>")
+
+
+def test_a_page_is_written_into_a_pipe() -> None:
+    reading, writing = os.pipe()
+    with ThreadPoolExecutor(1) as readers, open(reading, encoding="utf-8") as pipe:
+        page = readers.submit(pipe.read)
+        shown = report("--history", STORED, "--html", f"/dev/fd/{writing}")
+        os.close(writing)
+        assert (shown.code, shown.stderr) == (0, "")
+        assert page.result().startswith("<!doctype html>")
+
+
+def test_one_that_lasts_is_told_of_as_far_as_a_file_knows(tmp_path: Path) -> None:
+    stored = json.loads(Path(STORED).read_text())
+    file = tmp_path / "events.json"
+    file.write_text(json.dumps({"events": stored["events"][:-1]}))
+    made = json.loads(report("--history", str(file), "--json").stdout)
+    as_of = f"{made['until'][:19].replace('T', ' ')} UTC"
+    assert made["until"][:19] == stored["events"][-2]["eventTime"][:19]
+    assert f"as of {as_of}" in report("--history", str(file), "--md").stdout.splitlines()[0]
 
 
 def test_a_page_that_can_not_be_written_is_told_of(tmp_path: Path) -> None:
@@ -161,7 +183,9 @@ async def test_a_real_rollout_is_told_of_while_it_runs_and_afterwards(server: Cl
     async with rolling(server, "told", GATED) as handle:
         gated = await run("watch", "lws/told", "-n", "inference", "--wait-timeout", "0s")
         assert gated.code == 5, gated.stderr
+        looked_at = datetime.now(UTC)
         open_one = await reported(run, "lws/told")
+        assert datetime.fromisoformat(open_one["until"]) >= looked_at - timedelta(milliseconds=1)
         assert (open_one["outcome"], open_one["finished_at"]) == ("running", None)
         assert [stop["ending"] for stop in open_one["stops"]] == ["open"]
         promoted = await run("promote", "lws/told", "-n", "inference", "--reason", "fine", "--actor", "grace")

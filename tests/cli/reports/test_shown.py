@@ -183,7 +183,7 @@ def test_the_terminal_says_what_matters() -> None:
 
 def test_of_a_rollout_that_lasts_nothing_is_said_for_good() -> None:
     told = Outline(page(made(STARTED, 45))).text
-    for words in ("running", "kept so far", "Runs for", "30 s so far"):
+    for words in ("running", "kept so far", "Runs for", "as of 2026-01-02 03:00:45 UTC", "30 s so far"):
         assert words in told
 
 
