@@ -18,6 +18,7 @@ from rollwright.cli.reports.stages import Table
 from rollwright.cli.reports.stops import Stops
 from rollwright.cli.reports.timeline import Timeline
 from rollwright.rollout import timing
+from rollwright.rollout.aim import Course
 from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.spec import Change, RolloutSpec
@@ -73,6 +74,8 @@ class _Making:
     cost: timing.Cost = field(default_factory=timing.Cost)
     last: Observation | None = None
     looked_at: float = 0.0
+    course: Course = Course.FORWARD
+    """On which it was looked at last."""
 
     def take(self, happened: Happened) -> None:
         self.timeline.take(happened)
@@ -113,6 +116,7 @@ class _Making:
         self.looked_at = at
         if seen is not None:
             self.last = seen
+            self.course = saw.asked.aim.course
             self.watching.saw(saw, seen)
         if saw.sight.estimate and saw.sight.estimate not in self.told[-1:]:
             self.told.append(saw.sight.estimate)
@@ -135,7 +139,7 @@ class _Making:
         over = self.end is not None and self.end.outcome != "continued"
         started_at = datetime.fromisoformat(given.state.started_at) if given.state.started_at else self.first.at
         stops = self.stops.stops(until, over=over)
-        first = self.first.given.state.phase or Phase.PREPARING
+        first = self.first.given.state.phase or (None if self.first.before else Phase.PREPARING)
         phases = passages(self.first.at, first, self.entered, self.waits, until)
         tracks, looks = self.timeline.tracks(until), tuple(self.watching.looks)
         found = starts.start_ups(tracks, self.timeline.reasons, looks[0].at if looks else until)
@@ -152,7 +156,8 @@ class _Making:
             until=until,
             revisions=self.timeline.revisions(),
             replicas=looks[-1].replicas if looks else None,
-            updated=looks[-1].done if looks else None,
+            updated=self._updated(),
+            course=self.course,
             promise=self.watching.promise(until),
             cost=Cost.of(self.cost, self.gpus),
             people_seconds=_people_seconds(stops, phases),
@@ -170,6 +175,11 @@ class _Making:
             resolution=_resolution(looks),
             notes=tuple(self._notes(said)),
         )
+
+    def _updated(self) -> int | None:
+        """While the old template isn't in place again, nothing tells who serves on it."""
+        unknown = self.course is Course.BACK and self.last is not None and not self.last.on_target
+        return None if unknown or not self.watching.looks else self.watching.looks[-1].done
 
     def _outcome(self) -> str:
         if self.end is None or self.end.outcome == "continued":
@@ -191,6 +201,11 @@ class _Making:
                 f"not here. Until then {state.available_min} groups were available at the least and {state.groups_max} "
                 "asked for at the most; the cost counts from the start of the rollout."
             )
+        if unanswered := sum(1 for one in said if not one.answer):
+            yield (
+                f"What came of {unanswered} of the messages isn't known, and they count for no gate: of signals only "
+                f"the last {EVENTS_KEPT} events tell, which a run hands on at its end."
+            )
         if self.end and self.end.next_run:
             yield f"It goes on in run {self.end.next_run}, whose history is not here."
 
@@ -201,11 +216,6 @@ def _people_seconds(stops: Sequence[Stop], phases: Sequence[Passage]) -> float:
     waits += [(passage.start, passage.end) for passage in phases if passage.phase is Phase.PAUSED]
     total, reached = 0.0, None
     for start, end in sorted(waits):
-        if unanswered := sum(1 for one in said if not one.answer):
-            yield (
-                f"What came of {unanswered} of the messages isn't known, and they count for no gate: of signals only "
-                f"the last {EVENTS_KEPT} events tell, which a run hands on at its end."
-            )
         since = max(start, reached) if reached else start
         total += max(0.0, (end - since).total_seconds())
         reached = max(end, reached) if reached else end

@@ -108,7 +108,7 @@ def _people(report: Report) -> tuple[str, str]:
     if not report.people_seconds:
         return "never", ""
     part = 100 * report.people_seconds / max(report.seconds, report.people_seconds)
-    return words.duration(report.people_seconds), f"at gates and paused, {part:.0f} % of the time"
+    return words.duration(report.people_seconds), f"{part:.0f} % of the time"
 
 
 def _shares(report: Report) -> list[tuple[str, str, str, str]]:

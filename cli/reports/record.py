@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field, PlainSerializer
 
 from rollwright.cli.outputs import Cost, Output
+from rollwright.rollout.aim import Course
 from rollwright.rollout.gates.gate import Finding
 from rollwright.rollout.planner import Action
 from rollwright.rollout.spec import RolloutSpec
@@ -258,10 +259,15 @@ class Report(Output):
     until: Moment = Field(description="How far it is known: its end; or now, or the last event of a file.")
     revisions: tuple[Revision, ...]
     replicas: int | None = Field(description="Groups that the user wants; null if nothing was seen.")
-    updated: int | None = Field(description="Groups that served on the revision that was gone to, at the end.")
+    updated: int | None = Field(
+        description="Groups that served on the revision that was gone to, at the last look; null if nothing tells them."
+    )
+    course: Course = Field(description="Which way it went at the last look: back is to the old revision.")
     promise: Promise
     cost: Cost
-    people_seconds: float = Field(description="For how long nothing but people was waited for, at gates and paused.")
+    people_seconds: float = Field(
+        description="For how long it was paused, or nothing but people was missing at a gate."
+    )
     passages: tuple[Passage, ...]
     looks: tuple[Look, ...]
     tracks: tuple[Track, ...]

@@ -81,12 +81,13 @@ def start_ups(report: Report) -> Table:
 
 
 def _lasted(report: Report, start: StartUp) -> str:
-    """How long it took, or was tried: surge may be given back before it serves."""
+    """How long it took, or was tried: surge may be given back before it serves; others go on after the end."""
     lasted = words.duration(start.seconds)
     if start.served_at:
         return lasted
-    lasts = not report.is_over and start.begun_at + timedelta(seconds=start.seconds) >= report.until
-    return f"{lasted} so far" if lasts else f"{lasted}, then given up"
+    if start.begun_at + timedelta(seconds=start.seconds) < report.until:
+        return f"{lasted}, then given up"
+    return f"{lasted}, not ready when it ended" if report.is_over else f"{lasted} so far"
 
 
 def forecasts(report: Report) -> Table:

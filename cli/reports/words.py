@@ -10,12 +10,14 @@ import yaml
 
 from rollwright.cli import views
 from rollwright.cli.reports.record import Forecast, Report, Role, Shortfall
+from rollwright.rollout.aim import Course
 from rollwright.rollout.quantities import in_words
 from rollwright.workflows import describing
 from rollwright.workflows.contract import Phase
 from rollwright.workflows.expecting import roughly
 
 _MOST_SHORTFALLS = 5
+PEOPLE = "paused, or with only people missing at a gate"
 _SHORT_SECONDS, _LONG_SECONDS = 10.0, 3600.0
 
 
@@ -60,8 +62,8 @@ def updated(report: Report) -> str:
     """How many groups are where they were to go; empty if nothing was seen."""
     if report.updated is None:
         return ""
-    where = "back on the old revision" if report.outcome == Phase.ROLLED_BACK else "on the new revision"
-    return f"{report.updated} of {report.replicas} groups {where}"
+    revision = "old" if report.course is Course.BACK else "new"
+    return f"{report.updated} of {report.replicas} groups serve on the {revision} revision"
 
 
 def promise(report: Report) -> str:
@@ -175,7 +177,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("promise", promise(report)),
         *(("below", line) for line in shortfalls(report)),
         ("cost", cost(report)),
-        ("waited", f"{duration(report.people_seconds)} for people" if report.people_seconds else ""),
+        ("people", f"{duration(report.people_seconds)} {PEOPLE}" if report.people_seconds else ""),
         ("end", eta(report)),
     ]
     return [(name, value) for name, value in rows if value]

@@ -8,16 +8,16 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from rollwright.cli.reports.happened import Happened, Said
+from rollwright.cli.reports.happened import Ended, Happened, Said
 from rollwright.cli.reports.markdown import markdown
 from rollwright.cli.reports.page import page
 from rollwright.cli.reports.record import Report
 from rollwright.cli.reports.screen import screen
-from rollwright.rollout.aim import Aim
+from rollwright.rollout.aim import Aim, Course
 from rollwright.rollout.gates.bake import Bake
 from rollwright.rollout.spec import Change, GatedStep, Strategy
 from rollwright.workflows.contract import Phase
-from tests.cli.reports.told import SPEC, at, ended, lowered, made, saw, seen, waited
+from tests.cli.reports.told import OLD, SPEC, at, ended, lowered, made, saw, seen, waited
 
 HOSTILE = "<script>alert(1)</script>\"'`|\n# [x](javascript:y)\x1b[31m\u202e" + "long" * 200
 STARTED: list[Happened] = [
@@ -94,7 +94,7 @@ def test_the_page_says_what_became_of_it() -> None:
         "kept",
         "2 groups served at the fewest (2 promised), 3 were asked for at the most (3 allowed)",
         "1 h",  # how long it took
-        "3 of 3 groups on the new revision",
+        "3 of 3 groups serve on the new revision",
         "error rate is up",
         "maxUnavailable: 1",
     ):
@@ -185,6 +185,33 @@ def test_of_a_rollout_that_lasts_nothing_is_said_for_good() -> None:
     told = Outline(page(made(STARTED, 45))).text
     for words in ("running", "kept so far", "Runs for", "as of 2026-01-02 03:00:45 UTC", "30 s so far"):
         assert words in told
+
+
+def test_a_group_that_loads_when_it_ends_is_not_given_up() -> None:
+    text = markdown(made([*STARTED, ended(45, Phase.ABORTED)], 45))
+    assert "30 s, not ready when it ended" in text
+    assert "given up" not in text
+
+
+@pytest.mark.parametrize("outcome", ["running", "terminated", "rolled back"])
+def test_a_rollout_that_goes_back_says_where_its_groups_serve(outcome: str) -> None:
+    back = saw(50, seen("nss"), aim=Aim(strategy=SPEC.strategy, course=Course.BACK), template=OLD)
+    end: dict[str, list[Happened]] = {
+        "terminated": [Ended(at(60), "terminated")],
+        "rolled back": [ended(60, Phase.ROLLED_BACK)],
+    }
+    report = made([*STARTED, back, *end.get(outcome, [])], 60)
+    assert report.outcome == outcome
+    words = "1 of 3 groups serve on the old revision"
+    assert words in Outline(page(report)).text
+    assert words in markdown(report)
+
+
+def test_before_the_old_revision_is_in_place_nothing_tells_who_serves_on_it() -> None:
+    back = Aim(strategy=SPEC.strategy, course=Course.BACK)
+    report = made([*STARTED, saw(50, seen("ooo", on_target=False), aim=back, template=OLD)], 60)
+    assert report.updated is None
+    assert "groups serve on" not in markdown(report)
 
 
 def test_what_went_wrong_is_said_everywhere() -> None:

@@ -181,6 +181,12 @@ def test_phases_follow_each_other_to_the_end() -> None:
     assert phases == [Phase.PREPARING, Phase.PROGRESSING, Phase.PAUSED, Phase.PROGRESSING, Phase.RESTORING]
 
 
+def test_of_a_run_that_goes_on_from_another_the_waits_tell_the_phases() -> None:
+    phases = [passage.phase for passage in told("continued-as-new")[0].passages]
+    assert phases[0] is Phase.PROGRESSING
+    assert Phase.PREPARING not in phases
+
+
 def test_a_run_that_goes_on_from_another_says_what_is_not_there() -> None:
     report = told("continued-as-new")[0]
     (note,) = report.notes
