@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.rollout.spec import RolloutSpec
+from rollwright.rollout.written import WITHOUT_ALIASES, Loader
 
 _NAME_RULE = "write lower-case letters, digits and '-', beginning and ending with a letter or a digit"
 _TODO = "`rollwright schema` prints what may be written."
@@ -79,15 +80,20 @@ def read_document(path: str) -> Document:
     except OSError as error:
         raise CommandError(f"{source} can't be read: {error.strerror}", code=ExitCode.BAD_INPUT) from error
     try:
-        loader = yaml.SafeLoader(raw)
+        loader = Loader(raw)
         node = loader.get_single_node()
         if node is None:
             raise CommandError(f"{source} is empty", todo=_TODO, code=ExitCode.BAD_INPUT)
-        if repeated := list(repeated_keys(node)):
-            raise CommandError("\n".join(key.told_of(source) for key in repeated), code=ExitCode.BAD_INPUT)
+        if mistakes := [*aliases(loader), *repeated_keys(node)]:
+            raise CommandError("\n".join(mistake.told_of(source) for mistake in mistakes), code=ExitCode.BAD_INPUT)
         return Document(source, loader.construct_document(node), node)
     except (yaml.YAMLError, RecursionError) as error:
         raise CommandError(f"{source} is not one YAML document: {error}", code=ExitCode.BAD_INPUT) from error
+
+
+def aliases(loader: Loader) -> list[Mistake]:
+    """Of the document read last."""
+    return [Mistake.at(mark, WITHOUT_ALIASES) for mark in loader.aliases]
 
 
 def repeated_keys(root: yaml.Node) -> Iterator[Mistake]:

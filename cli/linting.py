@@ -1,5 +1,6 @@
 """What is wrong, or can hardly be meant, in rollout files: found without a cluster."""
 
+import difflib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import NamedTuple
 
 import yaml
 
-from rollwright.cli.files import Document, Mistake, MistakesError, repeated_keys, validate
+from rollwright.cli.files import Document, Mistake, MistakesError, aliases, repeated_keys, validate
 from rollwright.cli.outputs import Remark, Severity
 from rollwright.rollout.suspicions import suspicions
+from rollwright.rollout.written import Loader
 
-_GROUP = "rollwright/"
+_GROUP = "rollwright"
 
 
 class FileLinted(NamedTuple):
@@ -56,14 +58,14 @@ def unreadable(path: str, error: OSError) -> Remark:
 def _documents(source: str, raw: bytes) -> Iterator[_Read]:
     """One after another, as far as it is YAML; empty ones are left out."""
     try:
-        loader = yaml.SafeLoader(raw)
+        loader = Loader(raw)
         while loader.check_node():
             yield _document(loader, source)
     except (yaml.YAMLError, RecursionError) as error:
         yield _Read(None, (_no_yaml(error),))
 
 
-def _document(loader: yaml.SafeLoader, source: str) -> _Read:
+def _document(loader: Loader, source: str) -> _Read:
     node = loader.get_node()
     try:
         content = loader.construct_document(node)
@@ -71,6 +73,8 @@ def _document(loader: yaml.SafeLoader, source: str) -> _Read:
         return _Read(None, (_no_yaml(error),))
     if node is None or content is None:
         return _Read(None)
+    if loader.aliases and _is_ours(content):
+        return _Read(None, tuple(aliases(loader)))
     return _Read(Document(source, content, node), tuple(repeated_keys(node)))
 
 
@@ -82,11 +86,14 @@ def _no_yaml(error: Exception) -> Mistake:
 
 
 def _is_ours(content: object) -> bool:
-    """Whether it is to be a rollout: all but what says that it is something else."""
+    """Whether it is to be a rollout: all but what says that it is something else, as Rollouts of other groups do."""
     if not isinstance(content, dict):
         return True
-    version, kind = content.get("apiVersion", _GROUP), content.get("kind", "Rollout")
-    return kind == "Rollout" or str(version).startswith(_GROUP)
+    version, kind = content.get("apiVersion", f"{_GROUP}/v1"), content.get("kind", "Rollout")
+    group, _, rest = version.partition("/") if isinstance(version, str) else ("", "", "")
+    if kind != "Rollout":
+        return group == _GROUP
+    return not rest or bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8))
 
 
 def _of_rollout(document: Document) -> list[Remark]:

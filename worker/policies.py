@@ -13,6 +13,7 @@ from rollwright.cluster.errors import ClusterError
 from rollwright.cluster.watching import ANYBODY, Watches
 from rollwright.rollout.models import Input
 from rollwright.rollout.spec import Strategy
+from rollwright.rollout.written import WITHOUT_ALIASES, Loader
 from rollwright.workflows.describing import short
 
 DEFAULT_CONFIG_MAP = "rollwright-policies"
@@ -98,7 +99,8 @@ def _parsed(text: str) -> object:
     """Bounded, as whoever may write in the namespace of a target writes it, and the worker serves all of them."""
     if len(text) > _MOST_CHARACTERS:
         raise ValueError(f"longer than {_MOST_CHARACTERS} characters")
-    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-        raise ValueError("write it without aliases (*NAME)")
-    content: object = yaml.safe_load(text)
-    return content
+    loader = Loader(text)
+    node = loader.get_single_node()
+    if loader.aliases:
+        raise ValueError(WITHOUT_ALIASES)
+    return loader.construct_document(node) if node else None

@@ -12,6 +12,14 @@ from rollwright.cli.files import read_document, to_spec
 from rollwright.cli.main import app
 from rollwright.rollout.gates.kinds import AnyGate
 
+BOMB = "\n".join(
+    [
+        "target: {name: llm}",
+        "change: {patch: {a0: &a0 [x, x]}}",
+        *(f"a{level}: &a{level} [*a{level - 1}, *a{level - 1}]" for level in range(1, 60)),
+    ]
+)
+"""A few lines for more than anybody can look through."""
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rollout.yaml"
 
 
@@ -147,7 +155,13 @@ def test_several_documents_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
         ("- target", "rollout.yaml:1: ['target'] is no mapping with apiVersion, kind and target"),
         ("target: [", "rollout.yaml is not one YAML document: while parsing"),
         ("target: !!python/name:os.system x", "rollout.yaml is not one YAML document: could not determine"),
-        ("a: &a [*a]", "rollout.yaml: target: is missing"),
+        ("a: &a [*a]", "rollout.yaml:1: write it without aliases (*NAME)"),
+        (BOMB, "rollout.yaml:3: write it without aliases (*NAME)"),
+        ("note: 2026-13-45", "rollout.yaml is not one YAML document: '2026-13-45' is no timestamp; if it is a text, "),
+        ("a: 1\nb: !!int x", "rollout.yaml is not one YAML document: 'x' is no int; if it is a text, put quotes "),
+        ("!!bool x", "rollout.yaml is not one YAML document: 'x' is no bool"),
+        ("!!float ''", "rollout.yaml is not one YAML document: '' is no float"),
+        ("!!timestamp x", "rollout.yaml is not one YAML document: 'x' is no timestamp"),
         ("[" * 1500, "rollout.yaml is not one YAML document"),
         ("target: llm", "rollout.yaml:1: target: 'llm' is not possible"),
     ],

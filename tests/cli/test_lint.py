@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rollwright.cli.main import app
+from tests.cli.test_files import BOMB
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 QUERY = """query: 'x{pod=~"{{ pods }}"}', url: http://p, condition: '< 1'"""
@@ -71,6 +72,27 @@ def test_what_is_no_yaml_is_told_with_its_place_and_the_documents_before_it_are_
     assert "this is no YAML: while parsing a flow mapping, expected ',' or '}'" in shown.stdout
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("note: 2026-13-45", "stdin:1:7: error: this is no YAML: '2026-13-45' is no timestamp; "),
+        ("strategy: {maxUnavailable: !!int x}", "stdin:1:28: error: this is no YAML: 'x' is no int; "),
+        ("change: {patch: &a {spec: {x: *a}}}", "stdin:1:31: error: write it without aliases (*NAME)"),
+        (BOMB, "stdin:3:10: error: write it without aliases (*NAME)"),
+    ],
+)
+def test_what_is_not_read_is_told_with_its_place_and_the_next_document_is_looked_at(text: str, says: str) -> None:
+    shown = lint("-", text=f"{text}\n---\ntarget: {{nam: llm}}\n")
+    assert shown.exit_code == 1
+    assert shown.stdout.startswith(says)
+    assert "target.nam: there is no such field" in shown.stdout
+
+
+def test_aliases_in_documents_of_other_kinds_are_passed_over() -> None:
+    shown = lint("-", text="apiVersion: v1\nkind: Service\nspec: &a [*a]\n---\ntarget: {name: llm}\n")
+    assert (shown.exit_code, shown.stderr) == (0, "1 rollout, nothing found\n")
+
+
 @pytest.mark.parametrize("text", ["", "---\n---\n", "kind: Service\napiVersion: v1\n"])
 def test_a_file_without_a_rollout_is_an_error(text: str) -> None:
     shown = lint("-", text=text)
@@ -80,6 +102,13 @@ def test_a_file_without_a_rollout_is_an_error(text: str) -> None:
 def test_what_says_that_it_is_a_rollout_is_one_however_it_is_spelled() -> None:
     shown = lint("-", text="apiVersion: rollwrigth/v1\nkind: Rollout\ntarget: {name: llm}\n")
     assert shown.stdout == ("stdin:1:1: error: apiVersion: 'rollwrigth/v1' is not possible; write 'rollwright/v1'\n")
+    assert lint("-", text="kind: Rolout\ntarget: {name: llm}\n").stdout.startswith("stdin:1:1: error: kind: 'Rolout'")
+
+
+def test_rollouts_of_others_are_passed_over() -> None:
+    others = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nspec: {replicas: 3}\n"
+    shown = lint("-", text=f"{others}---\ntarget: {{name: llm}}\n")
+    assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", "1 rollout, nothing found\n")
 
 
 def test_a_file_that_can_not_be_read_is_told_beside_the_others(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def test_what_is_missing_is_named(config_map: dict[str, Any] | None, why: str) -
         ("strategy: {maxSurge: many}", "strategy.maxSurge: "),
         ("strategy: [", "is no YAML"),
         ("strategy: {steps: &all [], surgeBy: *all}", "write it without aliases"),
+        ("strategy: &all {steps: [*all]}", "write it without aliases"),
+        ("strategy: {maxSurge: !!int ''}", "'' is no int"),
         ("[" * 5000, "is no YAML"),
         ("#" * 70_000, "longer than 65536 characters"),
     ],
