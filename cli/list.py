@@ -80,10 +80,9 @@ def _check_namespace(namespace: str) -> None:
 
 def _query(namespace: str | None, phase: Phase | None, *, everything: bool) -> str:
     """For Temporal's visibility. A phase says by itself whether it is one of rollouts that have ended."""
-    parts = [f"WorkflowType = '{WORKFLOW_TYPE}'"]
-    if namespace:
-        ids = (f"WorkflowId STARTS_WITH 'rollout/{kind.short}/{namespace}/'" for kind in TargetKind)
-        parts.append(f"({' OR '.join(ids)})")
+    within = f"/{namespace}/" if namespace else "/"
+    ids = (f"WorkflowId STARTS_WITH 'rollout/{kind.short}{within}'" for kind in TargetKind)
+    parts = [f"WorkflowType = '{WORKFLOW_TYPE}'", f"({' OR '.join(ids)})"]
     if phase:
         state = "Completed" if phase.is_final else "Running"
         parts += [f"{PHASE_ATTRIBUTE.name} = '{phase}'", f"ExecutionStatus = '{state}'"]
@@ -129,6 +128,8 @@ async def _describe(client: Client, execution: WorkflowExecution, turns: asyncio
             status = await Run(client, execution.id, execution.run_id).status()
         except NoAnswerError as error:
             return known.model_copy(update={"stage": "no worker answers", "waits_for": str(error)})
+        except CommandError as error:  # of this one alone, as where it was deleted meanwhile
+            return known.model_copy(update={"stage": "not known", "waits_for": error.what})
     return known.told_by(status, list_views.waits_for(Status.of(status)))
 
 

@@ -13,6 +13,7 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
+    WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -260,3 +261,5 @@ def _answered(*, by_worker_of: str = "") -> Iterator[None]:
         if error.status in _AWAY:
             raise NoAnswerError(f"Temporal is away ({error.message})") from error
         raise CommandError(f"Temporal refuses: {error.message}", todo=_todo(error)) from error
+    except WorkflowQueryFailedError as error:
+        raise NoAnswerError(f"its workflow doesn't answer as a rollout does: {error.message}") from error

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from temporalio.client import Client
+from temporalio import workflow
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker
 from typer.testing import CliRunner
 
 from rollwright.cli import list_views, render
@@ -203,6 +206,57 @@ async def test_only_rollouts_of_a_namespace_and_in_a_phase_are_listed_if_asked_f
     nothing = await run("list", "-n", "filtered", "--phase", "rolled-back")
     assert (nothing.code, nothing.stdout) == (0, "")
     assert nothing.stderr == "no rollouts that are rolled back in namespace filtered\n"
+
+
+@workflow.defn(name=WORKFLOW_TYPE, sandboxed=False)
+class Alien:
+    """Somebody else's, of the same name."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+
+@pytest.mark.real
+async def test_what_can_not_be_asked_takes_no_other_from_the_list(
+    server: Client, run: "Run", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "gone"):
+        await play(server, Target(namespace="mixed", name=name), Phase.GATED)
+    theirs = [
+        await server.start_workflow(WORKFLOW_TYPE, id=id_, task_queue="theirs")
+        for id_ in ("rollout/lws/mixed/alien", "theirs", "rollout/of-theirs")
+    ]
+    ask = WorkflowHandle.query
+
+    async def query(handle: WorkflowHandle[Any, Any], *given: Any, **options: Any) -> Any:
+        if handle.id.endswith("/gone"):
+            raise RPCError("workflow not found", RPCStatusCode.NOT_FOUND, b"")
+        return await ask(handle, *given, **options)
+
+    monkeypatch.setattr(WorkflowHandle, "query", query)
+
+    async def listed(*arguments: str) -> dict[str, Any]:
+        shown = await run("list", "--json", *arguments)
+        assert (shown.code, shown.stderr) == (0, "")
+        return {found["rollout"]: found for found in json.loads(shown.stdout)["rollouts"]}
+
+    async def are_found() -> bool:
+        found = {execution.id async for execution in server.list_workflows(f"WorkflowType = '{WORKFLOW_TYPE}'")}
+        return {f"rollout/lws/mixed/{name}" for name in ("one", "gone")} | {alien.id for alien in theirs} <= found
+
+    async with Worker(server, task_queue="theirs", workflows=[Alien]), asyncio.timeout(60):
+        while not await are_found():
+            await asyncio.sleep(0.05)
+        rows = await listed("-n", "mixed")
+        everywhere = await listed()
+    for alien in theirs:
+        await alien.terminate()
+    assert rows["rollout/lws/mixed/one"]["stage"] not in ("no worker answers", "not known")
+    assert rows["rollout/lws/mixed/gone"]["waits_for"] == "Temporal refuses: workflow not found"
+    assert rows["rollout/lws/mixed/alien"]["waits_for"].startswith("its workflow doesn't answer as a rollout does: ")
+    assert rows.keys() <= everywhere.keys()
+    assert not {"theirs", "rollout/of-theirs"} & everywhere.keys()
 
 
 @pytest.mark.real
