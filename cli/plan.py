@@ -17,9 +17,13 @@ from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 
 app = typer.Typer()
 
+_TYPED = "COMMANDLINE"
+_OF_THE_CLUSTER = ("namespace", "kubeconfig", "context", "connections", "task_queue")
+
 
 @app.command()
 def plan(
+    command: typer.Context,
     file: options.File,
     namespace: options.Namespace = None,
     *,
@@ -51,7 +55,7 @@ def plan(
     Asks the cluster what the change would do (a dry run) and takes the number of
     groups from there; the table is for equally quick groups that are all ready.
     With --offline, the cluster isn't asked, and the number of groups is that of --replicas, else spec.replicas of
-    change.manifest, else target.replicas of the file.
+    change.manifest, else target.replicas of the file; what says which cluster it is, is refused.
 
     Below the table: the steps, with what each waits for, and how long it takes
     until its groups serve and its gates pass. Then how long all would take by
@@ -73,12 +77,9 @@ def plan(
       rollwright plan -f rollout.yaml --offline --svg plan.svg
 
     """
+    _check_together(command, replicas, offline=offline)
     where = specs.Where(namespace, kubeconfig, context)
     spec = files.to_spec(files.read_document(file)) if offline else specs.read_file(file, where)
-    if replicas is not None and not offline:
-        raise CommandError(
-            "--replicas is for --offline; otherwise the target in the cluster says it", code=ExitCode.BAD_INPUT
-        )
     given = _given(start_up) if start_up else None
     if offline:
         made = plan_for(spec, offline_replicas(spec, replicas), given, gpus_of_manifest(spec))
@@ -93,6 +94,20 @@ def plan(
         render.save_picture(svg, title, render.plan(made, render.PICTURE_WIDTH))
     if any(check.verdict is Verdict.FAILED for check in made.checks or ()):
         raise typer.Exit(ExitCode.COULD_NOT)
+
+
+def _check_together(command: typer.Context, replicas: int | None, *, offline: bool) -> None:
+    """Refuse what would be ignored. What the environment says of a cluster is said to other commands, too."""
+    if not offline:
+        if replicas is not None:
+            raise CommandError(
+                "--replicas is for --offline; otherwise the target in the cluster says it", code=ExitCode.BAD_INPUT
+            )
+        return
+    sources = {name: command.get_parameter_source(name) for name in _OF_THE_CLUSTER}
+    given = [f"--{name.replace('_', '-')}" for name, source in sources.items() if source and source.name == _TYPED]
+    if given:
+        raise CommandError(f"--offline asks no cluster: leave {', '.join(given)} away", code=ExitCode.BAD_INPUT)
 
 
 async def _ask_cluster(

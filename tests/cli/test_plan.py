@@ -158,6 +158,27 @@ def test_replicas_are_for_offline_plans_only() -> None:
     assert "--replicas is for --offline" in shown.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["-n", "inference"], "--namespace"),
+        (["--kubeconfig", "no-such-file", "--context", "here"], "--kubeconfig, --context"),
+        (["--connections", "."], "--connections"),
+        (["--task-queue", "rollwright"], "--task-queue"),
+    ],
+)
+def test_what_is_said_of_a_cluster_is_refused_where_none_is_asked(given: list[str], named: str) -> None:
+    shown = offline(*given)
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert shown.stderr == f"error: --offline asks no cluster: leave {named} away\n"
+
+
+def test_what_the_environment_says_of_a_cluster_is_no_matter_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLWRIGHT_TASK_QUEUE", "other")
+    monkeypatch.setenv("ROLLWRIGHT_CONNECTIONS", ".")
+    assert offline().exit_code == 0
+
+
 def test_a_plan_without_a_cluster_says_how_to_reach_one() -> None:
     shown = CliRunner().invoke(app, ["plan", "-f", EXAMPLE, "--kubeconfig", "no-such-file"])
     assert shown.exit_code == 1
