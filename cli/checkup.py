@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollwright.cli import cluster_checks, preflight, service_checks, source_checks
+from rollwright.cli import cluster_checks, planning, preflight, service_checks, source_checks
 from rollwright.cli.outputs import Checked, Verdict
 from rollwright.cluster import startups
 from rollwright.cluster.api import Api, Manifest, connect
@@ -48,7 +48,7 @@ async def examine(
             seen = await _see(api, spec)
             of_cluster = await _check(api, spec, seen, connections)
     of_service = await service_checks.check(spec.target, task_queue)
-    preflight.check_budget(spec, seen.replicas)
+    planning.check_budget(spec, seen.replicas)
     after = seen.after
     return Checkup(
         replicas=seen.replicas,

@@ -81,11 +81,16 @@ def gpus_of_manifest(spec: RolloutSpec) -> int:
 
 def stages_for(spec: RolloutSpec, replicas: int) -> tuple[Stage, ...]:
     """The stage table by the simulator. Raises CommandError if nothing may move at so many replicas."""
+    check_budget(spec, replicas)
+    return simulate_stages(spec.strategy, replicas, lambda _: START_UP_SECONDS, settle_seconds=SETTLE_SECONDS)
+
+
+def check_budget(spec: RolloutSpec, replicas: int) -> None:
+    """Raise CommandError if nothing may move at so many replicas."""
     try:
         spec.strategy.check_budget(replicas)
     except ValueError as error:
         raise CommandError(f"strategy: {error}", code=ExitCode.BAD_INPUT) from error
-    return simulate_stages(spec.strategy, replicas, lambda _: START_UP_SECONDS, settle_seconds=SETTLE_SECONDS)
 
 
 def offline_replicas(spec: RolloutSpec, given: int | None) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import typer
 
 from rollwright.cli.failure import CommandError
+from rollwright.cli.planning import check_budget
 from rollwright.cli.text import plain
 from rollwright.cluster.api import Api, Manifest, connect
 from rollwright.cluster.errors import ClusterError, ForbiddenError, TemporaryError, UnconfiguredError
@@ -56,14 +57,6 @@ def replicas_of(seen: TargetObject) -> int:
     """Groups the user wants."""
     record = Record.of(seen)
     return record.replicas_wanted(seen.replicas) if record else seen.replicas
-
-
-def check_budget(spec: RolloutSpec, replicas: int) -> None:
-    """Raise CommandError if nothing may move at so many replicas."""
-    try:
-        spec.strategy.check_budget(replicas)
-    except ValueError as error:
-        raise CommandError(f"{spec.target}: strategy: {error}") from error
 
 
 async def check(looking: Awaitable[None], *, todo: str = "") -> None:

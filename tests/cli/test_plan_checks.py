@@ -43,13 +43,20 @@ class Planner:
         strategy: Json = SURGE,
         change: Json = NEW_IMAGE,
         kubeconfig: Path | None = None,
+        verb: str = "plan",
         **env: str,
     ) -> "Ran":
+        by = str(kubeconfig or self.real.cluster.kubeconfig)
+        return await self._run(verb, "-f", self._file(strategy, change), "--kubeconfig", by, *options, **env)
+
+    async def offline(self, *options: str, strategy: Json = SURGE) -> "Ran":
+        return await self._run("plan", "-f", self._file(strategy, NEW_IMAGE), "--offline", *options)
+
+    def _file(self, strategy: Json, change: Json) -> str:
         file = self.real.folder / "rollout.yaml"
         target = {"name": NAME, "namespace": self.target.namespace}
         file.write_text(json.dumps({"target": target, "change": change, "strategy": strategy}))
-        by = str(kubeconfig or self.real.cluster.kubeconfig)
-        return await self._run("plan", "-f", str(file), "--kubeconfig", by, *options, **env)
+        return str(file)
 
     async def checks(self, *options: str, code: int = 0, **given: Any) -> dict[str, Json]:
         """What came of each check, by what it is about."""
@@ -77,9 +84,21 @@ async def test_nothing_is_written_and_nothing_is_checked_offline(planner: Planne
     before = await planner.real.namespace.set(NAME)
     await planner.run()
     assert (await planner.real.namespace.set(NAME))["metadata"]["generation"] == before["metadata"]["generation"]
-    ran = await planner.run("--offline", "--replicas", "3", "--json")
+    ran = await planner.offline("--replicas", "3", "--json")
     assert ran.code == 0
     assert "checks" not in json.loads(ran.stdout)
+
+
+async def test_a_strategy_that_can_not_move_is_bad_input_wherever_that_is_found(planner: Planner) -> None:
+    still = {"maxUnavailable": "1%", "maxSurge": 0}
+    ran = [
+        await planner.run(strategy=still),
+        await planner.offline("--replicas", "3", strategy=still),
+        await planner.run(verb="start", strategy=still),
+    ]
+    assert [(one.code, one.stdout) for one in ran] == [(2, "")] * 3
+    for one in ran:
+        assert one.stderr.startswith("error: strategy: maxUnavailable 1% and maxSurge 0 both come to 0 groups at ")
 
 
 async def test_whoever_may_only_read_is_told_what_is_not_permitted(planner: Planner) -> None:
