@@ -4,17 +4,20 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
 from rollwright.rollout.spec import RolloutSpec
+from rollwright.workflows.starting import REGISTER
 from tests.docs.pages import ROOT, Block, all_blocks, pages
 
 _FLAT = re.compile(r"^ {1,3}[-*] ", re.MULTILINE)
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _MESSAGE = re.compile(r"^### `(.+)`$", re.MULTILINE)
+_REGISTERS = re.compile(r"search-attribute create (?:[^\n]*\\\n)*[^\n]*")
 _PROGRAM = ("cli", "worker", "workflows", "activities", "cluster", "rollout")
 
 
@@ -41,6 +44,21 @@ def test_json_is_json(block: Block) -> None:
 def test_lists_inside_of_lists_are_so_on_the_site_too(page: Path) -> None:
     """GitHub takes two blanks for it, the site four."""
     assert _FLAT.findall(_FENCED.sub("", page.read_text(encoding="utf-8"))) == []
+
+
+def registered(command: str) -> set[tuple[str, str]]:
+    """The search attributes that a command registers, each with its type."""
+    words = command.replace("\\\n", " ").split()
+    names, types = ([word for before, word in pairwise(words) if before == f"--{what}"] for what in ("name", "type"))
+    return set(zip(names, types, strict=True))
+
+
+def test_whoever_is_told_to_register_search_attributes_is_told_to_register_all() -> None:
+    files = [*pages(), *(path for path in (ROOT / "deploy").rglob("*") if path.is_file())]
+    found = {(path, command) for path in files for command in _REGISTERS.findall(path.read_text(encoding="utf-8"))}
+    assert {path.name for path, _ in found} >= {"README.md", "quickstart.md"}
+    for path, command in found:
+        assert registered(command) == registered(REGISTER), path
 
 
 def messages() -> list[str]:
