@@ -1,7 +1,7 @@
 """What of a rollout can hardly be meant, though it may be asked for. Pure."""
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from rollwright.rollout.gates.bake import Bake
@@ -16,6 +16,10 @@ _LONG_SECONDS = 24 * 3600
 Place = tuple[str | int, ...]
 """The way to a field, in the words of the file."""
 
+_MAX_UNAVAILABLE: Place = ("strategy", "maxUnavailable")
+_STEPS: Place = ("strategy", "steps")
+_KEEP_ONE = "keep one with a lower maxUnavailable, and with maxSurge"
+
 
 class Suspicion(NamedTuple):
     """Something to look at again."""
@@ -29,7 +33,10 @@ def suspicions(spec: RolloutSpec) -> Iterator[Suspicion]:
     yield from _of_images(spec.change)
     if spec.target.replicas:
         yield from _of_budget(spec.strategy, spec.target.replicas)
-    yield from _of_steps(spec.strategy, spec.target.replicas)
+    elif spec.strategy.max_unavailable == "100%":
+        yield Suspicion(_MAX_UNAVAILABLE, f"all groups may be missing at once; {_KEEP_ONE}")
+    yield from _of_ends(spec.strategy, spec.target.replicas)
+    yield from _of_gates(spec.strategy, spec.target.replicas)
 
 
 def _of_images(change: Change) -> Iterator[Suspicion]:
@@ -63,27 +70,29 @@ def _moves(image: str) -> str:
 
 def _of_budget(strategy: Strategy, replicas: int) -> Iterator[Suspicion]:
     budget = strategy.budget(replicas)
-    place = ("strategy", "maxUnavailable")
     if budget.unavailable == 0 and strategy.max_unavailable not in (0, "0%"):
         what = f"{strategy.max_unavailable} comes to 0 of {replicas} groups; all depends on finding nodes for the surge"
-        yield Suspicion(place, what)
+        yield Suspicion(_MAX_UNAVAILABLE, what)
     if budget.floor == 0:
         what = f"all {replicas} groups may be missing at once" if replicas > 1 else "the only group may be missing"
-        yield Suspicion(place, f"{what}; keep one with a lower maxUnavailable, and with maxSurge")
+        yield Suspicion(_MAX_UNAVAILABLE, f"{what}; {_KEEP_ONE}")
     if strategy.partition >= replicas:
         what = f"{strategy.partition} keeps all {replicas} groups as they are: nothing is updated"
         yield Suspicion(("strategy", "partition"), what)
 
 
-def _of_steps(strategy: Strategy, replicas: int | None) -> Iterator[Suspicion]:
-    place: Place = ("strategy", "steps")
-    for number, (before, step) in enumerate(pairwise(strategy.steps), start=1):
-        if _is_before(step, before, replicas):
-            what = f"{step.until} is reached before {before.until} of the step above: this step updates nothing"
-            yield Suspicion((*place, number, "until"), what)
+def _of_ends(strategy: Strategy, replicas: int | None) -> Iterator[Suspicion]:
+    """Of steps that don't end where they say."""
+    for number, step in enumerate(strategy.steps):
+        passed = _passed(strategy.steps[:number], step, replicas)
+        if why := passed or (replicas and _out_of_reach(step, strategy.partition, replicas)):
+            yield Suspicion((*_STEPS, number, "until"), f"{step.until} {why}")
+
+
+def _of_gates(strategy: Strategy, replicas: int | None) -> Iterator[Suspicion]:
     for number, step in enumerate(strategy.steps):
         for index, gate in enumerate(step.gates):
-            here = (*place, number, "gates", index)
+            here = (*_STEPS, number, "gates", index)
             match gate:
                 case Bake(duration=duration) if duration > _LONG_SECONDS:
                     what = f"bakes for {in_words(duration)}, which holds the rollout open for more than a day"
@@ -97,13 +106,29 @@ def _of_steps(strategy: Strategy, replicas: int | None) -> Iterator[Suspicion]:
                     yield Suspicion(here, f"can never pass: {why}")
 
 
-def _is_before(step: GatedStep, other: GatedStep, replicas: int | None) -> bool:
-    ends = (_groups(step, replicas), _groups(other, replicas))
-    if ends[0] is not None and ends[1] is not None:
-        return ends[0] < ends[1]
-    if isinstance(step.until, str) and isinstance(other.until, str):
-        return int(step.until.rstrip("%")) < int(other.until.rstrip("%"))
-    return False
+def _passed(earlier: Sequence[GatedStep], step: GatedStep, replicas: int | None) -> str:
+    """Why it updates nothing: an earlier one goes further. Empty if none does, or if that depends on the replicas."""
+    unit, end = _end(step, replicas)
+    ends = [(_end(other, replicas), other.until) for other in earlier]
+    comparable = [(reached, until) for (by, reached), until in ends if by == unit]
+    furthest, until = max(comparable, key=itemgetter(0), default=(0, 0))
+    return f"is reached before {until} of a step above: this step updates nothing" if end < furthest else ""
+
+
+def _end(step: GatedStep, replicas: int | None) -> tuple[str, int]:
+    """How far it goes, and by which unit that is told."""
+    groups = _groups(step, replicas)
+    return ("%", int(str(step.until).rstrip("%"))) if groups is None else ("groups", groups)
+
+
+def _out_of_reach(step: GatedStep, partition: int, replicas: int) -> str:
+    """Why it ends elsewhere; empty if it doesn't. All groups may well stand for all that are to be updated."""
+    if isinstance(step.until, int) and step.until > replicas:
+        return f"is more than target.replicas, {replicas}: this step ends once all groups are updated"
+    reach = replicas - partition
+    if 0 < reach < resolve(step.until, replicas, round_up=True) < replicas:
+        return f"is never reached: partition {partition} keeps all groups but {reach} as they are"
+    return ""
 
 
 def _groups(step: GatedStep, replicas: int | None) -> int | None:

@@ -178,8 +178,16 @@ def test_percentages_are_looked_at_where_the_replicas_are_known() -> None:
         ("{maxUnavailable: 100%}", 4, "maxUnavailable: all 4 groups may be missing at once; keep one "),
         ("{maxSurge: 1}", 1, "maxUnavailable: the only group may be missing; keep one "),
         ("{partition: 4}", 4, "partition: 4 keeps all 4 groups as they are: nothing is updated"),
-        ("{steps: [{until: 3}, {until: 50%}]}", 4, "steps.1.until: 50% is reached before 3 of the step above"),
-        ("{steps: [{until: 50%}, {until: 25%}]}", None, "steps.1.until: 25% is reached before 50% of the step above"),
+        ("{steps: [{until: 3}, {until: 50%}]}", 4, "steps.1.until: 50% is reached before 3 of a step above"),
+        ("{steps: [{until: 50%}, {until: 25%}]}", None, "steps.1.until: 25% is reached before 50% of a step above"),
+        (
+            "{steps: [{until: 2}, {until: 50%}, {until: 1}]}",
+            None,
+            "steps.2.until: 1 is reached before 2 of a step above",
+        ),
+        ("{steps: [{until: 9}]}", 4, "steps.0.until: 9 is more than target.replicas, 4: this step ends once all "),
+        ("{partition: 2, steps: [{until: 1}, {until: 3}, {until: 100%}]}", 4, "steps.1.until: 3 is never reached: "),
+        ("{maxUnavailable: 100%}", None, "maxUnavailable: all groups may be missing at once; keep one with a lower "),
         (
             "{steps: [{until: 1, gates: [{kind: bake, duration: 25h}]}]}",
             None,
@@ -203,10 +211,21 @@ def test_what_can_hardly_be_meant_is_told(strategy: str, replicas: int | None, s
     assert told.startswith(says)
 
 
+@pytest.mark.parametrize("replicas", [4, None])
+def test_each_step_is_compared_with_the_furthest_above(replicas: int | None) -> None:
+    assert warnings("{steps: [{until: 2}, {until: 3}, {until: 1}, {until: 2}]}", replicas) == [
+        "steps.2.until: 1 is reached before 3 of a step above: this step updates nothing",
+        "steps.3.until: 2 is reached before 3 of a step above: this step updates nothing",
+    ]
+
+
 @pytest.mark.parametrize(
     ("strategy", "replicas"),
     [
         ("{maxUnavailable: 1, maxSurge: 1}", 2),
+        ("{maxUnavailable: 99%}", None),
+        ("{steps: [{until: 9}]}", None),
+        ("{partition: 2, steps: [{until: 2}, {until: 100%}]}", 4),
         ("{partition: 3}", 4),
         ("{steps: [{until: 1}, {until: 1}, {until: 100%}]}", 4),  # gates one after another
         ("{steps: [{until: 2}, {until: 25%}]}", None),
