@@ -2,6 +2,7 @@
 
 <!-- run: -->                       each command in a state in which somebody would say it (so it is without a comment)
 <!-- run: story -->                 on what the blocks before it on the page have left, as a reader would go on
+<!-- run: story after="A; B" -->    the same, once these commands, which the page doesn't show, have been run besides
 <!-- run: state=aborted -->         the same, from this state on
 <!-- run: until="taking tasks" -->  the last command runs until it says so, and is ended then
 <!-- run: exit=3 -->                the last command ends with this code
@@ -55,6 +56,7 @@ class Order:
 
     block: Block
     story: bool = False
+    after: str = ""
     state: State | None = None
     until: str = ""
     exit: int = 0
@@ -64,7 +66,7 @@ class Order:
     @property
     def commands(self) -> list[str]:
         """Line by line, those that go on over several in one."""
-        lines = self.block.text.replace("\\\n", " ").splitlines()
+        lines = [*self.after.split(";"), *self.block.text.replace("\\\n", " ").splitlines()]
         return [" ".join(line.split()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
     def state_before(self, command: str) -> State | None:
@@ -89,10 +91,17 @@ def order_of(block: Block) -> Order:
         case "run by":
             return Order(block, run_by=said.strip())
     given = {name: value for name, _, value in (part.partition("=") for part in shlex.split(said))}
-    unknown = given.keys() - {"story", "state", "until", "exit"}
+    unknown = given.keys() - {"story", "after", "state", "until", "exit"}
     assert not unknown, f"{block}: there is no {', '.join(unknown)}"
     state = State(given["state"]) if "state" in given else None
-    return Order(block, "story" in given, state, given.get("until", ""), int(given.get("exit", 0)))
+    return Order(
+        block,
+        story="story" in given,
+        after=given.get("after", ""),
+        state=state,
+        until=given.get("until", ""),
+        exit=int(given.get("exit", 0)),
+    )
 
 
 def orders() -> list[Order]:
