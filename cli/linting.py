@@ -39,8 +39,6 @@ def lint(path: str) -> FileLinted:
     raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     rollouts, remarks = 0, []
     for read in _documents(source, raw):
-        if read.document and not _is_ours(read.document.content):
-            continue
         remarks += [_remark(source, Severity.ERROR, mistake) for mistake in read.mistakes]
         if read.document:
             rollouts += 1
@@ -66,15 +64,18 @@ def _documents(source: str, raw: bytes) -> Iterator[_Read]:
 
 
 def _document(loader: Loader, source: str) -> _Read:
+    """One that is not ours isn't constructed: what stands in it is none of our business, and may be without bounds."""
     node = loader.get_node()
+    if node is None or not _is_ours(node):
+        return _Read(None)
+    if loader.aliases:
+        return _Read(None, tuple(aliases(loader)))
     try:
         content = loader.construct_document(node)
     except (yaml.YAMLError, RecursionError) as error:  # of this one alone: the next may be whole
         return _Read(None, (_no_yaml(error),))
-    if node is None or content is None:
+    if content is None:
         return _Read(None)
-    if loader.aliases and _is_ours(content):
-        return _Read(None, tuple(aliases(loader)))
     return _Read(Document(source, content, node), tuple(repeated_keys(node)))
 
 
@@ -85,15 +86,19 @@ def _no_yaml(error: Exception) -> Mistake:
     return Mistake(0, 0, f"this is no YAML: {error}")
 
 
-def _is_ours(content: object) -> bool:
+def _is_ours(node: yaml.Node) -> bool:
     """Whether it is to be a rollout: all but what says that it is something else, as Rollouts of other groups do."""
-    if not isinstance(content, dict):
+    if not isinstance(node, yaml.MappingNode):
         return True
-    version, kind = content.get("apiVersion", f"{_GROUP}/v1"), content.get("kind", "Rollout")
-    group, _, rest = version.partition("/") if isinstance(version, str) else ("", "", "")
-    if kind != "Rollout":
+    said: dict[str, str] = {name.value: value.value for name, value in node.value if _are_scalars(name, value)}
+    group, _, rest = said.get("apiVersion", f"{_GROUP}/v1").partition("/")
+    if said.get("kind", "Rollout") != "Rollout":
         return group == _GROUP
     return not rest or bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8))
+
+
+def _are_scalars(*nodes: yaml.Node) -> bool:
+    return all(isinstance(node, yaml.ScalarNode) for node in nodes)
 
 
 def _of_rollout(document: Document) -> list[Remark]:

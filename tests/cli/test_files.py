@@ -20,6 +20,10 @@ BOMB = "\n".join(
     ]
 )
 """A few lines for more than anybody can look through."""
+MERGED = "\n".join(
+    ["a0: &a0 {x: 1}", *(f"a{level}: &a{level} {{<<: [*a{level - 1}, *a{level - 1}]}}" for level in range(1, 60))]
+)
+"""The same for whoever only reads it in."""
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rollout.yaml"
 
 
@@ -156,6 +160,7 @@ def test_several_documents_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
         ("target: [", "rollout.yaml is not one YAML document: while parsing"),
         ("target: !!python/name:os.system x", "rollout.yaml is not one YAML document: could not determine"),
         ("a: &a [*a]", "rollout.yaml:1: write it without aliases (*NAME)"),
+        (MERGED, "rollout.yaml:2: write it without aliases (*NAME)"),
         (BOMB, "rollout.yaml:3: write it without aliases (*NAME)"),
         ("note: 2026-13-45", "rollout.yaml is not one YAML document: '2026-13-45' is no timestamp; if it is a text, "),
         ("a: 1\nb: !!int x", "rollout.yaml is not one YAML document: 'x' is no int; if it is a text, put quotes "),

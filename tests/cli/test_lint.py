@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rollwright.cli.main import app
-from tests.cli.test_files import BOMB
+from tests.cli.test_files import BOMB, MERGED
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 QUERY = """query: 'x{pod=~"{{ pods }}"}', url: http://p, condition: '< 1'"""
@@ -78,6 +78,7 @@ def test_what_is_no_yaml_is_told_with_its_place_and_the_documents_before_it_are_
         ("note: 2026-13-45", "stdin:1:7: error: this is no YAML: '2026-13-45' is no timestamp; "),
         ("strategy: {maxUnavailable: !!int x}", "stdin:1:28: error: this is no YAML: 'x' is no int; "),
         ("change: {patch: &a {spec: {x: *a}}}", "stdin:1:31: error: write it without aliases (*NAME)"),
+        (MERGED, "stdin:2:15: error: write it without aliases (*NAME)"),
         (BOMB, "stdin:3:10: error: write it without aliases (*NAME)"),
     ],
 )
@@ -88,8 +89,9 @@ def test_what_is_not_read_is_told_with_its_place_and_the_next_document_is_looked
     assert "target.nam: there is no such field" in shown.stdout
 
 
-def test_aliases_in_documents_of_other_kinds_are_passed_over() -> None:
-    shown = lint("-", text="apiVersion: v1\nkind: Service\nspec: &a [*a]\n---\ntarget: {name: llm}\n")
+@pytest.mark.parametrize("inside", ["spec: &a [*a]", "note: 2026-13-45", "a: 1\na: 2", "[x]: y", MERGED, "x: !Sub y"])
+def test_whatever_stands_in_documents_of_other_kinds_is_passed_over(inside: str) -> None:
+    shown = lint("-", text=f"apiVersion: v1\nkind: Service\n{inside}\n---\ntarget: {{name: llm}}\n")
     assert (shown.exit_code, shown.stderr) == (0, "1 rollout, nothing found\n")
 
 
