@@ -196,20 +196,24 @@ class Ledger:
         after = await self.preview(item, change, restarted_at)
         name, standing = kept_name(item, after), kept_name(item, item.template)
         record = Record.of(item)
-        found = await self._keep_running(item, running, fence) if running and not record else ""
+        found = await self._keep_running(item, running, fence, name) if running and not record else ""
         if standing != name:
             await self.keep_standing(item, fence)
         await self._put(item, after, fence, {names.ACTOR: actor, names.REASON: reason})
         await self._prune(item, {name, standing, found})
         return Keeping(template=name, before=(record.template if record else found) or standing, standing=standing)
 
-    async def _keep_running(self, item: TargetObject, running: Manifest, fence: Fence) -> str:
-        """Keep the template that all groups run; its name, empty if it wouldn't be taken any more."""
+    async def _keep_running(self, item: TargetObject, running: Manifest, fence: Fence, asked: str) -> str:
+        """Keep the template that all groups run; its name, empty if it wouldn't be taken any more.
+
+        The one that is `asked` for is kept with who asks for it, and a step keeps each template but once.
+        """
         try:
             template = await self._tried(item, running)
         except RefusedError:
             return ""
-        return await self._put(item, template, fence, None)
+        name = kept_name(item, template)
+        return name if name == asked else await self._put(item, template, fence, None)
 
     async def keep_standing(self, item: TargetObject, fence: Fence) -> str:
         """Keep the template that an object has as the newest; return its name. Who asked for it stays, if known."""

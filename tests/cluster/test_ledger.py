@@ -192,6 +192,21 @@ def _record(before: KeptTemplate) -> str:
     return f'{{"replicas":3,"groups":3,"maxUnavailable":1,"maxSurge":0,"partition":0,"template":"{before.name}"}}'
 
 
+@pytest.mark.parametrize("by_revision", [False, True])
+async def test_what_the_groups_run_already_is_told_who_asks_for_it_again(real: Real, by_revision: bool) -> None:
+    running = (await real.target.read_object()).template
+    await put_in_place(real, await real.keep(to(2), 1))
+    old = await entry(real, 1)
+    await real.target.ledger.record_outcome(old.name, "completed", fence(2))
+    change = Change(revision=old.name) if by_revision else to(1)
+    lws = await real.target.read_object()
+    names = await real.target.ledger.keep(lws, change, "", fence(3), actor="bob", reason="back", running=running)
+    assert (names.template, names.before) == (old.name, old.name)
+    assert await kept(real) == {2: "model=m:2", 3: "model=m:1"}
+    again = await entry(real, 1)
+    assert (again.actor, again.reason, again.outcome) == ("bob", "back", "")
+
+
 async def test_a_limit_that_is_no_number_is_refused_with_where_it_stands(real: Real) -> None:
     await real.namespace.patch_set(NAME, {"metadata": {"annotations": {names.HISTORY_LIMIT: "many"}}})
     with pytest.raises(RefusedError, match=r"rollwright.io/history-limit is 'many'; write a whole number"):
