@@ -33,10 +33,11 @@ from rollwright.activities.messages import (
 from rollwright.activities.waiting import Waiter
 from rollwright.cluster import startups, steps
 from rollwright.cluster.api import Api
-from rollwright.cluster.errors import ClusterError, ConflictError, SupersededError
+from rollwright.cluster.errors import ClusterError, ConflictError, NotYetError, SupersededError
 from rollwright.cluster.events import Events, Happening, Origin
+from rollwright.cluster.objects import TargetObject
 from rollwright.cluster.probing import Prober
-from rollwright.cluster.record import Fence
+from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.running import running_template
 from rollwright.cluster.scalers import choose_surge_by
 from rollwright.cluster.serving import Witness, check_rights, witness_of
@@ -193,7 +194,7 @@ class RolloutActivities:
         await check_rights(self._api, item, request.strategy.readiness)
         await jobgates.check_templates(self._api, item, request.strategy)
         surge_by = await choose_surge_by(self._api, item, request.strategy)
-        seen = await _soon(target.read())
+        seen = await (_taken_up(target) if _may_run_another(item) else _soon(target.read()))
         names = await target.ledger.keep(
             item,
             request.change,
@@ -259,6 +260,22 @@ class RolloutActivities:
         return witness_of(
             readiness, self._api, self._watches, self._prober, namespace=target.namespace, target_digest=digest
         )
+
+
+def _may_run_another(item: TargetObject) -> bool:
+    """Whether somebody may have put its template in place under a frozen partition, to be rolled out by us."""
+    return 0 < item.replicas <= item.settings.partition and Record.of(item) is None
+
+
+async def _taken_up(target: LiveTarget) -> Snapshot:
+    """What there is once its controllers have seen the template: before that, what to go back to isn't known."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE_SECONDS), target.changes(of_pods=False) as changed:
+            while not (seen := await target.read()).is_taken_up:
+                await changed.wait()
+                changed.clear()
+            return seen
+    raise NotYetError(f"{target}: its controllers have not seen yet how it stands, so what to go back to is not known")
 
 
 async def _soon(look: Coroutine[object, object, Snapshot | None]) -> Snapshot | None:

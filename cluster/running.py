@@ -9,12 +9,15 @@ from rollwright.cluster.snapshot import Snapshot
 
 
 async def running_template(api: Api, snapshot: Snapshot) -> Manifest | None:
-    """What all groups run; None if that is the template that stands, differs among them, or isn't kept any more."""
-    running = snapshot.running_revisions
-    if len(running) != 1 or snapshot.target_revision in running or not snapshot.is_settled:
+    """What all groups run; None if that is the template that stands, differs among them, or isn't kept any more.
+
+    A surge apart: by a maxSurge of the user's own LWS starts groups above the partition on the template that stands.
+    """
+    item = snapshot.item
+    running = snapshot.revisions_below(item.replicas)
+    if len(running) != 1 or snapshot.target_revision in running or not snapshot.is_taken_up:
         return None
     (revision,) = running
-    item = snapshot.item
     selector = snapshot.kept_by_controller(item, revision)
     listing = await api.list_all(CONTROLLER_REVISIONS, item.namespace, selector)
     for kept in sorted(listing["items"], key=lambda found: int(found["revision"]), reverse=True):

@@ -139,7 +139,12 @@ class Snapshot(ABC):
     @property
     def running_revisions(self) -> set[str]:
         """The revisions that its groups run, but for those that are leaving."""
-        return {self.revision_of(leader) for leader in self.leaders.values() if not is_terminating(leader)}
+        return self.revisions_below(max(self.leaders, default=0) + 1)
+
+    def revisions_below(self, ordinal: int) -> set[str]:
+        """The same, but for the groups from this one on."""
+        leaders = (leader for number, leader in self.leaders.items() if number < ordinal)
+        return {self.revision_of(leader) for leader in leaders if not is_terminating(leader)}
 
     @property
     def reflected_partition(self) -> int:
@@ -148,14 +153,15 @@ class Snapshot(ABC):
         return partition
 
     @property
+    def is_taken_up(self) -> bool:
+        """Whether all controllers have seen the specs as they stand, and so the revision of the template is known."""
+        return self.leader_set is not None and is_observed(self.item.manifest) and is_observed(self.leader_set)
+
+    @property
     def is_settled(self) -> bool:
-        """Whether all controllers have seen the last write."""
-        return (
-            self.leader_set is not None
-            and is_observed(self.item.manifest)
-            and is_observed(self.leader_set)
-            and self.item.replicas <= self.groups_standing <= self.item.replicas + self._max_surge
-        )
+        """Whether all controllers have seen the last write, and the groups that it asks for are asked for."""
+        fewest, most = self.item.replicas, self.item.replicas + self._max_surge
+        return self.is_taken_up and fewest <= self.groups_standing <= most
 
     @property
     def groups_standing(self) -> int:
