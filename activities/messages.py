@@ -180,6 +180,8 @@ class Restore(Model):
     generation: int = 0
     """The version of the spec that was seen to be at its end: of any other that isn't known."""
     record: str = ""
+    before: str = ""
+    """Name of the kept template to go back to: written down where no step came before."""
     held: bool = False
     """The partition holds groups back: the settings wait, and LWS is made to hold them too."""
     complete: bool = True

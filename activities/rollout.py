@@ -154,7 +154,7 @@ class RolloutActivities:
     @activity.defn(name=ActivityName.RESTORE)
     async def restore(self, request: Restore) -> str:
         """Put the user's own settings back, or hold what is held; return what could not be put back as it was."""
-        target = self._target(request.target, request.uid, request.record)
+        target = self._target(request.target, request.uid, request.record, request.before)
         note = ""
         with told_apart():
             if request.held:
@@ -229,15 +229,7 @@ class RolloutActivities:
 
     async def _carry_out(self, request: TakeStep, step: _StepFunction) -> Outcome:
         witness = self._witness(request.step.readiness, request.target, request.template)
-        target = LiveTarget(
-            self._api,
-            self._watches,
-            request.target,
-            uid=request.uid,
-            record=request.record,
-            before=request.before,
-            witness=witness,
-        )
+        target = self._target(request.target, request.uid, request.record, request.before, witness)
         with told_apart():
             try:
                 await _heartbeating(step(target, request.step, request.generation, _fence()))
@@ -251,8 +243,10 @@ class RolloutActivities:
         """By and by: no step waits for its Event."""
         self._events.report(target, uid, happening, origin())
 
-    def _target(self, target: Target, uid: str = "", record: str = "", witness: Witness | None = None) -> LiveTarget:
-        return LiveTarget(self._api, self._watches, target, uid=uid, record=record, witness=witness)
+    def _target(
+        self, target: Target, uid: str = "", record: str = "", before: str = "", witness: Witness | None = None
+    ) -> LiveTarget:
+        return LiveTarget(self._api, self._watches, target, uid=uid, record=record, before=before, witness=witness)
 
     def _witness(self, readiness: Serves, target: Target, template: str) -> Witness | None:
         """`template`: the kept one whose groups are asked; empty: of the one that stands."""

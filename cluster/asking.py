@@ -26,7 +26,7 @@ class Asking(NamedTuple):
 
 def closed(
     item: TargetObject,
-    known: Record | None,
+    known: Record,
     groups: int,
     surge_by: SurgeBy,
     *,
@@ -35,7 +35,7 @@ def closed(
 ) -> Asking:
     """Ask for so many groups, and have nothing released beyond the partition. What isn't given stays.
 
-    `known`: the record as last read; without one the user's settings are taken down now.
+    `known`: the record as last read, or the one to begin with.
     """
     record = _with_wish(item, known)
     by_max_surge = surge_by is SurgeBy.MAX_SURGE
@@ -44,7 +44,7 @@ def closed(
     return _asking(item, record, max_surge, partition=partition, template=template)
 
 
-def opened(item: TargetObject, known: Record | None, step: Step, surge_by: SurgeBy, seen: Observation) -> Asking:
+def opened(item: TargetObject, known: Record, step: Step, surge_by: SurgeBy, seen: Observation) -> Asking:
     """Ask for a lower partition, with LWS's own maxUnavailable as wide as this needs, but no wider than is safe."""
     asking = closed(item, known, step.groups, surge_by, partition=step.partition)
     if not item.OWN_BUDGET:
@@ -59,7 +59,7 @@ def opened(item: TargetObject, known: Record | None, step: Step, surge_by: Surge
 
 
 def unchanged(
-    item: TargetObject, known: Record | None, *, partition: int | None = None, standing: int | None = None
+    item: TargetObject, known: Record, *, partition: int | None = None, standing: int | None = None
 ) -> Asking:
     """Leave the number of groups and what carries the surge, but no more of it than stands, if that is given."""
     record = _with_wish(item, known)
@@ -70,9 +70,8 @@ def unchanged(
     return _asking(item, record, max_surge, partition=partition)
 
 
-def _with_wish(item: TargetObject, known: Record | None) -> Record:
-    record = known or Record.first(item)
-    return record.model_copy(update={"replicas": record.replicas_wanted(item.replicas)})
+def _with_wish(item: TargetObject, known: Record) -> Record:
+    return known.model_copy(update={"replicas": known.replicas_wanted(item.replicas)})
 
 
 def _asking(

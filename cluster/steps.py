@@ -29,8 +29,8 @@ async def freeze(target: LiveTarget, step: Step, generation: int, fence: Fence) 
     surge by maxSurge what stands is left: given back now, it might be missed.
     """
     snapshot = await target.read()
-    item, record = snapshot.item, target.record_of(snapshot.item)
-    if record and (found := record.edited(item)):
+    item, record = snapshot.item, target.begun_record(snapshot.item)
+    if found := record.edited(item):
         together = record.found.with_later(found) if record.found else found
         record = record.model_copy(update={"found": await _with_changes(target, together, item)})
     held = asking.unchanged(item, record, partition=step.partition, standing=snapshot.own_surge)
@@ -198,7 +198,7 @@ async def _closed(target: LiveTarget, fence: Fence, snapshot: Snapshot) -> Snaps
     Groups are taken down after it: where its cache is behind, LWS raises the partition of its StatefulSet again with
     this very write (seen of v0.9.0 after an outage of the API server), and they would come back old.
     """
-    held = asking.unchanged(snapshot.item, target.record_of(snapshot.item))
+    held = asking.unchanged(snapshot.item, target.begun_record(snapshot.item))
     if snapshot.item.settings.max_unavailable == held.asked.max_unavailable:
         return snapshot
     await target.amend(snapshot.item, fence, patches.hold(snapshot.item, *held))
@@ -251,8 +251,8 @@ async def hold_back(target: LiveTarget, generation: int, fence: Fence) -> None:
     snapshot = await target.read()
     item, held = snapshot.item, snapshot.reflected_partition
     target.check_uid(item)
-    record = target.record_of(item)
-    if record and (found := record.edited(item)):
+    record = target.begun_record(item)
+    if found := record.edited(item):
         raise ConflictError(f"{target}: somebody else has changed it meanwhile ({found})")
     changes = patches.hold(item, *asking.unchanged(item, record, partition=held))
     await target.write(item, generation, fence, changes)  # also where nothing changes: whoever comes late is told

@@ -344,6 +344,7 @@ class RolloutWorkflow(Telling):
             uid=seen.uid,
             generation=seen.generation,
             record=self._state.record,
+            before=self._state.before,
             held=held,
             complete=self._state.course is not Course.STOP and not seen.failed,
         )

@@ -48,8 +48,9 @@ def test_what_is_left_as_it_is_is_no_more_than_was_asked_for_or_stands(standing:
     assert asked.max_unavailable == (0 if max_surge else 2)
 
 
-def test_without_a_record_the_users_settings_are_taken_down() -> None:
-    record, _ = asking.closed(lws(4, max_unavailable="25%", max_surge=1), None, 5, SurgeBy.REPLICAS)
+def test_the_first_record_takes_the_users_settings_down() -> None:
+    item = lws(4, max_unavailable="25%", max_surge=1)
+    record, _ = asking.closed(item, Record.first(item), 5, SurgeBy.REPLICAS)
     assert (record.replicas, record.groups, record.max_unavailable, record.max_surge) == (4, 5, "25%", 1)
 
 

@@ -114,6 +114,20 @@ async def test_what_lws_holds_back_by_itself_at_the_end_is_held_for_good(real: R
     assert Record.of(await real.target.read_object())
 
 
+@pytest.mark.parametrize("act", ["hold back", "freeze"])
+async def test_a_record_that_is_begun_where_no_step_came_before_says_what_to_go_back_to(real: Real, act: str) -> None:
+    await real.is_ready(3)
+    target = LiveTarget(real.api, real.watches, real.named, before="llm-rw-old")
+    if act == "freeze":
+        step = Step(action=Action.FREEZE, partition=3, groups=3)
+        await steps.freeze(target, step, await real.generation(), fence(1))
+    else:
+        await steps.hold_back(target, await real.generation(), fence(1))
+    record = Record.of(await real.target.read_object())
+    assert record
+    assert record.template == "llm-rw-old"
+
+
 async def test_a_release_replaces_all_it_releases_and_closes_what_it_opened(real: Real) -> None:
     await prepare(real)
     before = await real.uids()

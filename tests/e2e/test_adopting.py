@@ -1,9 +1,11 @@
 """A template that somebody has put in place under a frozen partition: adopted, gone back from, and left frozen."""
 
 import copy
+import json
 
 import pytest
 
+from rollwright.cluster.names import RECORD
 from rollwright.rollout.spec import Change, GatedStep
 from rollwright.workflows.contract import Message, Phase
 from tests.devcluster.standin.namespace import until
@@ -34,6 +36,17 @@ async def test_it_is_rolled_out_and_left_frozen(scene: Scene) -> None:
         assert (await rollout.result()).phase is Phase.COMPLETED
     assert_left_alone(await scene.lws(), update=FROZEN)
     assert await scene.images() == {NEW}
+
+
+async def test_held_without_any_step_the_way_back_is_written_down(scene: Scene) -> None:
+    await scene.create(ready_after=AT_ONCE, update=FROZEN)
+    await put_in_place(scene)
+    async with scene.rollout(TWO_TWO.model_copy(update={"partition": FOREVER}), AS_IT_STANDS) as rollout:
+        ended = await rollout.result()
+    assert ended.phase is Phase.COMPLETED
+    assert await scene.images() == {OLD}
+    record = json.loads((await scene.lws())["metadata"]["annotations"][RECORD])
+    assert record["template"] == ended.before != ended.revision
 
 
 async def test_after_an_abort_the_way_back_is_known(scene: Scene) -> None:
