@@ -6,8 +6,9 @@ Their data can't be changed, their numbers and annotations can.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -94,6 +95,11 @@ class KeptTemplate:
         return self._note(names.OUTCOME)
 
     @property
+    def told_at(self) -> datetime:
+        """When it was last asked for or found, or its rollout ended: an outcome says at its end when that was."""
+        return max(_moment(self.kept_at), _moment(self.outcome.rpartition(" ")[2]))
+
+    @property
     def rejection(self) -> Rejection | None:
         """That it is refused, if it is; also if it can't be read by whom."""
         text = self._note(names.REJECTED)
@@ -145,6 +151,15 @@ class Ledger:
         selector = f"{names.TARGET_UID}={item.uid}"
         listing = await self._api.list_all(CONTROLLER_REVISIONS, self._namespace, selector)
         return sorted(map(self._kept, listing["items"]), key=lambda kept: (kept.number, kept.name))
+
+    async def last_outcome(self, item: TargetObject) -> str:
+        """How the rollout of the template that an object has ended; empty if another was asked for, or ended, since.
+
+        By the moments, not by the numbers: a freeze makes what stands the newest without anybody having asked for it.
+        """
+        entries, name = await self.entries(item), kept_name(item, item.template)
+        latest = max(entries, key=lambda kept: (kept.told_at, kept.name == name), default=None)
+        return latest.outcome if latest and latest.name == name else ""
 
     async def template(self, name: str) -> Manifest:
         """Return the content of a kept template."""
@@ -341,6 +356,14 @@ class Ledger:
             raise ConflictError(f"{self}: {kept.name} was kept anew by another step at this very moment") from error
         except MissingError as error:
             raise ConflictError(f"{self}: {kept.name} was deleted at this very moment") from error
+
+
+def _moment(text: str) -> datetime:
+    """A moment as it is written down; long ago if it can't be read."""
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return datetime.min.replace(tzinfo=UTC)
 
 
 def _renumber(number: int) -> Manifest:
