@@ -22,7 +22,7 @@ from rollwright.cluster.kinds import SNAPSHOTS
 from rollwright.cluster.objects import TargetObject, controller_of
 from rollwright.cluster.snapshot import Snapshot
 from rollwright.cluster.target import LiveTarget
-from rollwright.cluster.templates import digest, digest_of_kept
+from rollwright.cluster.templates import digest, kept_name
 from rollwright.cluster.watching import ANYBODY, Watches
 from rollwright.worker.decision import Decision, Kept, Nothing, Retarget, Seen, Start, Tell, Why, decide
 from rollwright.worker.policies import Policies, Policy, Unusable
@@ -35,7 +35,6 @@ _AGAIN_SECONDS = 5.0
 """How soon to look again where something is pending, or something didn't answer."""
 _LONGEST_SECONDS = 10.0
 """After which what was decided on may be so no more."""
-_TURNED_AWAY = ("aborted ", "rolled back ")
 
 
 class _Looked(NamedTuple):
@@ -197,6 +196,7 @@ def look(snapshot: Snapshot) -> Seen:
         namespace=item.namespace,
         uid=item.uid,
         template=digest(item.template),
+        revision=kept_name(item, item.template),
         pending=snapshot.is_settled and (runs_another or not snapshot.is_complete),
         frozen=record is not None or item.settings.partition >= item.replicas,
         disputed=bool(record and found and found.template) and not (record and record.edited(item)),
@@ -210,6 +210,4 @@ async def _kept(target: LiveTarget, item: TargetObject) -> Kept:
     except RefusedError as error:
         return Kept(rejection=str(error))
     newest = next(reversed(await target.ledger.entries(item)), None)
-    if newest is None or digest_of_kept(newest.name) != digest(item.template):
-        return Kept()
-    return Kept(turned_away=newest.outcome if newest.outcome.startswith(_TURNED_AWAY) else "")
+    return Kept(outcome=newest.outcome if newest and newest.name == kept_name(item, item.template) else None)

@@ -10,13 +10,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from rollwright.cluster.templates import digest_of_kept
 from rollwright.rollout.spec import Change, RolloutSpec, Target
-from rollwright.worker.decision import Latest, Request, Retarget, Start
+from rollwright.worker.decision import Latest, Request, Retarget, Start, Stood
 from rollwright.workflows import starting
 from rollwright.workflows.contract import (
     REQUEST_MEMO,
     RETARGET,
     STATUS,
     Intervention,
+    Phase,
     RolloutInput,
     RolloutStatus,
 )
@@ -45,19 +46,22 @@ class Rollouts:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
+        run = described.run_id
         request = Request.parse(str((await described.memo()).get(REQUEST_MEMO, "")))
         if described.status is WorkflowExecutionStatus.RUNNING:
             asks = disputed and request is not None
             status = await handle.query(STATUS, result_type=RolloutStatus, rpc_timeout=_ANSWER) if asks else None
-            if status is None:
-                return Latest(request, is_open=True)
-            return Latest(request, is_open=True, course=status.course, before=digest_of_kept(status.before))
-        refused = described.status is WorkflowExecutionStatus.FAILED
+            return _open(request, run, status)
+        return _over(request, run, await self._result(target, run), described.status)
+
+    async def _result(self, target: Target, run: str) -> RolloutStatus | None:
+        """How this very run ended, None if without a result: another one may be open by now, and last for hours."""
+        ended = self._client.get_workflow_handle(target.workflow_id, run_id=run, result_type=RolloutStatus)
         try:
-            ended = (await handle.result(rpc_timeout=_ANSWER)).phase
+            result: RolloutStatus = await ended.result(rpc_timeout=_ANSWER)
         except WorkflowFailureError:
-            ended = None
-        return Latest(request, is_open=False, ended=ended, refused=refused)
+            return None
+        return result
 
     async def start(self, target: Target, asked: Start) -> bool:
         """Start a rollout that adopts the template as it stands; False if one is open already."""
@@ -94,6 +98,44 @@ class Rollouts:
         except WorkflowUpdateFailedError as failed:
             return failed.cause.message if isinstance(failed.cause, ApplicationError) else str(failed.cause)
         return ""
+
+
+def _open(request: Request | None, run: str, status: RolloutStatus | None) -> Latest:
+    if status is None:
+        return Latest(request, is_open=True, run=run)
+    seen = status.observation
+    return Latest(
+        request,
+        is_open=True,
+        run=run,
+        revision=status.revision,
+        asked_at=_asked_at(status),
+        stands=status.phase is Phase.STALLED and bool(seen and seen.dispute),
+        course=status.course,
+        before=digest_of_kept(status.before),
+    )
+
+
+def _asked_at(status: RolloutStatus) -> str:
+    """When it was last set another target, or was asked to in vain; only the last events are known."""
+    asked = [event.at for event in status.events if event.what.startswith(RETARGET)]
+    return (asked[-1:] or [event.at for event in status.events[:1]] or [status.started_at])[0]
+
+
+def _over(
+    request: Request | None, run: str, result: RolloutStatus | None, ended: WorkflowExecutionStatus | None
+) -> Latest:
+    if result is None:
+        return Latest(request, is_open=False, run=run, refused=ended is WorkflowExecutionStatus.FAILED)
+    seen = result.observation
+    return Latest(
+        request,
+        is_open=False,
+        run=run,
+        revision=result.revision,
+        ended=result.phase,
+        stood=Stood(seen.uid, seen.template) if seen else None,
+    )
 
 
 def _reason(asked: Start | Retarget) -> str:

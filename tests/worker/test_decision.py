@@ -14,6 +14,7 @@ from rollwright.worker.decision import (
     Retarget,
     Seen,
     Start,
+    Stood,
     Tell,
     Why,
     decide,
@@ -28,13 +29,19 @@ STRATEGY = Strategy(max_surge=2, partition=1, steps=(GatedStep(until=1),), on_st
 POLICY = Policy("careful", STRATEGY, "p0")
 ANEW = Policy("careful", STRATEGY, "p1")
 """The same, written anew."""
-AT_REST = Seen("lws/llm", "inference", UID, NEW)
+KEPT_OLD, KEPT_NEW = f"llm-rw-{UID}-{OLD}", f"llm-rw-{UID}-{NEW}"
+"""Names of kept templates."""
+AT_REST = Seen("lws/llm", "inference", UID, NEW, KEPT_NEW)
 PENDING = AT_REST._replace(pending=True)
 LOOSE = PENDING._replace(frozen=False)
 DISPUTED = PENDING._replace(disputed=True)
 NONE = Kept()
 KLINGON = Kept(rejection="ann has rejected it")
-KEPT_ABORTED = Kept(turned_away="aborted 2026-01-01T00:00:00+00:00")
+AT = "2026-01-01T00:00:00+00:00"
+KEPT_ABORTED, KEPT_COMPLETED, KEPT_REFUSED = (
+    Kept(outcome=f"{how} {AT}") for how in ("aborted", "completed", "refused")
+)
+KEPT_WITHOUT_END = Kept(outcome="")
 START, RETARGET = Start(POLICY, Request(UID, NEW, "p0")), Retarget(POLICY, Request(UID, NEW, "p0"))
 
 
@@ -52,6 +59,10 @@ def by_people(*, is_open: bool) -> Latest:
     return Latest(None, is_open=is_open, course=Course.FORWARD if is_open else None, ended=None)
 
 
+def over_by_people(revision: str, ended: Phase, stood: str) -> Latest:
+    return Latest(None, is_open=False, revision=revision, ended=ended, stood=Stood(UID, stood))
+
+
 CASES = [
     pytest.param(AT_REST, None, NONE, Nothing(), id="all run what stands"),
     pytest.param(PENDING, None, NONE, START, id="a change"),
@@ -66,18 +77,80 @@ CASES = [
     pytest.param(PENDING, over(NEW, Phase.ROLLED_BACK), NONE, Why.HELD_BACK, id="rolled back"),
     pytest.param(PENDING, over(NEW, None), NONE, Why.HELD_BACK, id="terminated"),
     pytest.param(PENDING, over(NEW, None, refused=True), NONE, Why.HELD_BACK, id="refused"),
-    pytest.param(PENDING, by_people(is_open=False), KEPT_ABORTED, Why.HELD_BACK, id="aborted, started by people"),
+    pytest.param(
+        PENDING,
+        over_by_people(KEPT_NEW, Phase.COMPLETED, NEW),
+        KEPT_COMPLETED,
+        Nothing(),
+        id="by people, completed, held",
+    ),
+    pytest.param(
+        PENDING, over_by_people(KEPT_NEW, Phase.ABORTED, NEW), KEPT_ABORTED, Why.HELD_BACK, id="by people, aborted"
+    ),
+    pytest.param(PENDING, by_people(is_open=False), KEPT_WITHOUT_END, Why.HELD_BACK, id="by people, terminated"),
+    pytest.param(PENDING, over_by_people(KEPT_OLD, Phase.ABORTED, OLD), NONE, START, id="changed after an abort"),
+    pytest.param(
+        PENDING, over_by_people(KEPT_OLD, Phase.ABORTED, NEW), NONE, Why.HELD_BACK, id="changed before an abort"
+    ),
+    pytest.param(
+        PENDING,
+        over(OLD, Phase.ROLLED_BACK)._replace(stood=Stood(UID, NEW)),
+        KEPT_WITHOUT_END,
+        Why.HELD_BACK,
+        id="changed before the end of a way back",
+    ),
+    pytest.param(
+        PENDING,
+        over(OLD, Phase.ABORTED)._replace(stood=Stood("0ther", NEW)),
+        NONE,
+        START,
+        id="changed before an abort, of an object that is gone",
+    ),
+    pytest.param(
+        PENDING,
+        over(NEW, Phase.COMPLETED)._replace(revision=KEPT_OLD),
+        NONE,
+        START,
+        id="asked for, but another template was found and rolled out",
+    ),
+    pytest.param(
+        PENDING,
+        over(OLD, Phase.COMPLETED)._replace(revision=KEPT_NEW),
+        NONE,
+        Nothing(),
+        id="found in place of what was asked for, and rolled out",
+    ),
+    pytest.param(PENDING, None, KEPT_COMPLETED, Nothing(), id="completed, and forgotten by Temporal"),
+    pytest.param(PENDING, None, KEPT_WITHOUT_END, Why.HELD_BACK, id="terminated, and forgotten by Temporal"),
+    pytest.param(PENDING, None, KEPT_REFUSED, START, id="refused, and forgotten by Temporal"),
     pytest.param(PENDING, None, KEPT_ABORTED, Why.HELD_BACK, id="aborted, and forgotten by Temporal"),
     pytest.param(PENDING, going(NEW), NONE, Nothing(), id="under way"),
     pytest.param(PENDING, going(OLD), NONE, Nothing(), id="not frozen by the rollout yet"),
     pytest.param(PENDING, by_people(is_open=True), NONE, Nothing(), id="people are at it"),
     pytest.param(DISPUTED, going(OLD, before=NEXT), NONE, RETARGET, id="a change in the middle"),
     pytest.param(DISPUTED, going(OLD, Course.BACK, before=NEXT), NONE, RETARGET, id="a change on the way back"),
+    pytest.param(DISPUTED, going(OLD, Course.STOP), NONE, Nothing(), id="a change while it is aborted"),
+    pytest.param(
+        DISPUTED,
+        going(OLD)._replace(request=Request("0ther", OLD, "p0")),
+        NONE,
+        Nothing(),
+        id="it is of an object that is gone, and ends",
+    ),
+    pytest.param(
+        DISPUTED, going(NEW)._replace(stands=True), NONE, Why.DISPUTED, id="the change was taken, and it stands"
+    ),
+    pytest.param(
+        DISPUTED, going(NEW)._replace(revision=KEPT_OLD), NONE, RETARGET, id="another template was found and taken"
+    ),
     pytest.param(DISPUTED, going(OLD), KLINGON, Why.REJECTED, id="a rejected template in the middle"),
     pytest.param(DISPUTED, going(NEW), NONE, Nothing(), id="the change is being taken up"),
     pytest.param(DISPUTED, going(NEW, Course.BACK), NONE, Why.PUT_BACK, id="put back while it is rolled back"),
     pytest.param(DISPUTED, by_people(is_open=True), NONE, Nothing(), id="people are asked"),
     pytest.param(DISPUTED, over(OLD, None), NONE, START, id="left disputed by one that was terminated"),
+    pytest.param(
+        DISPUTED, over(OLD, None), KEPT_WITHOUT_END, START, id="left disputed, frozen, by one that was terminated"
+    ),
 ]
 
 
