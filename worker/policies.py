@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import NamedTuple
 
 import yaml
 from pydantic import ValidationError
 
 from rollwright.cluster.api import CONFIG_MAPS, Manifest
-from rollwright.cluster.errors import ClusterError
+from rollwright.cluster.errors import PermanentError
 from rollwright.cluster.watching import ANYBODY, Watches
 from rollwright.rollout.models import Input
 from rollwright.rollout.spec import Strategy
@@ -17,7 +18,8 @@ from rollwright.rollout.written import WITHOUT_ALIASES, Loader
 from rollwright.workflows.describing import short
 
 DEFAULT_CONFIG_MAP = "rollwright-policies"
-_MOST_CHARACTERS = 65_536
+_MOST_CHARACTERS = 8192
+_MOST_KEPT = 128
 _LONGEST_NAME = 100
 
 
@@ -65,10 +67,10 @@ class Policies:
         return self._watches.begun(CONFIG_MAPS, self._namespace, self._name).waking(ANYBODY, event)
 
     async def of_name(self, name: str) -> Policy | Unusable:
-        """The policy of a name, which a target's annotation gives."""
+        """The policy of a name, which a target's annotation gives. Raises TemporaryError if it can't be read now."""
         try:
             watch = await self._watches.of(CONFIG_MAPS, self._namespace, self._name)
-        except ClusterError as error:
+        except PermanentError as error:
             return Unusable(f"its policy can't be read: {error}")
         found = next(iter(watch.everything()), None)
         where = f"ConfigMap {self._name} in namespace {self._namespace}"
@@ -83,22 +85,27 @@ def read_policy(name: str, config_map: Manifest | None, where: str) -> Policy | 
     text = (config_map.get("data") or {}).get(name)
     if text is None:
         return Unusable(f"its policy {named} is missing: {where} has no such key")
+    read = _read(text) if len(text) <= _MOST_CHARACTERS else f"can't be used: longer than {_MOST_CHARACTERS} characters"
+    return read._replace(name=name) if isinstance(read, Policy) else Unusable(f"its policy {named} {read} ({where})")
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _read(text: str) -> Policy | str:
+    """A policy without its name, or why it is none; every target is looked at again and again, its policy read once."""
     try:
         parsed = _parsed(text)
         if not isinstance(parsed, dict):
-            return Unusable(f"its policy {named} can't be used ({where}): write 'strategy:' with what belongs to it")
+            return "can't be used: write 'strategy:' with what belongs to it"
         written = _Written.model_validate(parsed)
     except ValidationError as error:
-        return Unusable(f"its policy {named} can't be used ({where}): {short(error)}")
+        return f"can't be used: {short(error)}"
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return Unusable(f"its policy {named} is no YAML ({where}): {' '.join(str(error).split())}")
-    return Policy(name, written.strategy, hashlib.sha256(text.encode()).hexdigest()[:10])
+        return f"is no YAML: {' '.join(str(error).split())}"
+    return Policy("", written.strategy, hashlib.sha256(text.encode()).hexdigest()[:10])
 
 
 def _parsed(text: str) -> object:
     """Bounded, as whoever may write in the namespace of a target writes it, and the worker serves all of them."""
-    if len(text) > _MOST_CHARACTERS:
-        raise ValueError(f"longer than {_MOST_CHARACTERS} characters")
     loader = Loader(text)
     node = loader.get_single_node()
     if loader.aliases:
