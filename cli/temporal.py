@@ -1,6 +1,5 @@
 """Rollouts as Temporal knows them: connecting, finding one, asking it."""
 
-import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,6 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, FailureError
@@ -27,6 +24,7 @@ from rollwright.cli.failure import CommandError
 from rollwright.rollout.spec import Target
 from rollwright.rollout.stages import Stage
 from rollwright.worker.temporal import connect as connect_to_temporal
+from rollwright.workflows import asking
 from rollwright.workflows.contract import (
     RETARGET,
     STAGES,
@@ -50,8 +48,6 @@ _LOCAL_HOSTS = ("localhost", "127.", "[::1]")
 _NO_WORKER = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 _START_A_WORKER = "no worker answers; start one: rollwright worker"
 _PATIENCE = timedelta(seconds=3)
-# What the server says of an update that was taken by a rollout that then ended.
-_ENDED_BEFORE_THE_ANSWER = "AcceptedUpdateCompletedWorkflow"
 _AWAY = (
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -172,19 +168,14 @@ class Run:
         return await self._update(RETARGET, retarget, _KEEPING)
 
     async def _update(self, name: str, message: Steering | Retarget, patience: timedelta) -> str:
-        asking = self._latest.execute_update(name, message, result_type=str, rpc_timeout=patience)
         try:
-            # Once it is taken, the client itself waits for the answer for ever.
-            answer: str = await asyncio.wait_for(asking, patience.total_seconds())
-        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            return await asking.update(self._latest, name, message, patience)
+        except TimeoutError as error:
             raise NoAnswerError(_START_A_WORKER) from error
-        except WorkflowUpdateFailedError as failed:
-            if isinstance(failed.cause, ApplicationError) and failed.cause.type == _ENDED_BEFORE_THE_ANSWER:
-                return ""
-            raise RefusedError(getattr(failed.cause, "message", str(failed.cause))) from failed
+        except asking.NotTakenError as refused:
+            raise RefusedError(str(refused)) from refused
         except RPCError as error:
             return self._ended(error)
-        return answer
 
     async def signal(self, steering: Steering) -> bool:
         """Leave a message for whenever a worker is there; False if the rollout has ended. Raises CommandError."""

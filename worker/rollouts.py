@@ -1,17 +1,16 @@
 """What a follower asks of Temporal: the latest rollout of a target, another one, another target for it."""
 
-import asyncio
 import logging
 from datetime import timedelta
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from rollwright.cluster.templates import digest_of_kept
 from rollwright.rollout.spec import Change, RolloutSpec, Target
 from rollwright.worker.decision import Latest, Request, Retarget, Start, Stood
-from rollwright.workflows import starting
+from rollwright.workflows import asking, starting
 from rollwright.workflows.contract import (
     REQUEST_MEMO,
     RETARGET,
@@ -25,7 +24,7 @@ from rollwright.workflows.contract import Retarget as RetargetMessage
 
 _log = logging.getLogger(__name__)
 _ANSWER = timedelta(seconds=5)
-_KEEPING_SECONDS = 20.0
+_KEEPING = timedelta(seconds=20)
 """How long a new change may take to be tried and kept; a request that is sent again is one and the same."""
 _ACTOR = "rollwright follow"
 
@@ -91,12 +90,13 @@ class Rollouts:
             strategy=asked.policy.strategy,
             request_id=str(asked.request),
         )
-        handle = self._client.get_workflow_handle(target.workflow_id)
+        handle = self._client.get_workflow_handle(target.workflow_id, run_id=asked.run or None)
+        # A rollout answers only so many at a time, of people too. Set another target since, it takes this one anew.
+        request = f"{asked.request} {asked.asked_at}"
         try:
-            async with asyncio.timeout(_KEEPING_SECONDS):
-                await handle.execute_update(RETARGET, message, result_type=str)
-        except WorkflowUpdateFailedError as failed:
-            return failed.cause.message if isinstance(failed.cause, ApplicationError) else str(failed.cause)
+            await asking.update(handle, RETARGET, message, _KEEPING, request=request)
+        except asking.NotTakenError as refused:
+            return str(refused)
         return ""
 
 
