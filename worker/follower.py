@@ -24,7 +24,7 @@ from rollwright.cluster.snapshot import Snapshot
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.templates import digest, kept_name
 from rollwright.cluster.watching import ANYBODY, Watches
-from rollwright.worker.decision import Decision, Kept, Nothing, Retarget, Seen, Start, Tell, Why, decide
+from rollwright.worker.decision import Decision, Kept, Nothing, Request, Retarget, Seen, Start, Tell, Why, decide
 from rollwright.worker.policies import Policies, Policy, Unusable
 from rollwright.worker.rollouts import Rollouts
 
@@ -35,6 +35,12 @@ _AGAIN_SECONDS = 5.0
 """How soon to look again where something is pending, or something didn't answer."""
 _LONGEST_SECONDS = 10.0
 """After which what was decided on may be so no more."""
+_PATIENCE_SECONDS = 30.0
+"""For all that is asked about one target; the others wait for it."""
+_ASKED_ANEW_SECONDS = 60.0
+"""After which what a rollout didn't take is asked again."""
+_KINDS_SECONDS = 180.0
+"""How often to look whether the cluster has come to know a kind."""
 
 
 class _Looked(NamedTuple):
@@ -43,6 +49,14 @@ class _Looked(NamedTuple):
     seen: Seen
     policy: Policy | Unusable
     at: float
+
+
+class _Refused(NamedTuple):
+    """What a rollout doesn't take, and until when it isn't asked again: it would keep an event of it each time."""
+
+    request: Request
+    run: str
+    until: float
 
 
 class Follower:
@@ -59,10 +73,10 @@ class Follower:
         self._namespace = namespace
         self._looked: dict[str, _Looked] = {}
         """By uid; where nothing has changed since, nothing is asked again so soon."""
-        self._told: dict[str, Tell] = {}
-        """By uid; what the log has said."""
-        self._refused: dict[str, Retarget] = {}
-        """By uid; what the rollout doesn't take: asked again, it would keep an event of it each time."""
+        self._told: dict[str, tuple[str, Tell]] = {}
+        """By uid; what the log has said, and of which template."""
+        self._refused: dict[str, _Refused] = {}
+        """By uid."""
 
     async def run(self) -> None:
         """Follow until cancelled, through every outage."""
@@ -73,7 +87,10 @@ class Follower:
 
     async def _follow(self) -> None:
         changed = asyncio.Event()
-        kinds = [kind for kind in SNAPSHOTS.values() if await self._is_served(kind.OBJECT.RESOURCE)]
+        kinds = await self._served()
+        for missing in [kind.OBJECT.RESOURCE for kind in SNAPSHOTS.values() if kind not in kinds]:
+            _log.info("this cluster has no %s", missing.plural)
+        kinds_at = time.monotonic()
         with ExitStack() as stack:
             for resource in {STATEFUL_SETS, *(kind.OBJECT.RESOURCE for kind in kinds)}:
                 watch = await self._watches.of(resource, self._namespace)
@@ -83,17 +100,24 @@ class Follower:
             while True:
                 changed.clear()
                 busy = await self._look(kinds)
+                lacks = len(kinds) < len(SNAPSHOTS)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_AGAIN_SECONDS if busy else None):
+                    async with asyncio.timeout(_AGAIN_SECONDS if busy else _KINDS_SECONDS if lacks else None):
                         await changed.wait()
+                if lacks and time.monotonic() - kinds_at >= _KINDS_SECONDS:
+                    if await self._served() != kinds:
+                        return
+                    kinds_at = time.monotonic()
                 await asyncio.sleep(_REST_SECONDS)
 
+    async def _served(self) -> list[type[Snapshot]]:
+        """The kinds that the cluster has at all: a watch of what isn't there would be tried for ever."""
+        return [kind for kind in SNAPSHOTS.values() if await self._is_served(kind.OBJECT.RESOURCE)]
+
     async def _is_served(self, resource: Kind) -> bool:
-        """Whether the cluster has such objects at all: a watch of what isn't there would be tried for ever."""
         try:
             await self._api.list_all(resource, self._namespace)
         except MissingError:
-            _log.info("this cluster has no %s", resource.plural)
             return False
         return True
 
@@ -115,7 +139,8 @@ class Follower:
     async def _attend(self, item: TargetObject) -> bool:
         """Do what is to be done about one target; whether to look at it again soon."""
         with _surviving(str(item)):
-            return await self._do(item)
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await self._do(item)
         return True
 
     async def _do(self, item: TargetObject) -> bool:
@@ -129,8 +154,15 @@ class Follower:
             return seen.pending or seen.disputed
         self._looked[item.uid] = _Looked(seen, policy, now)
         decision = await self._decide(target, snapshot, seen, policy)
+        if not seen.disputed:
+            self._refused.pop(item.uid, None)
         is_late = isinstance(decision, Start | Retarget) and look(await target.read()) != seen
+        # A rollout that has begun and ended since would be begun once more; of one that is open Temporal knows itself.
+        is_late = is_late or (
+            isinstance(decision, Start) and await self._decide(target, snapshot, seen, policy) != decision
+        )
         if is_late or time.monotonic() - now > _LONGEST_SECONDS:
+            _log.info("%s: what was decided on may be so no more, it is looked at anew", item)
             self._looked.pop(item.uid)
             return True  # the watches were behind, or this worker was: another may have done it since
         await self._carry_out(snapshot.item, decision)
@@ -147,31 +179,37 @@ class Follower:
         if isinstance(decision, Tell):
             self._tell(item, decision)
             return
-        if decision == self._refused.get(item.uid):
-            return
-        self._told.pop(item.uid, None)
         match decision:
             case Start():
+                self._told.pop(item.uid, None)
                 if await self._rollouts.start(item.target, decision):
                     _log.info("%s: its template has changed: a rollout by policy %r", item, decision.policy.name)
             case Retarget():
-                if why := await self._rollouts.retarget(item.target, decision):
-                    self._refused[item.uid] = decision
-                    self._tell(item, Tell(Why.REFUSED, f"The rollout does not take the new template: {why}"))
-                else:
-                    _log.info("%s: its template has changed again: its rollout goes on towards it", item)
+                await self._retarget(item, decision)
             case Nothing():
                 pass
 
+    async def _retarget(self, item: TargetObject, asked: Retarget) -> None:
+        known, now = self._refused.get(item.uid), time.monotonic()
+        if known and known[:2] == (asked.request, asked.run) and now < known.until:
+            return
+        if why := await self._rollouts.retarget(item.target, asked):
+            self._refused[item.uid] = _Refused(asked.request, asked.run, now + _ASKED_ANEW_SECONDS)
+            self._tell(item, Tell(Why.REFUSED, f"The rollout does not take the new template: {why}"))
+        else:
+            self._told.pop(item.uid, None)
+            _log.info("%s: its template has changed again: its rollout was asked to go on towards it", item)
+
     def _tell(self, item: TargetObject, told: Tell) -> None:
         """In the log once, and as an Event: from all workers, and however often, one and the same."""
-        if self._told.get(item.uid) == told:
+        template = digest(item.template)
+        if self._told.get(item.uid) == (template, told):
             return
-        self._told[item.uid] = told
+        self._told[item.uid] = (template, told)
         line = "".join(letter if letter.isprintable() else " " for letter in told.message)
         _log.warning("%s: %s: %s", item, told.why, line)
         created = datetime.fromisoformat(item.manifest["metadata"]["creationTimestamp"])
-        origin = Origin(created, f"{item.uid} {digest(item.template)} {line}")
+        origin = Origin(created, f"{item.uid} {template} {line}")
         self._events.report(item.target, item.uid, Happening(told.why, line, is_warning=True), origin)
 
 
@@ -181,7 +219,8 @@ def _surviving(what: str) -> Iterator[None]:
     try:
         yield
     except (ClusterError, RPCError, TimeoutError) as error:
-        _log.warning("%s can't be followed now, again within %.0f s: %s", what, _AGAIN_SECONDS, error)
+        why = str(error) or "it takes too long"
+        _log.warning("%s can't be followed now, again within %.0f s: %s", what, _AGAIN_SECONDS, why)
     except Exception:  # noqa: BLE001 - a follower that has ended unseen looks like a cluster at rest
         _log.exception("%s can't be followed now, again within %.0f s", what, _AGAIN_SECONDS)
 
