@@ -55,12 +55,13 @@ def worker(
         ),
     ] = None,
     policies: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="[NAMESPACE/]NAME",
             help="The ConfigMap with the policies; in each target's own namespace without one.",
+            show_default=DEFAULT_CONFIG_MAP,
         ),
-    ] = DEFAULT_CONFIG_MAP,
+    ] = None,
 ) -> None:
     """Run a worker: it carries out the rollouts of one cluster until it gets SIGTERM or Ctrl-C.
 
@@ -78,9 +79,11 @@ def worker(
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     reach = Reach(connections=connections, local=allow_local)
-    place = _place(policies)
+    place = _place(DEFAULT_CONFIG_MAP if policies is None else policies)
     if follow_namespace and not follow_targets:
         raise CommandError("--follow-namespace says where to follow; give --follow too", code=ExitCode.BAD_INPUT)
+    if policies is not None and not follow_targets:
+        raise CommandError("--policies says what to follow by; give --follow too", code=ExitCode.BAD_INPUT)
     namespaces = tuple(dict.fromkeys(map(_name, follow_namespace or ["default"]))) if follow_targets else ()
     try:
         asyncio.run(

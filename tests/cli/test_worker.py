@@ -105,6 +105,7 @@ def test_what_is_followed(
     "given",
     [
         ["--follow-namespace=a"],
+        ["--policies=mine"],
         ["--follow", "--follow-namespace="],
         ["--follow", "--follow-namespace=a/b"],
         ["--follow", "--policies=/mine"],
