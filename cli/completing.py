@@ -7,14 +7,17 @@ suggestions, and nothing is said about why.
 import asyncio
 import contextlib
 import io
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
 
 import typer
 
 from rollwright.cli.failure import CommandError
-from rollwright.cli.text import one_line
+from rollwright.rollout.spec import Target
 
 _PATIENCE_SECONDS = 1.5
 _MOST = 1000
@@ -22,49 +25,44 @@ _MOST = 1000
 Suggestions = list[tuple[str, str]]
 """Words with what they stand for, which some shells show."""
 Result = TypeVar("Result")
+# Shells run some of what a program suggests: zsh evaluates all of it, bash puts it unquoted onto the line. Brackets are
+# markup to typer.
+_WORD = re.compile(r"[\w./:@,=+-]+")
+_NOT_OF_TEXT = re.compile(r"[^\w ./:@,=+-]")
 
 
 @dataclass(frozen=True)
 class _Known:
     """A rollout that Temporal knows."""
 
-    kind: str
-    namespace: str
-    name: str
+    target: Target
     phase: str
-
-    @property
-    def id(self) -> str:
-        return f"rollout/{self.kind}/{self.namespace}/{self.name}"
-
-    @property
-    def word(self) -> str:
-        return f"{self.kind}/{self.name}"
 
 
 def targets(context: typer.Context, incomplete: str) -> Suggestions:
     """Targets that have had a rollout, in the namespace if one is given; and, where it isn't, the ids of rollouts."""
     namespace = context.params.get("namespace")
-    found = [one for one in _known() if namespace in (None, one.namespace)]
-    words = {one.word: f"namespace {one.namespace}, {one.phase}" for one in reversed(found)}
-    ids = {} if namespace else {one.id: one.phase for one in reversed(found)}
+    found = [one for one in _known() if namespace in (None, one.target.namespace)]
+    words = {one.target.word: f"namespace {one.target.namespace}, {one.phase}" for one in reversed(found)}
+    ids = {} if namespace else {one.target.workflow_id: one.phase for one in reversed(found)}
     return _fitting(words | ids, incomplete)
 
 
 def namespaces(context: typer.Context, incomplete: str) -> Suggestions:
     """Namespaces in which rollouts were; of the target, if one is given."""
     target = context.params.get("target")
-    return _fitting({one.namespace: "" for one in _known() if target in (None, "", one.word)}, incomplete)
+    found = [one.target for one in _known()]
+    return _fitting({one.namespace: "" for one in found if target in (None, "", one.word)}, incomplete)
 
 
 def contexts(context: typer.Context, incomplete: str) -> Suggestions:
     """Those of the kubeconfig."""
     from rollwright.cli.kubeconfig import read_contexts  # noqa: PLC0415 - only now is it wanted
 
-    try:
-        found = read_contexts(context.params.get("kubeconfig")).namespaces
-    except CommandError:
-        return []
+    async def read() -> dict[str, str]:
+        return read_contexts(context.params.get("kubeconfig")).namespaces
+
+    found = _at_once(read, dict[str, str]())
     return _fitting(
         {name: f"namespace {namespace}" if namespace else "" for name, namespace in found.items()}, incomplete
     )
@@ -86,7 +84,13 @@ def revisions(context: typer.Context, incomplete: str) -> Suggestions:
 
 
 def _fitting(found: dict[str, str], incomplete: str) -> Suggestions:
-    return [(one_line(word), one_line(what)) for word, what in found.items() if word.startswith(incomplete)]
+    return [
+        (word, _as_text(what)) for word, what in found.items() if word.startswith(incomplete) and _WORD.fullmatch(word)
+    ]
+
+
+def _as_text(what: str) -> str:
+    return " ".join(_NOT_OF_TEXT.sub(" ", what).split())
 
 
 def _known() -> list[_Known]:
@@ -98,25 +102,41 @@ def _known() -> list[_Known]:
         client = await temporal.connect()
         found: dict[str, _Known] = {}
         async for execution in client.list_workflows(f"WorkflowType = '{WORKFLOW_TYPE}'", limit=_MOST):
-            parts = execution.id.split("/")
-            if len(parts) == 4 and parts[0] == "rollout":
+            if target := _target_of(execution.id):
                 phase = execution.typed_search_attributes.get(PHASE_ATTRIBUTE) or ""
-                found.setdefault(execution.id, _Known(parts[1], parts[2], parts[3], phase))
+                found.setdefault(execution.id, _Known(target, phase))
         return list(found.values())
 
     return _at_once(read, [])
 
 
-def _at_once(ask: Callable[[], Awaitable[Result]], otherwise: Result) -> Result:
-    from temporalio.service import RPCError  # noqa: PLC0415 - as above
+def _target_of(rollout: str) -> Target | None:
+    from rollwright.cli import options  # noqa: PLC0415 - as above
 
-    async def within_patience() -> Result:
-        return await asyncio.wait_for(ask(), _PATIENCE_SECONDS)
+    try:
+        return options.read_target(rollout, None) if rollout.startswith("rollout/") else None
+    except CommandError:  # anybody may start a workflow by any id
+        return None
+
+
+def _at_once(ask: Callable[[], Coroutine[Any, Any, Result]], otherwise: Result) -> Result:
+    """In a thread that nobody waits for: asyncio waits for its own ones, which may hang in a name's resolution."""
+    answers = SimpleQueue[Result]()
+
+    async def answer() -> None:
+        answers.put(await ask())
+
+    def run() -> None:
+        try:
+            asyncio.run(answer())
+        except Exception:  # noqa: BLE001 - whatever it is, there is nothing to suggest
+            answers.put(otherwise)
 
     with _silence():
+        Thread(target=run, daemon=True).start()
         try:
-            return asyncio.run(within_patience())
-        except (CommandError, RPCError, TimeoutError, OSError, RuntimeError, ValueError):
+            return answers.get(timeout=_PATIENCE_SECONDS)
+        except Empty:
             return otherwise
 
 

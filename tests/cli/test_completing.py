@@ -1,16 +1,23 @@
 """Shell completion, by the mechanism that shells use, against a real Temporal server; and its choice of words."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Timer
 from typing import TYPE_CHECKING
 
 import pytest
 import typer
+import yaml
 from temporalio.client import Client
+from typer._click.shell_completion import CompletionItem
+from typer._completion_classes import BashComplete, FishComplete, PowerShellComplete, ZshComplete
 from typer.core import TyperCommand
 
 from rollwright.cli import completing
+from rollwright.rollout.spec import Target, TargetKind
 from tests.cli.played import flags, rollout
 
 if TYPE_CHECKING:
@@ -69,6 +76,9 @@ async def test_verbs_options_and_their_values_are_suggested_without_any_server(s
     assert await complete(start, "rollwright nonsense lws/", **away) == []
 
 
+HOSTILE = "\x1b[2J[x/b] \\$(touch /tmp/x) `id`\n'\"'; now"
+
+
 class Pressed(typer.Context):
     """TAB after these words."""
 
@@ -80,9 +90,9 @@ class Pressed(typer.Context):
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [
-        completing._Known("lws", "inference", "llm", "progressing"),
-        completing._Known("lws", "staging", "llm", "completed"),
-        completing._Known("sts", "inference", "web", "com\x1b[2Jpleted"),
+        completing._Known(Target(namespace="inference", name="llm"), "progressing"),
+        completing._Known(Target(namespace="staging", name="llm"), "completed"),
+        completing._Known(Target(kind=TargetKind.STATEFUL_SET, namespace="inference", name="web"), HOSTILE),
     ]
     monkeypatch.setattr(completing, "_known", lambda: found)
 
@@ -111,11 +121,82 @@ def test_namespaces_are_those_of_the_target_that_is_given() -> None:
     assert [word for word, _ in completing.namespaces(Pressed(), "s")] == ["staging"]
 
 
+SHELLS = (BashComplete, ZshComplete, FishComplete, PowerShellComplete)
+
+
+def written(suggestions: completing.Suggestions) -> Iterator[str]:
+    """What each shell is told."""
+    for shell in SHELLS:
+        for word, what in suggestions:
+            item = CompletionItem(word, help=what)
+            yield shell(TyperCommand("status"), {}, "rollwright", "_ROLLWRIGHT_COMPLETE").format_completion(item)
+
+
 @pytest.mark.usefixtures("known")
-def test_what_a_server_says_can_not_steer_the_terminal() -> None:
-    assert completing.targets(Pressed(namespace="inference"), "sts") == [
-        ("sts/web", "namespace inference, com[2Jpleted")
+def test_what_a_server_says_steers_neither_the_terminal_nor_the_shell() -> None:
+    suggestions = completing.targets(Pressed(namespace="inference"), "sts")
+    assert suggestions == [("sts/web", "namespace inference, 2J x/b touch /tmp/x id now")]
+    for line in written(suggestions):
+        assert not set(line.strip('"').replace('":"', " ").replace(r"\\:", "")) & set("\\$`'\"()[];|&<>*?!~#{}\x1b\n")
+
+
+@pytest.mark.parametrize("name", ["$(id)", "`id`", "a;id", "a b", "a\\$(id)", "a\n", "LLM", "a'b", "x/y", "a*", ""])
+def test_a_workflow_by_an_id_that_names_no_target_is_not_suggested(name: str) -> None:
+    assert completing._target_of(f"rollout/lws/inference/{name}") is None
+    assert completing._target_of(f"rollout/lws/{name}/llm") is None
+    assert completing._target_of(f"rollout/{name}/inference/llm") is None
+    assert completing._target_of("lws/llm") is None
+
+
+def test_contexts_that_a_shell_would_run_are_not_suggested(tmp_path: Path) -> None:
+    names = [
+        "arn:aws:eks:eu-west-1:1:cluster/gpu",
+        "kubernetes-admin@kubernetes",
+        "$(id)",
+        "a`id`",
+        "a;id",
+        "a\\",
+        "a b",
     ]
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump({"contexts": [{"name": name} for name in names]}))
+    assert [word for word, _ in completing.contexts(Pressed(kubeconfig=str(file)), "")] == names[:2]
+
+
+def test_whoever_presses_tab_does_not_wait_for_a_thread_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completing, "_PATIENCE_SECONDS", 0.05)
+    hanging = Event()
+
+    async def ask() -> str:
+        await asyncio.to_thread(hanging.wait)
+        return "answer"
+
+    async def give_up() -> str:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ask(), 0.01)
+        raise TimeoutError
+
+    def release_late() -> None:
+        released_late.append(True)
+        hanging.set()
+
+    released_late: list[bool] = []
+    late = Timer(60, release_late)
+    late.start()
+    try:
+        assert [completing._at_once(what, "nothing") for what in (ask, give_up)] == ["nothing"] * 2
+    finally:
+        late.cancel()
+        hanging.set()
+    assert not released_late
+
+
+@pytest.mark.parametrize("error", [PermissionError(), RuntimeError(), KeyError("name"), AttributeError()])
+def test_whatever_goes_wrong_there_is_nothing_to_suggest(error: Exception) -> None:
+    async def ask() -> str:
+        raise error
+
+    assert completing._at_once(ask, "nothing") == "nothing"
 
 
 def test_contexts_are_those_of_the_kubeconfig_and_a_bad_one_is_passed_over(tmp_path: Path) -> None:
