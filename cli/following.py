@@ -50,8 +50,10 @@ async def follow(run: Run, ui: str) -> AsyncIterator[Look]:
                 status = Status.of(await run.result(), ui)
                 yield Look(Snapshot(status=status, stages=await _whole_table(run, last, status.stage)), ended=True)
                 return
-            told = await run.status()
-            last = Snapshot(status=Status.of(told, ui), stages=await run.stages())
+            seen, stages = await run.status(), await run.stages()
+            if not await run.is_open():  # it may be the next rollout that has answered
+                continue
+            told, last = seen, Snapshot(status=Status.of(seen, ui), stages=stages)
             yield Look(last, told=told)
         except NoAnswerError as error:
             yield Look(last, trouble=str(error), told=told)

@@ -127,8 +127,7 @@ class Run:
     async def is_open(self) -> bool:
         """Whether it still runs. Raises NoAnswerError."""
         with _answered():
-            description = await self._latest.describe(rpc_timeout=ANSWER)
-        return first_run_id(description) == self.first_run_id and description.status is WorkflowExecutionStatus.RUNNING
+            return bool(await self._open_run())
 
     async def status(self) -> RolloutStatus:
         """What it says of itself. Raises NoAnswerError."""
@@ -154,7 +153,11 @@ class Run:
 
     async def answer(self) -> RolloutStatus:
         """Where it stands, or how it ended. Raises NoAnswerError, CommandError if it ended without a result."""
-        return await (self.status() if await self.is_open() else self.result())
+        if await self.is_open():
+            status = await self.status()
+            if await self.is_open():  # else it may be the next rollout that has answered
+                return status
+        return await self.result()
 
     async def steer(self, steering: Steering) -> str:
         """Send a message and have it answered, in words; empty if the rollout has ended.
@@ -168,8 +171,9 @@ class Run:
         return await self._update(RETARGET, retarget, _KEEPING)
 
     async def _update(self, name: str, message: Steering | Retarget, patience: timedelta) -> str:
+        handle = self.client.get_workflow_handle(self.rollout, first_execution_run_id=self.first_run_id)
         try:
-            return await asking.update(self._latest, name, message, patience)
+            return await asking.update(handle, name, message, patience)
         except TimeoutError as error:
             raise NoAnswerError(_START_A_WORKER) from error
         except asking.NotTakenError as refused:
@@ -179,12 +183,22 @@ class Run:
 
     async def signal(self, steering: Steering) -> bool:
         """Leave a message for whenever a worker is there; False if the rollout has ended. Raises CommandError."""
-        try:
-            await self._latest.signal(str(steering.message), steering, rpc_timeout=ANSWER)
-        except RPCError as error:
-            self._ended(error)
-            return False
-        return True
+        with explained(f"{self.rollout} can't be reached"):
+            while run_id := await self._open_run():
+                handle = self.client.get_workflow_handle(self.rollout, run_id=run_id)
+                try:
+                    await handle.signal(str(steering.message), steering, rpc_timeout=ANSWER)
+                except RPCError as error:
+                    self._ended(error)  # that run has; the rollout may go on in another one
+                else:
+                    return True
+        return False
+
+    async def _open_run(self) -> str:
+        """The run in which it goes on now; empty if it has ended. Raises RPCError."""
+        description = await self._latest.describe(rpc_timeout=ANSWER)
+        goes_on = description.status is WorkflowExecutionStatus.RUNNING
+        return description.run_id if goes_on and first_run_id(description) == self.first_run_id else ""
 
     def _ended(self, error: RPCError) -> str:
         """Nothing, if the error says that the rollout has ended. Raises CommandError if it says anything else."""
