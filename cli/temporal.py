@@ -54,6 +54,9 @@ _AWAY = (
     RPCStatusCode.CANCELLED,
     RPCStatusCode.UNKNOWN,
     RPCStatusCode.RESOURCE_EXHAUSTED,
+    # As proxies in between tell of a stream that was reset.
+    RPCStatusCode.INTERNAL,
+    RPCStatusCode.ABORTED,
 )
 
 
