@@ -14,6 +14,7 @@ import yaml
 from rollwright.cli.failure import CommandError, ExitCode
 
 DEFAULT_NAMESPACE = "default"
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,16 @@ def namespace_in_use(kubeconfig: str | None, context: str | None) -> str:
             todo="`kubectl config get-contexts` shows them.",
             code=ExitCode.BAD_INPUT,
         )
-    return found.namespaces.get(context or found.current) or DEFAULT_NAMESPACE
+    here = "" if found.namespaces else _of_the_pod()
+    return found.namespaces.get(context or found.current) or here or DEFAULT_NAMESPACE
+
+
+def _of_the_pod() -> str:
+    """That of the ServiceAccount with which a pod reaches its cluster; empty outside of pods."""
+    try:
+        return _POD_NAMESPACE.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _paths(kubeconfig: str | None) -> Iterator[Path]:
@@ -62,7 +72,21 @@ def _paths(kubeconfig: str | None) -> Iterator[Path]:
         yield Path(kubeconfig)
         return
     named = [Path(text) for text in os.environ.get("KUBECONFIG", "").split(os.pathsep) if text]
-    yield from (path for path in named or [Path.home() / ".kube" / "config"] if path.exists())
+    yield from filter(_is_there, named or _at_home())
+
+
+def _at_home() -> list[Path]:
+    try:
+        return [Path.home() / ".kube" / "config"]
+    except RuntimeError:  # whoever this is has no home, as many a user in a container
+        return []
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # reading it tells why
+        return True
 
 
 def _load(path: Path) -> dict[str, Any]:

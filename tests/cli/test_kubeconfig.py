@@ -1,12 +1,14 @@
 """Contexts and namespaces of kubeconfigs, as kubectl takes them."""
 
 import os
+from errno import EACCES
 from pathlib import Path
 
 import pytest
 import yaml
 
-from rollwright.cli.failure import CommandError
+from rollwright.cli import kubeconfig
+from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.kubeconfig import namespace_in_use, read_contexts
 
 
@@ -14,6 +16,7 @@ from rollwright.cli.kubeconfig import namespace_in_use, read_contexts
 def nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setattr(kubeconfig, "_POD_NAMESPACE", tmp_path / "not-mounted")
 
 
 def write(path: Path, current: str, **namespaces: str) -> str:
@@ -90,3 +93,35 @@ def test_a_file_or_context_that_is_given_must_be_there(tmp_path: Path) -> None:
 def test_an_empty_kubeconfig_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("")
     assert namespace_in_use(str(tmp_path / "config"), None) == "default"
+
+
+def test_in_a_pod_without_a_kubeconfig_it_is_that_of_the_service_account(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mounted = tmp_path / "namespace"
+    mounted.write_text("inference\n")
+    monkeypatch.setattr(kubeconfig, "_POD_NAMESPACE", mounted)
+    assert namespace_in_use(None, None) == "inference"
+    write(tmp_path / ".kube" / "config", "bare", bare="")
+    assert namespace_in_use(None, None) == "default"
+
+
+def test_who_has_no_home_has_no_kubeconfig_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert namespace_in_use(None, None) == "default"
+
+
+def test_a_file_in_a_folder_that_is_closed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # As pathlib and the system have it for a folder of root's; root, as which tests may run, enters any.
+    def closed(path: Path) -> bytes:
+        raise PermissionError(EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", closed)
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    with pytest.raises(CommandError, match="config can't be read: Permission denied") as refused:
+        namespace_in_use(None, None)
+    assert (refused.value.todo, refused.value.code) == ("Give -n NAMESPACE.", ExitCode.BAD_INPUT)
