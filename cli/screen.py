@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,12 +68,12 @@ def _signals(live: Live, keyboard: Keyboard | None, changed: Callable[[], None],
         if keyboard:
             keyboard.stop()
         live.stop()
-        loop.remove_signal_handler(signal.SIGTSTP)
-        signal.raise_signal(signal.SIGTSTP)  # here it stands until it is in the foreground again
-        loop.add_signal_handler(signal.SIGTSTP, suspend)
-        live.start()
+        ignore()  # what ends it while it stands ends it at once: there is nothing to put back
+        _stand(live.console)
+        listen()
         if keyboard:
             keyboard.start()
+        live.start()
         changed()
 
     def end(number: int) -> None:
@@ -82,10 +83,31 @@ def _signals(live: Live, keyboard: Keyboard | None, changed: Callable[[], None],
 
     handlers: dict[int, Callable[[], None]] = {signal.SIGWINCH: changed, signal.SIGTSTP: suspend}
     handlers |= {number: partial(end, number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)}
-    for number, handler in handlers.items():
-        loop.add_signal_handler(number, handler)
+
+    def listen() -> None:
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+
+    def ignore() -> None:
+        for number in handlers:
+            loop.remove_signal_handler(number)
+
+    listen()
     try:
         yield
     finally:
-        for number in handlers:
-            loop.remove_signal_handler(number)
+        ignore()
+
+
+def _stand(console: Console) -> None:
+    """Until it is in the foreground again; whoever only lets it go on in the background has it stand again."""
+    signal.raise_signal(signal.SIGTSTP)
+    while not _is_in_foreground(console):
+        signal.raise_signal(signal.SIGSTOP)  # SIGTSTP stops nobody who has no shell left
+
+
+def _is_in_foreground(console: Console) -> bool:
+    try:
+        return os.tcgetpgrp(console.file.fileno()) == os.getpgrp()
+    except (OSError, ValueError):  # the terminal is gone, or not ours
+        return True

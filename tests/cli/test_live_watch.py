@@ -226,6 +226,26 @@ async def test_in_a_shell_it_is_suspended_with_the_terminal_put_back_and_goes_on
         await shell.shows("the rollout goes on")
 
 
+@pytest.mark.parametrize("keyboard", ["", "< /dev/null"], ids=["keys", "no keys"])
+async def test_what_is_suspended_writes_nothing_when_it_goes_on_in_the_background_or_is_ended(
+    server: Client, run: "Run", keyboard: str
+) -> None:
+    await run(*flags(f"background-{len(keyboard)}"))
+    command = " ".join(f"'{word}'" for word in (ROLLWRIGHT[0], "-m", "rollwright.cli.main", "watch"))
+    async with terminal(*SHELL, env={**reaching(server), "PS1": "$ "}) as shell:
+        await shell.shows("$ ")
+        shell.press(f"{command} {rollout(f'background-{len(keyboard)}')} {keyboard}\n")
+        await shell.shows("in namespace inference  progressing")
+        shell.press("\x1a")
+        await shell.shows("Stopped")
+        shell.press("bg; until [ \"$(jobs -s)\" ]; do :; done; echo stands a''gain\n")
+        await shell.shows("stands again")
+        assert shell.written.rpartition("\x1b[?1049")[2].startswith("l")
+        shell.press("pid=$(jobs -p); kill %1; while kill -0 $pid 2> /dev/null; do :; done; echo has e''nded\n")
+        await shell.shows("has ended")
+        assert shell.written.rpartition("\x1b[?1049")[2].startswith("l")
+
+
 async def test_scrolling_help_and_another_size(server: Client, run: "Run") -> None:
     await run(*flags("scrolled"))
     async with watching(server, "scrolled", lines=7) as shown:
