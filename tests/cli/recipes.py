@@ -13,6 +13,8 @@ from tests.cli.test_ci import GITHUB, GITLAB, JENKINS, SHA
 FOLDER = Path(__file__).parents[2] / "deploy" / "ci"
 WITH = {"file": "rollout.yaml", "images": " model=llm:v2\n", "reason": "$(touch injected) `touch injected`"}
 """What somebody writes into the inputs."""
+SECRET = {"TEMPORAL_NAMESPACE": "default", "TEMPORAL_GRPC_META_PASSWORD": "hunter2"}
+"""What the Secret of the task holds."""
 
 
 class Job(NamedTuple):
@@ -48,7 +50,7 @@ def gitlab(folder: Path, part: str = "script", **inputs: str) -> Job:
 
 
 def tekton(folder: Path, **params: str) -> Job:
-    """The step of the task; its workspace is the folder."""
+    """The step of the task: Tekton makes its environment, then the kubelet; its workspace is the folder."""
     (task,) = documents("tekton/task.yaml")
     values = {param["name"]: param.get("default", "") for param in task["spec"]["params"]} | params
     (step,) = task["spec"]["steps"]
@@ -56,7 +58,31 @@ def tekton(folder: Path, **params: str) -> Job:
     known |= {"context.taskRun.uid": "6f1c", "workspaces.source.path": str(folder), "workspaces.kubeconfig.path": ""}
     filled = {pair["name"]: _filled(pair["value"], r"\$\(([\w.-]+)\)", known) for pair in step["env"]}
     env = {name: _filled(text, r"\$\((context[\w.]+)\)", known) for name, text in filled.items()}
-    return Job([_written(folder, step["script"])], env)
+    script = step["script"]
+    for mount in step["volumeMounts"]:
+        script = script.replace(mount["mountPath"], str(_secret(folder)))
+    return Job([_written(folder, script)], _by_kubelet(env, SECRET if "envFrom" in step else {}))
+
+
+def _secret(folder: Path) -> Path:
+    """The Secret as it is mounted."""
+    mounted = folder / "secret"
+    mounted.mkdir(exist_ok=True)
+    for name, text in SECRET.items():
+        (mounted / name).write_text(text)
+    return mounted
+
+
+def _by_kubelet(env: dict[str, str], beforehand: dict[str, str]) -> dict[str, str]:
+    """As the kubelet makes an environment: $(NAME) is what stands before it, of whatever origin."""
+    made = dict(beforehand)
+    for name, text in env.items():
+        made[name] = re.sub(r"\$(?:\$|\((.*?)\))", lambda found: _expanded(found, made), text)
+    return made
+
+
+def _expanded(found: re.Match[str], known: dict[str, str]) -> str:
+    return "$" if found[0] == "$$" else known.get(found[1], found[0])
 
 
 def jenkins(folder: Path, **_: str) -> Job:

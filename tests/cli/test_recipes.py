@@ -17,7 +17,7 @@ from temporalio.client import Client
 from rollwright.rollout.spec import RolloutSpec
 from rollwright.workflows.contract import STATUS, Phase, RolloutStatus
 from tests.cli.played import go_on, rollout
-from tests.cli.recipes import FOLDER, RECIPES, WITH, Job, documents, github, gitlab, prepare, program
+from tests.cli.recipes import FOLDER, RECIPES, SECRET, WITH, Job, documents, github, gitlab, prepare, program, tekton
 from tests.cli.test_annotations import runner
 
 if TYPE_CHECKING:
@@ -202,3 +202,15 @@ def test_the_component_installs_if_it_is_asked_to(tmp_path: Path, install: str, 
     env = {**os.environ, **job.env, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
     subprocess.run(job.command, env=env, check=True)
     assert (tmp_path / "told").read_text() == told
+
+
+@pytest.mark.parametrize("name", SECRET)
+def test_the_task_has_its_secret_and_a_parameter_that_names_it_stays_as_it_is(tmp_path: Path, name: str) -> None:
+    program(tmp_path, "rollwright", f'printf "%s\\n" "${name}" "$@" > {tmp_path}/told')
+    job = tekton(tmp_path, reason=f"fix $({name})", images="model=llm:v2 *")
+    env = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", **job.env}
+    subprocess.run(job.command, cwd=tmp_path, env=env, check=True)
+    secret, *told = (tmp_path / "told").read_text().splitlines()
+    assert secret == SECRET[name]
+    assert told[told.index("--reason") + 1] == f"fix $({name})"
+    assert told[told.index("--image") + 3] == "*"
