@@ -1,7 +1,11 @@
 """Annotations of a CI's run: what somebody should see without reading the log."""
 
+import io
 import secrets
+import sys
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from enum import StrEnum
+from typing import TextIO
 
 import typer
 
@@ -40,16 +44,24 @@ class GitHub:
     """Workflow commands: lines that the runner of GitHub Actions takes out of the log.
 
     It takes them from anybody's line, so from the beginning to the end none is taken but these: what a cluster says
-    may look like one.
+    may look like one. It reads stdout and stderr as they come, in no certain order: so that no line comes before that
+    is said or after it is taken back, all lines for people go to stderr meanwhile.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, data_on_stdout: bool = False) -> None:
+        """`data_on_stdout`: what programs read, which looks like no command, is left there."""
         self._title = str(target)
+        self._data_on_stdout = data_on_stdout
         self._token = secrets.token_hex(16)
         self._told: set[str] = set()
+        self._redirected = ExitStack()
 
     def begins(self) -> None:
         """Have no line taken for a command."""
+        printed = _Harmless(sys.stderr)
+        self._redirected.enter_context(redirect_stderr(printed))
+        if not self._data_on_stdout:
+            self._redirected.enter_context(redirect_stdout(printed))
         _write(f"::stop-commands::{self._token}")
 
     def sees(self, seen: Snapshot) -> None:
@@ -71,6 +83,21 @@ class GitHub:
         reason = [ending.seen.status.reason] if ending.seen and not ending.notes else []
         lines = [ending.words, *reason, *(line for note in ending.notes for line in note.splitlines())]
         _write(f"::{self._token}::", command(_LEVELS.get(ending.code, Level.ERROR), self._title, lines))
+        self._redirected.close()
+
+
+class _Harmless(io.TextIOBase):
+    """Prints without what the runner takes for a command in the middle of a line, stopped or not."""
+
+    def __init__(self, to: TextIO) -> None:
+        self._to = to
+
+    def write(self, text: str) -> int:
+        self._to.write(text.replace("##[", "## ["))
+        return len(text)
+
+    def flush(self) -> None:
+        self._to.flush()
 
 
 def command(level: Level, title: str, lines: list[str]) -> str:
@@ -88,5 +115,5 @@ def _property(text: str) -> str:
 
 
 def _write(*lines: str) -> None:
-    """To stderr, as stdout may hold JSON; the runner reads both."""
+    """To stderr, as stdout may hold JSON."""
     typer.echo("\n".join(lines), err=True)

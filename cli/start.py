@@ -164,7 +164,7 @@ def start(
     patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout))
     request = ci.request_id(os.environ, spec) if request_id is None else request_id
     given = RolloutInput(spec=spec, task_queue=task_queue, by=by, request_id=request)
-    report = Report(_witnesses(spec.target, summary, annotations))
+    report = Report(_witnesses(spec.target, summary, annotations, output))
     waiting = Waiting(patience, on_cancel, report) if wait else None
     with report.of_failures():
         checked = _checked(spec, kubeconfig, context) if check else None
@@ -176,7 +176,7 @@ def _checked(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -> 
     return preflight.check(preflight.look(spec, kubeconfig, context), todo=preflight.WRONG_CLUSTER)
 
 
-def _witnesses(target: Target, summary: Path | None, annotations: Annotations | None) -> list[Witness]:
+def _witnesses(target: Target, summary: Path | None, annotations: Annotations | None, output: Format) -> list[Witness]:
     """Who tells CI. Whoever has no line taken for a command ends last."""
     told: list[Witness] = [Summary(summary, target)] if summary else []
-    return [*told, GitHub(target)] if annotations else told
+    return [*told, GitHub(target, data_on_stdout=output.is_data)] if annotations else told

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from rollwright.workflows.contract import Phase, RolloutStatus
 
 TARGET = Target(name="llm", namespace="inference")
 HOSTILE = "x\r\n::add-mask::y\n::set-output name=a::b ##[error]z %0A::error::w \x1b[2J"
+_ANYWHERE = re.compile(r"##\[(?P<name>[^ \]]+)[^\]]*\](?P<data>.*)")
 _COMMAND = re.compile(r"::(?P<name>[^ :]+)(?: (?P<properties>[^:]*))?::(?P<data>.*)")
 
 
@@ -37,6 +39,8 @@ def runner(log: str) -> tuple[list[Command], bool]:
         elif match:
             title = _decoded((match["properties"] or "").removeprefix("title="))
             found.append(Command(match["name"], title, _decoded(match["data"])))
+        if within := _ANYWHERE.search(line):  # also while others are stopped: the page of the log takes them
+            found.append(Command(within["name"], "", within["data"]))
     return found, not token
 
 
@@ -66,7 +70,8 @@ def annotated(
     logged = capsys.readouterr().err
     for snapshot in snapshots:
         github.sees(snapshot)
-        logged += capsys.readouterr().err + between
+        typer.echo(between, nl=False)
+        logged += capsys.readouterr().err
     github.ends(end)
     commands, goes_on = runner(logged + capsys.readouterr().err)
     assert goes_on
@@ -119,10 +124,10 @@ def test_what_a_cluster_says_is_no_command_neither_in_annotations_nor_in_other_l
         seen(Phase.STALLED, HOSTILE),
         end=Ending(ExitCode.COULD_NOT, None, (HOSTILE,)),
         capsys=capsys,
-        between="::error::printed by somebody\n  ::add-mask::z\n::stop-commands::mine\n",
+        between="::error::printed by somebody\n  ::add-mask::z\n::stop-commands::mine\n so ##[group]x\n",
     )
     assert [found.name for found in commands] == ["warning", "error"]
-    assert "::add-mask::y ::set-output name=a::b ##[error]z %0A::error::w [2J" in commands[0].text
+    assert "::add-mask::y ::set-output name=a::b ## [error]z %0A::error::w [2J" in commands[0].text
 
 
 def test_reasons_that_change_for_ever_fill_no_page(capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,6 +137,21 @@ def test_reasons_that_change_for_ever_fill_no_page(capsys: pytest.CaptureFixture
 
 @given(title=st.text(), lines=st.lists(st.text(), max_size=3))
 def test_any_text_is_one_command(title: str, lines: list[str]) -> None:
-    ((found,), _) = runner(command(Level.ERROR, title, lines))
+    ((found, *_), _) = runner(command(Level.ERROR, title, lines))
     assert found.name == "error"
     assert len(found.text.splitlines()) <= max(1, len(lines))
+
+
+def test_afterwards_everything_is_printed_where_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    annotated(end=Ending(ExitCode.DONE, None, ()), capsys=capsys)
+    typer.echo("##[out]")
+    typer.echo("##[err]", err=True)
+    assert capsys.readouterr() == ("##[out]\n", "##[err]\n")
+
+
+def test_data_stays_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    github = GitHub(TARGET, data_on_stdout=True)
+    github.begins()
+    typer.echo("{}")
+    github.ends(Ending(ExitCode.DONE, None, ()))
+    assert capsys.readouterr().out == "{}\n"

@@ -56,3 +56,16 @@ def test_yaml_escapes_what_could_move_the_cursor_or_change_the_direction_of_text
 def test_what_is_not_known_is_left_out_of_sparse_results(output: Format, capsys: pytest.CaptureFixture[str]) -> None:
     formats.show(Plan(stages=()), output, unexpected, sparse=True)
     assert yaml.safe_load(capsys.readouterr().out) == {"stages": [], "steps": []}
+
+
+@pytest.mark.parametrize(("output", "read"), [(Format.JSON, json.loads), (Format.YAML, yaml.safe_load)])
+@pytest.mark.parametrize("words", ["\x9b2J\u202e", "so ##[error]z", "a\n\n::add-mask::b", "a\n  ::add-mask::b ##[c]"])
+def test_what_programs_read_moves_no_cursor_and_is_no_command_of_a_runner(
+    output: Format, read: Callable[[str], Any], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    formats.emit(Difference(field="image", before="", after=words), output)
+    printed = capsys.readouterr().out
+    assert read(printed)["after"] == words
+    assert printed.isascii()
+    assert "##[" not in printed
+    assert not [line for line in printed.splitlines() if line.lstrip().startswith("::")]

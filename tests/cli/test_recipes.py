@@ -65,7 +65,12 @@ async def running(job: Job, server: Client, folder: Path) -> AsyncIterator[async
     }
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *job.command, cwd=folder, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        *job.command,
+        cwd=folder,
+        env=env,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=asyncio.subprocess.STDOUT,
     )
     try:
         yield process
@@ -75,16 +80,22 @@ async def running(job: Job, server: Client, folder: Path) -> AsyncIterator[async
             await process.wait()
 
 
-async def until_it_waits(process: asyncio.subprocess.Process) -> None:
+async def until_it_waits(process: asyncio.subprocess.Process) -> str:
+    """Its log so far."""
     assert process.stdout
+    log = ""
     async with asyncio.timeout(60):
-        while b"stage 2" not in (line := await process.stdout.readline()):
-            assert line, (await process.communicate())[1].decode()
+        while "stage 2" not in log:
+            line = await process.stdout.readline()
+            assert line, log
+            log += line.decode()
+    return log
 
 
-async def end(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
-    stdout, stderr = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode, stdout.decode(), stderr.decode()
+async def end(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
+    """Its exit code, and the rest of its log."""
+    log, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, log.decode()
 
 
 async def status(server: Client, name: str) -> RolloutStatus:
@@ -103,14 +114,13 @@ async def test_a_job_rolls_out_and_waits_and_takes_up_its_rollout_when_it_is_run
     async with running(job, server, tmp_path) as process:
         await until_it_waits(process)
         async with running(job, server, tmp_path) as again:
-            await until_it_waits(again)
+            assert f"{rollout(name)} answers the request" in await until_it_waits(again)
             begun = (await server.get_workflow_handle(rollout(name)).describe()).run_id
             await go_on(server, name)
-            code, stdout, stderr = await end(again)
-        assert (code, stdout.splitlines()[-1]) == (0, "completed")
-        assert f"{rollout(name)} answers the request" in stderr
-        code, stdout, stderr = await end(process)
-    assert (code, stdout.splitlines()[-1]) == (0, "completed")
+            code, log = await end(again)
+        assert (code, "completed" in log.splitlines()) == (0, True)
+        code, log = await end(process)
+    assert (code, "completed" in log.splitlines()) == (0, True)
     async with running(job, server, tmp_path) as later:
         assert (await end(later))[0] == 0
     assert (await server.get_workflow_handle(rollout(name)).describe()).run_id == begun
@@ -135,9 +145,9 @@ async def test_cancelling_a_job_leaves_the_rollout_and_says_how_to_follow_it(
                 os.kill(child, signal.SIGTERM)
         else:
             process.send_signal(signal.SIGTERM)
-        code, _, stderr = await end(process)
+        code, log = await end(process)
     assert code == 143
-    assert f"the rollout goes on; follow it: rollwright watch {rollout(name)}" in stderr
+    assert f"the rollout goes on; follow it: rollwright watch {rollout(name)}" in log
     assert (await status(server, name)).phase is Phase.PROGRESSING
 
 
@@ -151,11 +161,11 @@ async def test_the_action_pauses_when_it_is_told_to_and_tells_the_run(server: Cl
     prepare(tmp_path, "paused-by-action")
     inputs = {**WITH, "on-cancel": "pause"}
     async with running(github(tmp_path, 1, **inputs), server, tmp_path) as process:
-        await until_it_waits(process)
+        log = await until_it_waits(process)
         process.send_signal(signal.SIGTERM)
-        _, _, stderr = await end(process)
+        log += (await end(process))[1]
     assert (await status(server, "paused-by-action")).phase is Phase.PAUSED
-    (told,), goes_on = runner(stderr)
+    (told,), goes_on = runner(log)
     assert goes_on
     assert (told.name, told.title) == ("error", "lws/paused-by-action in namespace inference")
     assert "no longer waited for: the job was cancelled\nsent pause to" in told.text
@@ -172,7 +182,7 @@ async def test_a_job_without_a_file_says_what_to_roll_out_by_its_inputs(
         await until_it_waits(process)
         seen = await status(server, "by-inputs")
         await run("abort", "lws/by-inputs", "-n", "inference")
-        code, _, _ = await end(process)
+        code, _ = await end(process)
     assert seen.spec.change.images == {"model": "llm:v2", "proxy": "envoy:v3"}
     assert code == 4
     assert "aborted" in (tmp_path / "rollout.md").read_text()
