@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -167,16 +167,16 @@ def start(
     report = Report(_witnesses(spec.target, summary, annotations, output))
     waiting = Waiting(patience, on_cancel, report) if wait else None
     with report.of_failures():
-        checked = _checked(spec, kubeconfig, context) if check else None
+        checked = partial(_checked, spec, kubeconfig, context) if check else None
         code = asyncio.run(launch(given, on_conflict, ui, waiting, output=output, checked=checked))
     raise typer.Exit(code)
 
 
-def _checked(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -> Awaitable[None]:
-    return preflight.check(preflight.look(spec, kubeconfig, context), todo=preflight.WRONG_CLUSTER)
+async def _checked(spec: RolloutSpec, kubeconfig: str | None, context: str | None) -> None:
+    await preflight.check(preflight.look(spec, kubeconfig, context), todo=preflight.WRONG_CLUSTER)
 
 
 def _witnesses(target: Target, summary: Path | None, annotations: Annotations | None, output: Format) -> list[Witness]:
     """Who tells CI. Whoever has no line taken for a command ends last."""
-    told: list[Witness] = [Summary(summary, target)] if summary else []
+    told: list[Witness] = [Summary(summary, target)] if summary and summary != Path() else []  # '' is none
     return [*told, GitHub(target, data_on_stdout=output.is_data)] if annotations else told

@@ -10,6 +10,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from rollwright.cli import views
 from rollwright.cli.failure import CommandError
 from rollwright.cli.temporal import Run, explained
+from rollwright.cli.text import one_line
 from rollwright.rollout.spec import Strategy, Target
 from rollwright.workflows import details, starting
 from rollwright.workflows.contract import ASKED_MEMO, RolloutInput
@@ -55,7 +56,7 @@ async def _start(client: Client, given: RolloutInput, memo: Mapping[str, Strateg
     except WorkflowAlreadyStartedError as error:
         raise OpenRolloutError(spec.target) from error
     if started.note:
-        typer.echo(f"note: {started.note}", err=True)
+        typer.echo(one_line(f"note: {started.note}"), err=True)
     return Run(client, spec.target.workflow_id, str(started.handle.first_execution_run_id))
 
 

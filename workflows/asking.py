@@ -1,6 +1,7 @@
 """Asking a rollout for something and having it answered: for those who steer one, not for workflow code."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -32,13 +33,27 @@ async def update(
     """
     asking = handle.execute_update(name, message, id=request, result_type=str, rpc_timeout=patience)
     try:
-        # Once it is taken, the client itself waits for the answer for ever; and what ends that wait it tells by an
-        # error of its own, so that only a task of its own lets the caller be cancelled.
-        answer: str = await asyncio.wait_for(asyncio.ensure_future(asking), patience.total_seconds())
+        # Once it is taken, the client itself waits for the answer for ever.
+        return await _within(patience, asking)
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
         raise TimeoutError(f"{name} is not answered within {patience.total_seconds():.0f} s") from error
     except WorkflowUpdateFailedError as failed:
         if isinstance(failed.cause, ApplicationError) and failed.cause.type == _ENDED_BEFORE_THE_ANSWER:
             return ""
         raise NotTakenError(getattr(failed.cause, "message", str(failed.cause))) from failed
-    return answer
+
+
+async def _within(patience: timedelta, asking: Coroutine[Any, Any, str]) -> str:
+    """An answer. Raises TimeoutError.
+
+    The client makes an error of its own of being cancelled; whoever cancels this must see that it was.
+    """
+    task = asyncio.create_task(asking)
+    try:
+        await asyncio.wait({task}, timeout=patience.total_seconds())
+        if not task.done():
+            raise TimeoutError
+    finally:
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        task.cancel()
+    return task.result()

@@ -65,7 +65,8 @@ PHASES = {
 class FakeRollout:
     """Stands at stage 2 until it is told to `go_on`, which completes it, or is aborted or rolled back.
 
-    With gates, the first waits; promoting it leads to the second. What was answered is among the events.
+    With gates, the first waits; promoting it leads to the second. What was answered is among the events. Once it was
+    told to `hold`, it takes no new change up.
     """
 
     @workflow.init
@@ -90,6 +91,7 @@ class FakeRollout:
         )
         self._stages = PREPARED
         self._renewed = False
+        self._holds = False
 
     @workflow.run
     async def run(self, started: RolloutInput) -> RolloutStatus:
@@ -130,13 +132,22 @@ class FakeRollout:
             raise ApplicationError("no gate waits now", type="Refused", non_retryable=True)
 
     @workflow.update(name=RETARGET)
-    def retarget(self, given: Retarget) -> str:
+    async def retarget(self, given: Retarget) -> str:
+        event = Event(
+            at=workflow.now().isoformat(), what=f"{RETARGET}: goes on", actor=given.actor, reason=given.reason
+        )
+        self._set(events=(*self._status.events, event))
+        await workflow.wait_condition(lambda: not self._holds)
         spec = self._status.spec.model_copy(
             update={"change": given.change, "strategy": given.strategy or self._status.spec.strategy}
         )
         self._set(spec=spec, request_id=given.request_id)
         workflow.upsert_memo({REQUEST_MEMO: given.request_id})
         return "llm-rw-next"
+
+    @workflow.signal
+    def hold(self) -> None:
+        self._holds = True
 
     @workflow.signal
     def go_on(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import Client
 
 from rollwright.cli import temporal
+from rollwright.cli.failure import CommandError
 from rollwright.rollout.spec import Change, Target
 from rollwright.workflows.contract import STATUS, RolloutStatus
 from tests.cli.played import flags, go_on, rollout
@@ -45,6 +46,44 @@ async def test_the_same_request_takes_the_rollout_that_is_open(server: Client, r
     second = await run(*flags("again"), "--request-id", "build-7")
     assert (second.code, second.stdout) == (0, first.stdout)
     assert second.stderr == "note: rollout/lws/inference/again answers the request build-7 already\n"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--image", "model=llm:v3", "--max-surge", "2"], "with model=llm:v2"),
+        (["--image", "model=llm:v2", "--max-surge", "1"], "with a strategy of at most"),
+    ],
+)
+async def test_the_same_request_for_something_else_is_refused(
+    server: Client, run: "Run", options: list[str], told: str, ended: bool
+) -> None:
+    name = f"reused-{ended}-{options[1][-1]}".lower()
+    await run(*flags(name), "--request-id", "release-7")
+    if ended:
+        await go_on(server, name)
+    before = await run_id(server, name)
+    what = ["--target", f"lws/{name}", "-n", "inference", *options, "--no-check"]
+    ran = await run("start", *what, "--request-id", "release-7", "--on-conflict", "retarget")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert f"the request release-7 is of something else: {rollout(name)} answers it, {told}" in ran.stderr
+    assert await run_id(server, name) == before
+
+
+async def test_a_request_that_is_carried_out_already_is_taken_up_though_its_change_would_be_refused_now(
+    server: Client, run: "Run", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run(*flags("gone"), "--request-id", "build-7")
+    await go_on(server, "gone")
+
+    async def refused(*_: object) -> None:
+        raise CommandError("no such target")
+
+    monkeypatch.setattr("rollwright.cli.preflight.look", refused)
+    checked = [word for word in flags("gone") if word != "--no-check"]
+    assert (await run(*checked, "--request-id", "build-7", "--wait")).code == 0
+    assert (await run(*checked, "--request-id", "build-8", "--wait")).code == 1
 
 
 async def test_the_same_request_waits_for_the_rollout_that_is_open(server: Client, run: "Run", start: "Start") -> None:

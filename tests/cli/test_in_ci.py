@@ -85,7 +85,7 @@ async def test_a_job_whose_change_somebody_replaces_ends_with_6(
     assert (await run(*other(name), "--on-conflict", "retarget")).code == 0
     ran = await command.end()
     assert ran.code == 6
-    assert "superseded: somebody has put another change in the place of the one that was waited for" in ran.stderr
+    assert "superseded: ann has put another change in the place of the one that was waited for" in ran.stderr
     assert f"rollout/lws/inference/{name} goes to model=llm:v3 now" in ran.stderr
     assert ran.stdout == ""  # nothing of the other change
     told = file.read_text()
@@ -142,6 +142,30 @@ async def test_a_queued_job_is_superseded_by_one_that_was_asked_for_later_and_st
     assert await run_id(server, "outrun") == newer
 
 
+async def test_a_queued_job_is_superseded_by_a_change_that_was_set_later_and_has_completed(
+    server: Client, start: "Start", run: "Run"
+) -> None:
+    await run(*flags("reset"))
+    queued = await queue(start, "reset", "llm:v3")
+    await run("start", *other("reset")[1:-5], "--image", "model=llm:v4", "--no-check", "--on-conflict", "retarget")
+    before = await run_id(server, "reset")
+    await go_on(server, "reset")
+    ran = await queued.end()
+    assert (ran.code, ran.stdout) == (6, "")
+    assert "set another change, asked for later, and has completed" in ran.stderr
+    assert await run_id(server, "reset") == before
+
+
+async def test_a_queued_job_starts_after_a_change_that_was_set_later_and_taken_back(
+    server: Client, start: "Start", run: "Run"
+) -> None:
+    await run(*flags("unset"))
+    queued = await queue(start, "unset", "llm:v3")
+    await run("start", *other("unset")[1:-5], "--image", "model=llm:v4", "--no-check", "--on-conflict", "retarget")
+    await run("rollback", "lws/unset", "-n", "inference")
+    assert await queued.line() == "started rollout/lws/inference/unset"
+
+
 async def test_of_two_queued_jobs_the_later_one_waits_for_the_earlier_one(
     server: Client, start: "Start", run: "Run"
 ) -> None:
@@ -184,7 +208,7 @@ async def test_cancelling_a_job_says_to_the_rollout_what_was_asked_for(
     command.process.send_signal(number)
     ran = await command.end()
     said = said.format(*[rollout(name)] * 2)
-    assert (ran.code, ran.stderr) == (code, f"{said}\n")
+    assert (ran.code, ran.stderr.splitlines()[-1]) == (code, said)
     seen = await status(server, name)
     assert seen.phase is phase
     if on_cancel:
@@ -213,8 +237,25 @@ async def test_cancelling_a_queued_job_starts_nothing_and_leaves_the_other_rollo
     queued.process.send_signal(signal.SIGTERM)
     ran = await queued.end()
     assert (ran.code, ran.stdout) == (143, "")
-    assert ran.stderr == "cancelled before a rollout of lws/occupied in namespace inference was started\n"
+    said = "cancelled before a rollout of lws/occupied in namespace inference was started"
+    assert ran.stderr.splitlines()[-1] == said
     assert (await status(server, "occupied")).phase is Phase.PROGRESSING
+
+
+async def test_cancelling_a_job_whose_change_an_open_rollout_is_about_to_take_up_says_it_to_that_one(
+    server: Client, start: "Start", run: "Run"
+) -> None:
+    await run(*flags("taking-up"))
+    await server.get_workflow_handle(rollout("taking-up")).signal("hold")
+    command = await start(*other("taking-up"), "--on-conflict", "retarget", "--wait", "--on-cancel", "pause")
+    async with asyncio.timeout(60):
+        while not (await status(server, "taking-up")).events:
+            await asyncio.sleep(0.1)
+    command.process.send_signal(signal.SIGTERM)
+    ran = await command.end()
+    said = f"sent pause to {rollout('taking-up')}, by ann; follow it: rollwright watch {rollout('taking-up')}"
+    assert (ran.code, ran.stderr) == (143, f"{said}\n")
+    assert (await status(server, "taking-up")).phase is Phase.PAUSED
 
 
 async def ended(start: "Start", run: "Run", server: Client, name: str, how: str, *options: str) -> "Ran":

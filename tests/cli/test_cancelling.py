@@ -1,0 +1,70 @@
+"""What a signal makes of work that is under way."""
+
+import asyncio
+import os
+import signal
+from datetime import timedelta
+
+import pytest
+
+from rollwright.cli import cancelling, temporal
+from rollwright.cli.failure import CommandError, ExitCode
+
+
+def send() -> None:
+    """As a CI does."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def test_work_that_makes_an_error_of_being_cancelled_was_cancelled_and_its_end_is_told_whatever_comes() -> None:
+    told: list[ExitCode | str] = []
+
+    async def work() -> ExitCode:
+        send()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise CommandError("cancelled, as a client says it") from None
+        return ExitCode.DONE
+
+    async def if_cancelled() -> None:
+        told.append("cancelled")
+
+    def at_end(code: ExitCode) -> None:
+        send()  # once more: it ends the process where nobody handles it
+        told.append(code)
+
+    assert await cancelling.carried_out(work(), if_cancelled, at_end) is ExitCode.TERMINATED
+    assert told == ["cancelled", ExitCode.TERMINATED]
+
+
+async def test_what_goes_wrong_before_a_signal_is_told_as_it_is() -> None:
+    async def work() -> ExitCode:
+        raise CommandError("refused")
+
+    async def if_cancelled() -> None:
+        raise AssertionError
+
+    with pytest.raises(CommandError, match="refused"):
+        await cancelling.carried_out(work(), if_cancelled, lambda _: None)
+
+
+async def test_whoever_waits_for_an_update_sees_that_it_was_cancelled_whatever_the_client_makes_of_that() -> None:
+    asks, unhandled = asyncio.Event(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+
+    async def asking() -> str:
+        asks.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise RuntimeError("cancelled, as the client says it") from None
+        return ""
+
+    waiting = asyncio.create_task(temporal._within(timedelta(minutes=1), asking()))
+    await asks.wait()
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    await asyncio.sleep(0)
+    assert waiting.cancelled()
+    assert not unhandled
