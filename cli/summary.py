@@ -57,7 +57,7 @@ def text(target: Target, ending: Ending) -> str:
     if ending.seen:
         status, stages = ending.seen.status, ending.seen.stages
         parts.append(_table(("", ""), _facts(status)))
-        parts += [details.table(stages[-_MOST_STAGES:]), views.LEGEND] if stages else []
+        parts += [details.table(stages[-_MOST_STAGES:], markdown), views.LEGEND] if stages else []
         parts += _events(status)
     return "\n\n".join(parts) + "\n\n"
 

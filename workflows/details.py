@@ -178,8 +178,12 @@ def _slow(made: Estimate) -> list[str]:
     return [f"slow: {line}" for line in told]
 
 
-def table(stages: Sequence[Stage]) -> str:
-    """The stage table, with a column for each group where these are few."""
+def _text(text: str) -> str:
+    return escape(text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…")
+
+
+def table(stages: Sequence[Stage], told: Callable[[str], str] = _text) -> str:
+    """The stage table, with a column for each group where these are few. `told`: makes notes fit for where it goes."""
     columns = max(len(stage.groups) for stage in stages)
     by_group = columns <= _MOST_COLUMNS
     names = [str(ordinal) for ordinal in range(columns)] if by_group else ["Groups"]
@@ -189,7 +193,7 @@ def table(stages: Sequence[Stage]) -> str:
         shown = cells(stage)
         shown += [""] * (len(names) - len(shown))
         numbers = f"| {stage.stage} | {stage.partition} | {stage.replicas} | "
-        rows.append(numbers + " | ".join(shown) + f" | {_GAP}{_text(stage.note)} |")
+        rows.append(numbers + " | ".join(shown) + f" | {_GAP}{told(stage.note)} |")
     return "\n".join(rows)
 
 
@@ -227,11 +231,7 @@ def _by(actor: str, reason: str) -> str:
     return f"by {escape(actor)}" + (f": {_text(reason)}" if reason else "")
 
 
-def _text(text: str) -> str:
-    return escape(text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…")
-
-
 def escape(text: str) -> str:
-    """Text from outside, harmless in Markdown."""
-    flat = " ".join(text.split())
+    """Text from outside, harmless in Markdown, without letters that hide others or change their direction."""
+    flat = " ".join("".join(letter for letter in " ".join(text.split()) if letter.isprintable()).split())
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+!|~&" else letter for letter in flat)

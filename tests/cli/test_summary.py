@@ -50,7 +50,7 @@ def status(**fields: object) -> RolloutStatus:
 
 
 def summary(seen: RolloutStatus, code: ExitCode = ExitCode.DONE, *notes: str, ui: str = "https://ui/run") -> str:
-    stages = COMPLETED if seen.phase is Phase.COMPLETED else PREPARED
+    stages = COMPLETED if seen.phase is Phase.COMPLETED else (PREPARED[0], seen.stage or PREPARED[1])
     return text(TARGET, Ending(code, Snapshot(status=Status.of(seen, ui), stages=stages), notes))
 
 
@@ -130,7 +130,7 @@ def test_what_comes_from_a_cluster_shows_as_it_is() -> None:
             events=events,
             by=by,
             request_id=HOSTILE,
-            stage=PREPARED[-1],
+            stage=PREPARED[-1].model_copy(update={"note": HOSTILE}),
             next=(HOSTILE,),
         ),
         ExitCode.COULD_NOT,
@@ -143,7 +143,7 @@ def test_what_comes_from_a_cluster_shows_as_it_is() -> None:
     assert "<img" not in shown
     assert "<strong>" not in shown
     assert "<s>" not in shown
-    assert shown.count("alert(1)") == 10
+    assert shown.count("alert(1)") == 11
     assert "&amp;lt;" in shown  # an entity stays one
     assert {row.count("<td") for row in shown.split("<tr>")} == {0, 2, 4, 10}  # no cell is split
 

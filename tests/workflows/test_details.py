@@ -17,7 +17,7 @@ from rollwright.workflows import describing
 from rollwright.workflows import details as details_module
 from rollwright.workflows.approving import asked
 from rollwright.workflows.contract import Event, Intervention, OpenGate, Phase, RolloutState, RolloutStatus
-from rollwright.workflows.details import details, table
+from rollwright.workflows.details import details, escape, table
 
 NOON = 1_767_268_800.0
 """2026-01-01 12:00 UTC."""
@@ -190,3 +190,7 @@ def test_a_summary_is_one_line_of_200_bytes_at_most() -> None:
     cut = describing.short_line("é" * 300)
     assert len(cut.encode()) <= 200
     assert cut == "é" * 98 + "…"
+
+
+def test_text_from_outside_hides_nothing_and_keeps_its_direction() -> None:
+    assert escape("a\x1b[2J\u202eb\u200b \x9bc\n*d*") == r"a\[2Jb c \*d\*"
