@@ -91,6 +91,8 @@ def request_id(environment: Mapping[str, str], spec: RolloutSpec) -> str:
     if commit in _NO_COMMIT or not job:
         return ""
     run = environment.get(found.run, "") if spec.change.restart else ""
+    if spec.change.restart and not run:
+        return ""  # all restarts of this commit would be one request
     where = ":".join(filter(None, (found.name, _joined(environment, found.project), commit, job, run)))
     asked = spec.model_dump_json(include={"change", "strategy"}, by_alias=True)
     end = f":{_digest(asked)}"

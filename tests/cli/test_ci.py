@@ -108,6 +108,12 @@ def test_a_restart_is_a_request_of_its_own_in_each_run_and_the_same_in_a_run_tha
     assert change[0] == change[1]
 
 
+def test_a_restart_in_a_run_that_is_not_named_is_no_request() -> None:
+    unnamed = {name: value for name, value in GITHUB.items() if name != "GITHUB_RUN_ID"}
+    assert ci.request_id(unnamed, spec(restart=True)) == ""
+    assert ci.request_id(unnamed, spec()) != ""
+
+
 @pytest.mark.parametrize(
     "environment",
     [
