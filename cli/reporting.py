@@ -59,6 +59,7 @@ class Report:
         self._witnesses = witnesses
         self._seen: Snapshot | None = None
         self._notes: tuple[str, ...] = ()
+        self._has_ended = False
 
     @contextmanager
     def of_failures(self) -> Iterator[None]:
@@ -73,6 +74,9 @@ class Report:
             self.notes(error.todo)
             self.ends(error.code)
             raise typer.Exit(error.code) from error
+        finally:
+            if not self._has_ended:  # by a mistake in this program
+                self.ends(ExitCode.COULD_NOT)
 
     def sees(self, seen: Snapshot) -> None:
         """Take in what is seen of the rollout now."""
@@ -86,6 +90,7 @@ class Report:
 
     def ends(self, code: ExitCode) -> None:
         """Tell how it has ended."""
+        self._has_ended = True
         ending = Ending(code, self._seen, self._notes)
         for witness in self._witnesses:
             witness.ends(ending)

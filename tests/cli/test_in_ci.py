@@ -318,3 +318,9 @@ async def test_what_is_about_the_wait_is_refused_without_it(run: "Run", options:
     ran = await run(*flags("unwaited"), *options)
     assert (ran.code, ran.stdout) == (2, "")
     assert "give --wait too" in ran.stderr
+
+
+async def test_a_summary_without_a_name_is_none(start: "Start", server: Client) -> None:
+    command = await waited_for(start, "nameless", "--summary", "")
+    await go_on(server, "nameless")
+    assert (await command.end()).code == 0
