@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from rollwright.cli import cancelling, temporal
+from rollwright.cli import cancelling
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.workflows import asking as asking_of
 
 
 def send() -> None:
@@ -61,7 +62,7 @@ async def test_whoever_waits_for_an_update_sees_that_it_was_cancelled_whatever_t
             raise RuntimeError("cancelled, as the client says it") from None
         return ""
 
-    waiting = asyncio.create_task(temporal._within(timedelta(minutes=1), asking()))
+    waiting = asyncio.create_task(asking_of._within(timedelta(minutes=1), asking()))
     await asks.wait()
     waiting.cancel()
     await asyncio.wait({waiting})
