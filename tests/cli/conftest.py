@@ -84,6 +84,10 @@ class Ran:
     code: int
 
 
+_PROGRAM = "from rollwright.cli import cancelling, main; cancelling.SENDING_SECONDS = 60; main.main()"
+"""A slow machine has more time than CI gives a job that is cancelled."""
+
+
 class Command:
     """The command line as a process of its own."""
 
@@ -94,7 +98,7 @@ class Command:
     async def start(cls, *arguments: str, env: dict[str, str]) -> "Command":
         """Start it with these settings besides those of the tests themselves."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "rollwright.cli.main", *arguments),
+            *(sys.executable, "-c", _PROGRAM, *arguments),
             env={**os.environ, **env, "PYTHONUNBUFFERED": "1"},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -4,12 +4,20 @@ import asyncio
 import os
 import signal
 from datetime import timedelta
+from typing import cast
 
 import pytest
+from temporalio.client import Client
 
-from rollwright.cli import cancelling
+from rollwright.cli import cancelling, conflicts
+from rollwright.cli.cancelling import OnCancel
 from rollwright.cli.failure import CommandError, ExitCode
+from rollwright.cli.following import Patience
+from rollwright.cli.launching import Waiting, _Launch
+from rollwright.cli.temporal import Run
+from rollwright.rollout.spec import RolloutSpec, Target
 from rollwright.workflows import asking as asking_of
+from rollwright.workflows.contract import RolloutInput
 
 
 def send() -> None:
@@ -69,3 +77,21 @@ async def test_whoever_waits_for_an_update_sees_that_it_was_cancelled_whatever_t
     await asyncio.sleep(0)
     assert waiting.cancelled()
     assert not unhandled
+
+
+async def test_a_server_that_does_not_answer_holds_up_no_job_that_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(cancelling, "SENDING_SECONDS", 0.1)
+    monkeypatch.setattr(conflicts, "started", never)
+    monkeypatch.setattr(Run, "is_open", never)
+    client = cast("Client", object())
+    given = RolloutInput(spec=RolloutSpec(target=Target(name="llm")))
+    launched = _Launch(given, Waiting(Patience(60), OnCancel.PAUSE))
+    launched._client = client
+    launched._retargets(Run(client, "rollout/lws/default/llm", "1"))
+    await asyncio.wait_for(launched.cancelled(), 60)
+    assert "pause could not be sent, so the rollout may go on: no answer within 0 s" in capsys.readouterr().err
