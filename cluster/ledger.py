@@ -152,14 +152,16 @@ class Ledger:
         listing = await self._api.list_all(CONTROLLER_REVISIONS, self._namespace, selector)
         return sorted(map(self._kept, listing["items"]), key=lambda kept: (kept.number, kept.name))
 
-    async def last_outcome(self, item: TargetObject) -> str:
-        """How the rollout of the template that an object has ended; empty if another was asked for, or ended, since.
+    async def last_outcome(self, item: TargetObject) -> str | None:
+        """How the rollout of the template that an object has ended; None if another was asked for, or ended, since.
+
+        Empty if it was asked for last, and nothing is known of an end.
 
         By the moments, not by the numbers: a freeze makes what stands the newest without anybody having asked for it.
         """
         entries, name = await self.entries(item), kept_name(item, item.template)
         latest = max(entries, key=lambda kept: (kept.told_at, kept.name == name), default=None)
-        return latest.outcome if latest and latest.name == name else ""
+        return latest.outcome if latest and latest.name == name else None
 
     async def template(self, name: str) -> Manifest:
         """Return the content of a kept template."""

@@ -248,5 +248,4 @@ async def _kept(target: LiveTarget, item: TargetObject) -> Kept:
         await target.ledger.check_standing(item)
     except RefusedError as error:
         return Kept(rejection=str(error))
-    newest = next(reversed(await target.ledger.entries(item)), None)
-    return Kept(outcome=newest.outcome if newest and newest.name == kept_name(item, item.template) else None)
+    return Kept(outcome=await target.ledger.last_outcome(item))

@@ -270,7 +270,7 @@ async def test_start_ups_are_kept_with_the_outcome_and_stay_where_another_rollou
     assert startups.read([(await entry(real, 2)).item]) == (10.0, 20.0)
 
 
-async def last_outcome(real: Real) -> str:
+async def last_outcome(real: Real) -> str | None:
     return await real.target.ledger.last_outcome(await real.target.read_object())
 
 
@@ -278,20 +278,20 @@ async def test_the_last_outcome_is_that_of_what_stands_also_where_a_freeze_has_m
     real: Real,
 ) -> None:
     ledger = real.target.ledger
-    assert await last_outcome(real) == ""
+    assert await last_outcome(real) is None
     name = await real.keep(to(2), 1)
     old = await entry(real, 1)
     await ledger.record_outcome(old.name, "completed 2025-12-31T00:00:00+00:00", fence(2))
     await ledger.keep_standing(await real.target.read_object(), fence(3))
     assert await kept(real) == {2: "model=m:2", 3: "model=m:1"}
     await ledger.record_outcome(name, "rolled back 2026-01-01T00:00:04.5+00:00", fence(4))
-    assert await last_outcome(real) == "", "of what stands nothing was heard since"
+    assert await last_outcome(real) is None, "of what stands nothing was heard since"
     await put_in_place(real, name)
     assert await last_outcome(real) == "rolled back 2026-01-01T00:00:04.5+00:00"
     other = await real.keep(to(3), 6)
-    assert await last_outcome(real) == "", "another was asked for since"
+    assert await last_outcome(real) is None, "another was asked for since"
     await ledger.record_outcome(other, "completed 2026-01-01T00:00:07+00:00", fence(7))
-    assert await last_outcome(real) == ""
+    assert await last_outcome(real) is None
     await put_in_place(real, other)
     assert await last_outcome(real) == "completed 2026-01-01T00:00:07+00:00"
 
