@@ -60,7 +60,8 @@ async def test_what_is_sent_reaches_a_rollout_that_goes_on_in_another_run(server
     assert await first.steer(PAUSE) == "played pause"
     assert await first.signal(PAUSE)
     assert await first.retarget(NEXT) == "llm-rw-next"
-    assert [event.what for event in (await told(server, "own-renewed")).events] == ["pause", "pause"]
+    left = await told(server, "own-renewed")
+    assert [event.what for event in left.events] == ["pause", "pause", "retarget: goes on"]
 
 
 async def test_a_next_rollout_that_begins_during_a_look_is_not_shown_as_the_one_that_was_followed(
