@@ -286,7 +286,7 @@ async def test_list_shows_open_rollouts_and_with_all_the_ended_ones(server: Clie
     )
     assert "lws/inference/ended" in await names("--all")
     assert "lws/inference/ended" in await names("--all", "-n", "inference")
-    assert await names("--all", "-n", "elsewhere") == {}
+    assert await names("--all", "-n", "without-any") == {}
 
 
 async def test_list_and_status_show_more_when_wide(run: "Run") -> None:
