@@ -318,12 +318,18 @@ async def test_the_cluster_goes_on_after_any_part_was_stopped_and_started(small_
 
 async def test_a_frozen_part_does_nothing_until_it_is_thawed(small_namespace: Namespace) -> None:
     cluster = small_namespace.cluster
-    cluster.freeze_part(Part.CONTROLLER_MANAGER)
-    assert {status.state for status in cluster.status() if status.part is Part.CONTROLLER_MANAGER} == {PartState.FROZEN}
-    await small_namespace.stateful_set("s", replicas=1, annotations={"ready-after": "0s"})
-    assert await small_namespace.kubectl("get", "pods", "--output=name") == ""
 
-    cluster.thaw_part(Part.CONTROLLER_MANAGER)
+    async def states() -> set[PartState]:
+        return {status.state for status in cluster.status() if status.part is Part.CONTROLLER_MANAGER}
+
+    cluster.freeze_part(Part.CONTROLLER_MANAGER)
+    try:
+        # The signal stops a process a moment after it was sent.
+        assert await until(states, lambda seen: seen == {PartState.FROZEN})
+        await small_namespace.stateful_set("s", replicas=1, annotations={"ready-after": "0s"})
+        assert await small_namespace.kubectl("get", "pods", "--output=name") == ""
+    finally:
+        cluster.thaw_part(Part.CONTROLLER_MANAGER)
 
     await small_namespace.wait("condition=Ready", "pod/s-0")
 
