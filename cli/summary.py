@@ -1,7 +1,6 @@
 """What became of a rollout, as Markdown: for the summary of a CI's job."""
 
 import re
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from rollwright.cli import views
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.outputs import Snapshot, Status
 from rollwright.cli.reporting import Ending
-from rollwright.cli.text import markdown
+from rollwright.cli.text import markdown, markdown_table
 from rollwright.rollout.spec import Target
 from rollwright.workflows import details, expecting
 
@@ -56,7 +55,7 @@ def text(target: Target, ending: Ending) -> str:
     parts = [heading, *notes]
     if ending.seen:
         status, stages = ending.seen.status, ending.seen.stages
-        parts.append(_table(("", ""), _facts(status)))
+        parts.append(markdown_table(("", ""), _facts(status)))
         parts += [details.table(stages[-_MOST_STAGES:], markdown), views.LEGEND] if stages else []
         parts += _events(status)
     return "\n\n".join(parts) + "\n\n"
@@ -103,12 +102,7 @@ def _events(status: Status) -> list[str]:
         (markdown(views.moment(event.at)), *map(markdown, (event.what, event.actor, event.reason)))
         for event in status.events
     ]
-    return [_table(("when", "what", "who", "why"), rows)]
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return [markdown_table(("when", "what", "who", "why"), rows)]
 
 
 def _link(name: str, address: str) -> str:

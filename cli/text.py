@@ -1,6 +1,7 @@
 """Text from elsewhere (names, messages of a cluster, files), made fit for a terminal, or for Markdown."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 _MARKS = re.compile(r"[\\`*_{}\[\]<>()#+!|&~$@]")
 _LINKS = re.compile(r"(?<=:)//|(?<=www)\.", re.IGNORECASE)
@@ -25,3 +26,9 @@ def markdown(text: str) -> str:
     """
     apart = _MENTIONS.sub(f"@{_NO_WIDTH}", one_line(text))
     return _LINKS.sub(lambda found: f"\\{found[0]}", _MARKS.sub(r"\\\g<0>", apart))
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown. Its cells are Markdown already."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from rollwright.cli.reports import tables, words
 from rollwright.cli.reports.record import Report
 from rollwright.cli.text import markdown as escaped
+from rollwright.cli.text import markdown_table
 from rollwright.cli.views import Table
 from rollwright.workflows import details
 
@@ -47,8 +48,7 @@ def _section(title: str, table: Table) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
-    lines = [table.columns, ("---",) * len(table.columns), *(tuple(map(escaped, row)) for row in table.rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown_table(table.columns, [tuple(map(escaped, row)) for row in table.rows])
 
 
 def _fenced(text: str) -> str:
