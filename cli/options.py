@@ -96,6 +96,7 @@ Notify = Annotated[
 Check = Annotated[
     bool, typer.Option("--check/--no-check", help="Have the cluster check the change first, by a dry run.")
 ]
+Wait = Annotated[bool, typer.Option("--wait", help="Print a line a stage until the rollout has ended.")]
 WaitTimeout = Annotated[
     str,
     typer.Option(

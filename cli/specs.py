@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rollwright.cli import files, options
+from rollwright.cli import files, options, overrides
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.kubeconfig import namespace_in_use
 from rollwright.rollout.spec import RolloutSpec
@@ -47,7 +47,7 @@ def read_spec(
         raise CommandError("there is nothing to roll out", todo=_TODO, code=ExitCode.BAD_INPUT)
     flags = {
         "target": _target(target, where),
-        "strategy": {field: value for field, value in strategy.items() if value is not None},
+        "strategy": overrides.given(strategy),
     }
     change = _change(images, restart=restart)
     document = files.read_document(file) if file else files.Document("flags", {})

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import ci, completing, following, interventions, options, preflight, specs
+from rollwright.cli import ci, completing, following, interventions, options, overrides, preflight, specs
 from rollwright.cli.annotations import Annotations, GitHub
 from rollwright.cli.cancelling import OnCancel
 from rollwright.cli.conflicts import OnConflict
@@ -50,27 +50,17 @@ def start(
     restart: Annotated[
         bool, typer.Option("--restart", help="The change: replace every group.", rich_help_panel=_OVER)
     ] = False,
-    max_surge: Annotated[
-        str | None, typer.Option(help="Groups, or a percentage of replicas.", rich_help_panel=_OVER)
-    ] = None,
-    max_unavailable: Annotated[
-        str | None, typer.Option(help="Groups, or a percentage of replicas.", rich_help_panel=_OVER)
-    ] = None,
-    pacing: Annotated[
-        Pacing | None, typer.Option(help="By ordinal, or never leaving budget idle.", rich_help_panel=_OVER)
-    ] = None,
-    reclaim: Annotated[
-        Reclaim | None, typer.Option(help="The surge: one by one, or as early as possible.", rich_help_panel=_OVER)
-    ] = None,
-    partition: Annotated[
-        int | None, typer.Option(help="Ordinals below it keep their revision.", rich_help_panel=_OVER)
-    ] = None,
+    max_surge: Annotated[str | None, overrides.count(_OVER)] = None,
+    max_unavailable: Annotated[str | None, overrides.count(_OVER)] = None,
+    pacing: Annotated[Pacing | None, overrides.pacing(_OVER)] = None,
+    reclaim: Annotated[Reclaim | None, overrides.reclaim(_OVER)] = None,
+    partition: Annotated[int | None, overrides.partition(_OVER)] = None,
     on_conflict: Annotated[
         OnConflict, typer.Option(help="What to do if another rollout of the target is open.")
     ] = OnConflict.FAIL,
     actor: interventions.Actor = "",
     reason: interventions.Reason = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Print a line a stage until the rollout has ended.")] = False,
+    wait: options.Wait = False,
     wait_timeout: options.WaitTimeout = "1h",
     check: options.Check = True,
     kubeconfig: options.Kubeconfig = None,
@@ -153,13 +143,13 @@ def start(
         where=specs.Where(namespace, kubeconfig, context),
         images=image or [],
         restart=restart,
-        strategy={
-            "maxSurge": max_surge,
-            "maxUnavailable": max_unavailable,
-            "pacing": pacing,
-            "reclaim": reclaim,
-            "partition": partition,
-        },
+        strategy=overrides.strategy(
+            max_surge=max_surge,
+            max_unavailable=max_unavailable,
+            pacing=pacing,
+            reclaim=reclaim,
+            partition=partition,
+        ),
     )
     patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout))
     request = ci.request_id(os.environ, spec) if request_id is None else request_id

@@ -5,7 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from rollwright.cli import completing, files, following, interventions, kept, options, preflight, temporal, views
+from rollwright.cli import (
+    completing,
+    files,
+    following,
+    interventions,
+    kept,
+    options,
+    overrides,
+    preflight,
+    temporal,
+    views,
+)
 from rollwright.cli.conflicts import OnConflict
 from rollwright.cli.failure import CommandError
 from rollwright.cli.formats import Format
@@ -36,24 +47,14 @@ def undo(
             autocompletion=completing.revisions,
         ),
     ] = None,
-    max_surge: Annotated[
-        str | None, typer.Option(help="Groups, or a percentage of replicas.", rich_help_panel=_OVER)
-    ] = None,
-    max_unavailable: Annotated[
-        str | None, typer.Option(help="Groups, or a percentage of replicas.", rich_help_panel=_OVER)
-    ] = None,
-    pacing: Annotated[
-        Pacing | None, typer.Option(help="By ordinal, or never leaving budget idle.", rich_help_panel=_OVER)
-    ] = None,
-    reclaim: Annotated[
-        Reclaim | None, typer.Option(help="The surge: one by one, or as early as possible.", rich_help_panel=_OVER)
-    ] = None,
-    partition: Annotated[
-        int | None, typer.Option(help="Ordinals below it keep their revision.", rich_help_panel=_OVER)
-    ] = None,
+    max_surge: Annotated[str | None, overrides.count(_OVER)] = None,
+    max_unavailable: Annotated[str | None, overrides.count(_OVER)] = None,
+    pacing: Annotated[Pacing | None, overrides.pacing(_OVER)] = None,
+    reclaim: Annotated[Reclaim | None, overrides.reclaim(_OVER)] = None,
+    partition: Annotated[int | None, overrides.partition(_OVER)] = None,
     actor: interventions.Actor = "",
     reason: interventions.Reason = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Print a line a stage until the rollout has ended.")] = False,
+    wait: options.Wait = False,
     wait_timeout: options.WaitTimeout = "1h",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
@@ -81,13 +82,13 @@ def undo(
     named = options.read_target(target, namespace, kubeconfig, context)
     by = interventions.read_intervention(actor, reason)
     patience = following.Patience(options.read_seconds("--wait-timeout", wait_timeout))
-    flags = {
-        "maxSurge": max_surge,
-        "maxUnavailable": max_unavailable,
-        "pacing": pacing,
-        "reclaim": reclaim,
-        "partition": partition,
-    }
+    flags = overrides.strategy(
+        max_surge=max_surge,
+        max_unavailable=max_unavailable,
+        pacing=pacing,
+        reclaim=reclaim,
+        partition=partition,
+    )
     spec, last_queue = asyncio.run(_spec(named, to_revision, flags, kubeconfig, context))
     given = RolloutInput(spec=spec, task_queue=task_queue or last_queue, by=by)
     try:
@@ -119,10 +120,9 @@ async def _spec(
 
 
 def _made_of(target: Target, chosen: KeptTemplate, strategy: Strategy, flags: dict[str, Any]) -> RolloutSpec:
-    given = {field: value for field, value in flags.items() if value is not None}
     content = {
         "target": target.model_dump(mode="json", by_alias=True),
         "change": {"revision": chosen.name},
-        "strategy": {**strategy.model_dump(mode="json", by_alias=True), **given},
+        "strategy": {**strategy.model_dump(mode="json", by_alias=True), **overrides.given(flags)},
     }
     return files.to_spec(files.Document("flags", content))
