@@ -176,10 +176,9 @@ class Follower:
         return decide(seen, policy, latest, Kept() if goes_on else await _kept(target, snapshot.item))
 
     async def _carry_out(self, item: TargetObject, decision: Decision) -> None:
-        if isinstance(decision, Tell):
-            self._tell(item, decision)
-            return
         match decision:
+            case Tell():
+                self._tell(item, decision)
             case Start():
                 self._told.pop(item.uid, None)
                 if await self._rollouts.start(item.target, decision):
