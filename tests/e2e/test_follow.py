@@ -2,6 +2,8 @@
 
 import copy
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,18 @@ async def half_way(rollout: Rollout, *, but_not: str = "") -> RolloutStatus:
     )
 
 
+@asynccontextmanager
+async def on_its_way(scene: Scene) -> AsyncIterator[Rollout]:
+    """A rollout that a follower has started, which stands half way at its gate, and is watched from its beginning."""
+    await create_followed(scene, HALF_WAY)
+    await follow(scene)
+    async with watching(scene) as seen:
+        await commit(scene, NEW)
+        rollout = await open_rollout(scene, seen)
+        await half_way(rollout)
+        yield rollout
+
+
 async def _exists(handle: WorkflowHandle[Any, RolloutStatus]) -> bool:
     try:
         await handle.describe()
@@ -174,28 +188,19 @@ async def test_two_workers_start_it_once(scene: Scene) -> None:
 
 
 async def test_a_change_that_is_reverted_in_the_middle_ends_where_it_began(scene: Scene) -> None:
-    await create_followed(scene, HALF_WAY)
-    await follow(scene)
-    async with watching(scene) as seen:
-        await commit(scene, NEW)
-        rollout = await open_rollout(scene, seen)
-        await half_way(rollout)
+    async with on_its_way(scene) as rollout:
         await commit(scene, OLD)
         status = await rollout.result()
         await frozen_again(scene)
     assert status.phase is Phase.COMPLETED
     assert await scene.images() == {OLD}
     assert [event.actor for event in status.events if event.what.startswith("retarget")] == ["rollwright follow"]
-    assert_never_touched(seen, 0, 1)
-    assert_promise_kept(seen)
+    assert_never_touched(rollout.seen, 0, 1)
+    assert_promise_kept(rollout.seen)
 
 
 async def test_a_next_change_in_the_middle_is_the_new_target(scene: Scene) -> None:
-    await create_followed(scene, HALF_WAY)
-    await follow(scene)
-    async with watching(scene) as seen:
-        await commit(scene, NEW)
-        rollout = await open_rollout(scene, seen)
+    async with on_its_way(scene) as rollout:
         first = await half_way(rollout)
         await commit(scene, NEXT)
         await half_way(rollout, but_not=first.revision)
@@ -204,16 +209,11 @@ async def test_a_next_change_in_the_middle_is_the_new_target(scene: Scene) -> No
         await frozen_again(scene)
     assert (result.phase, result.before) == (Phase.COMPLETED, first.before)
     assert await scene.images() == {NEXT}
-    assert_promise_kept(seen)
+    assert_promise_kept(rollout.seen)
 
 
 async def test_a_rollout_that_was_aborted_is_not_started_again_and_the_next_template_is(scene: Scene) -> None:
-    await create_followed(scene, HALF_WAY)
-    await follow(scene)
-    async with watching(scene) as seen:
-        await commit(scene, NEW)
-        rollout = await open_rollout(scene, seen)
-        await half_way(rollout)
+    async with on_its_way(scene) as rollout:
         await rollout.send(Message.ABORT)
         assert (await rollout.result()).phase is Phase.ABORTED
         held = await event(scene, "HeldBack", "aborted")
@@ -224,16 +224,11 @@ async def test_a_rollout_that_was_aborted_is_not_started_again_and_the_next_temp
         await write_policy(scene, TWO_TWO)
         await commit(scene, NEXT)
         await runs(scene, NEXT)
-    assert_promise_kept(seen)
+    assert_promise_kept(rollout.seen)
 
 
 async def test_what_a_rollback_has_taken_back_can_be_put_in_place_again_without_a_start(scene: Scene) -> None:
-    await create_followed(scene, HALF_WAY)
-    await follow(scene)
-    async with watching(scene) as seen:
-        await commit(scene, NEW)
-        rollout = await open_rollout(scene, seen)
-        await half_way(rollout)
+    async with on_its_way(scene) as rollout:
         await rollout.send(Message.ROLLBACK)
         assert (await rollout.result()).phase is Phase.ROLLED_BACK
         assert await scene.images() == {OLD}
@@ -241,10 +236,10 @@ async def test_what_a_rollback_has_taken_back_can_be_put_in_place_again_without_
         await commit(scene, NEW)  # the tool does what git says
         await event(scene, "HeldBack", "rolled back")
         assert await scene.images() == {OLD}
-        assert_never_touched(seen, 0, 1)
+        assert_never_touched(rollout.seen, 0, 1)
         await scene.rollwright("start")  # as the Event says
         await runs(scene, NEW)
-    assert_promise_kept(seen)
+    assert_promise_kept(rollout.seen)
 
 
 async def test_a_policy_that_is_missing_is_told_on_the_target_and_nothing_is_started(scene: Scene) -> None:
