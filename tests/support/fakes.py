@@ -75,6 +75,8 @@ class FakeCluster:
     """What each wait tells."""
     known: list[tuple[tuple[float, ...], Estimate | None]] = field(default_factory=list)
     """What each wait was given to know of start-ups, and of its end."""
+    waited: int = 0
+    """How often a wait looked once more, a start-up after it had found nothing to tell."""
     show_after_seconds: list[float] = field(default_factory=list)
     """After how long each wait was to return for news that nothing follows from."""
     told: list[Tell] = field(default_factory=list)
@@ -125,6 +127,7 @@ class FakeCluster:
             raise ApplicationError("not permitted", type="ForbiddenError", non_retryable=True)
         if (activity.info().attempt > 1 or not self.start_up) and not self.stuck:
             self._next_group_becomes_ready()
+        self.waited += activity.info().attempt > 1
         self.show_after_seconds.append(request.show_after_seconds)
         self.known.append((request.start_ups, request.estimate))
         seen = self.observe(revision_of(request.template) or self.world.spec.revision)

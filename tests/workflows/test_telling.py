@@ -40,12 +40,12 @@ async def until_told(cluster: FakeCluster, *expected: News) -> Tell:
 async def until_it_goes_on(handle: Handle, cluster: FakeCluster) -> None:
     """Wait until it has gone on for so long that whatever stands in its way is news."""
     await until_phase(handle, Phase.PROGRESSING)
-    looks = len(cluster.known)
+    waited = cluster.waited
 
-    async def looked_again_twice() -> bool:
-        return len(cluster.known) >= looks + 2  # half an hour lies between them
+    async def waited_twice() -> bool:
+        return cluster.waited >= waited + 2  # of which one at least began when it went on already
 
-    await until(looked_again_twice)
+    await until(waited_twice)
 
 
 async def test_people_are_told_of_the_start_of_a_gate_with_what_to_do_and_of_the_end(
