@@ -48,9 +48,11 @@ bench: setup ## For example: make bench ONLY=stragglers; its parts are in tests/
 	@$(BIN)/python -m rollwright.devcluster.build >&2
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
-lock: ## Pins anew what pyproject.toml asks for; needs uv.
-	uv pip compile pyproject.toml --extra dev --extra docs --extra test --generate-hashes --no-header --no-emit-index-url \
-		--universal --python-version 3.11 --output-file requirements.lock
+LOCK := uv pip compile pyproject.toml --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11
+
+lock: ## Pins anew what pyproject.toml asks for, and for the image what it alone needs of that; needs uv.
+	$(LOCK) --extra dev --extra docs --extra image --extra test --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock --output-file deploy/requirements.lock
 
 clean:
 	rm -rf $(VENV) dist build site .mypy_cache .pytest_cache .ruff_cache .hypothesis
