@@ -19,7 +19,7 @@ from rollwright.cluster.errors import MissingError
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.spec import Target
-from rollwright.workflows.contract import WORKFLOW_TYPE
+from rollwright.workflows.contract import WORKFLOW_TYPE, activity_queue
 
 _PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 """Set by the server once workflow tasks of a run have failed a few times one after the other."""
@@ -41,6 +41,8 @@ class Scope:
     """The one that is named; None: all."""
     task_queue: str
     """Rollouts on other queues have their targets in other clusters."""
+    cluster: str | None = None
+    """So have those of other names."""
 
     def __str__(self) -> str:
         if self.target:
@@ -51,6 +53,10 @@ class Scope:
         """Whether a target is to be looked at."""
         return self.namespace in ("", target.namespace) and self.target in (None, target)
 
+    def reaches(self, run: WorkflowExecution, target: Target) -> bool:
+        """Whether a rollout has its target in the cluster that is looked at."""
+        return run.task_queue == self.task_queue and target.cluster == self.cluster
+
 
 async def examine(client: Client, api: Api, scope: Scope) -> tuple[Finding, ...]:
     """All that is found. Raises CommandError, ClusterError."""
@@ -60,9 +66,9 @@ async def examine(client: Client, api: Api, scope: Scope) -> tuple[Finding, ...]
     covered = [(run, target) for run, target in listed if target and scope.covers(target)]
     return (
         *await _left(client, api, scope),
-        *await _gone(api, [target for run, target in covered if run.task_queue == scope.task_queue]),
+        *await _gone(api, [target for run, target in covered if scope.reaches(run, target)]),
         *(_failing(run) for run, _ in covered if run.typed_search_attributes.get(_PROBLEMS)),
-        *await _unserved(client, [run for run, _ in covered]),
+        *await _unserved(client, covered),
     )
 
 
@@ -91,7 +97,7 @@ async def _recorded(client: Client, api: Api, scope: Scope) -> list[Target]:
     """The targets with a record. Raises CommandError if the one that is named is neither there nor being rolled out."""
     target = scope.target
     if target is None:
-        return await doctor.list_recorded(api, scope.namespace)
+        return [found.of_cluster(scope.cluster) for found in await doctor.list_recorded(api, scope.namespace)]
     try:
         return [target] if doctor.is_recorded(await live(api, target).read_object()) else []
     except MissingError as error:
@@ -167,26 +173,32 @@ def _failing(run: WorkflowExecution) -> Finding:
     )
 
 
-async def _unserved(client: Client, runs: list[WorkflowExecution]) -> list[Finding]:
-    served = {queue: await is_served(client, queue) for queue in sorted({run.task_queue for run in runs})}
+async def _unserved(client: Client, runs: list[tuple[WorkflowExecution, Target]]) -> list[Finding]:
+    queues = {run.id: activity_queue(run.task_queue, target.cluster) for run, target in runs}
+    served = {queue: await is_served(client, queue) for queue in sorted(set(queues.values()))}
     return [
         Finding(
             trouble=Trouble.UNSERVED,
             rollout=run.id,
-            what=f"the rollout is open, and no worker takes tasks from its queue {run.task_queue}",
-            next=(f"rollwright worker --task-queue {run.task_queue}",),
+            what=f"the rollout is open, and no worker takes tasks from its queue {queues[run.id]}",
+            next=(worker_command(run.task_queue, target.cluster),),
         )
-        for run in runs
-        if not served[run.task_queue]
+        for run, target in runs
+        if not served[queues[run.id]]
     ]
 
 
+def worker_command(task_queue: str, cluster: str | None) -> str:
+    """What starts a worker of a cluster."""
+    return f"rollwright worker --task-queue {task_queue}" + (f" --cluster {cluster}" if cluster else "")
+
+
 async def is_served(client: Client, queue: str) -> bool:
-    """Whether a worker takes tasks from a queue. Raises CommandError."""
+    """Whether a worker takes activities from a queue; one that does takes workflows too. Raises CommandError."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
     )
     with explained(f"the task queue {queue} can't be looked up"):
         answer = await client.workflow_service.describe_task_queue(request, timeout=ANSWER)

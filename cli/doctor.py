@@ -30,6 +30,7 @@ def doctor(
         ),
     ] = "",
     namespace: options.Namespace = None,
+    cluster: options.Cluster = None,
     *,
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look in all namespaces.")] = False,
     repair: Annotated[Repair | None, typer.Option(help="Mend the target, if it was left half way.")] = None,
@@ -46,7 +47,8 @@ def doctor(
     Found are targets that a rollout has left half way and that no rollout is
     open on (it was aborted, or somebody has terminated its workflow), and open
     rollouts whose target is gone, whose workflow code fails, or whose queue no
-    worker takes tasks from. Rollouts of other clusters are those on other queues.
+    worker takes tasks from. Rollouts of other clusters are those of another
+    --cluster, or on other queues.
 
     --repair settings puts the user's own settings back, if no group is replaced, started or taken down by
     that: all groups run the template that stands, and there is no surge.
@@ -68,11 +70,13 @@ def doctor(
     queue = task_queue or DEFAULT_TASK_QUEUE
     if target and everywhere:
         raise CommandError(f"{target} is one target: leave -A away", code=ExitCode.BAD_INPUT)
+    if target and cluster:
+        raise CommandError(f"{target} is one target: name its cluster as NAME@CLUSTER", code=ExitCode.BAD_INPUT)
     if target:
         named = options.read_target(target, namespace, kubeconfig, context)
-        scope = Scope(named.namespace, named, queue)
+        scope = Scope(named.namespace, named, queue, named.cluster)
     else:
-        scope = Scope("" if everywhere else namespace or namespace_in_use(kubeconfig, context), None, queue)
+        scope = Scope("" if everywhere else namespace or namespace_in_use(kubeconfig, context), None, queue, cluster)
     if repair and not scope.target:
         raise CommandError("--repair mends one target: name it", code=ExitCode.BAD_INPUT)
     order = Order(repair, by, task_queue) if repair else None

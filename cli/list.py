@@ -36,6 +36,10 @@ def list_rollouts(
         ),
     ] = None,
     *,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="NAME", help="Only those in the cluster of this name; in all without it."),
+    ] = None,
     phase: Annotated[
         str, typer.Option(metavar="NAME", help="Those in this phase only, such as gated or completed.")
     ] = "",
@@ -49,31 +53,35 @@ def list_rollouts(
     Examples:
       rollwright list
       rollwright list -n inference --phase gated
+      rollwright list --cluster east
       rollwright list -o wide
       rollwright list --all --json
 
     """
-    if namespace is not None:
-        _check_namespace(namespace)
+    for option, name in (("--namespace", namespace), ("--cluster", cluster)):
+        _check_name(option, name)
     chosen = options.read_phase("--phase", phase) if phase else None
-    listing = asyncio.run(_list(_query(namespace, chosen, everything=everything)))
+    listing = asyncio.run(_list(_query(namespace, chosen, everything=everything), cluster))
 
     def draw() -> None:
         if listing.rollouts:
             wide = output is Format.WIDE
             render.show_table(list_views.listing(listing.rollouts, datetime.now(UTC), wide=wide))
         else:
-            typer.echo(_none(namespace, chosen, everything=everything), err=True)
+            where = (f" in namespace {namespace}" if namespace else "") + (f" in cluster {cluster}" if cluster else "")
+            typer.echo(_none(where, chosen, everything=everything), err=True)
 
     formats.show(listing, output, draw)
 
 
-def _check_namespace(namespace: str) -> None:
+def _check_name(option: str, name: str | None) -> None:
+    if name is None:
+        return
     try:
-        TypeAdapter[str](Name).validate_python(namespace)
+        TypeAdapter[str](Name).validate_python(name)
     except ValidationError as refused:
         raise CommandError(
-            f"--namespace: {namespace!r} names none: Kubernetes allows lower-case letters, digits and '-', at most 63",
+            f"{option}: {name!r} names none: Kubernetes allows lower-case letters, digits and '-', at most 63",
             code=ExitCode.BAD_INPUT,
         ) from refused
 
@@ -91,19 +99,18 @@ def _query(namespace: str | None, phase: Phase | None, *, everything: bool) -> s
     return " AND ".join(parts)
 
 
-def _none(namespace: str | None, phase: Phase | None, *, everything: bool) -> str:
+def _none(where: str, phase: Phase | None, *, everything: bool) -> str:
     """That there are none, of what."""
     state = "" if everything or phase else "open "
-    where = f" in namespace {namespace}" if namespace else ""
     more = "" if everything or phase else "; --all shows those that have ended"
     return f"no {state}rollouts{f' that are {phase}' if phase else ''}{where}{more}"
 
 
-async def _list(query: str) -> Listing:
+async def _list(query: str, cluster: str | None) -> Listing:
     client = await temporal.connect()
     try:
         with temporal.explained("rollouts can't be listed"):
-            found = [execution async for execution in client.list_workflows(query)]
+            found = [run async for run in client.list_workflows(query) if _is_in(cluster, run)]
     except CommandError as error:
         if PHASE_ATTRIBUTE.name not in error.what:
             raise
@@ -111,6 +118,11 @@ async def _list(query: str) -> Listing:
     turns = asyncio.Semaphore(_AT_ONCE)
     listed = await asyncio.gather(*(_describe(client, execution, turns) for execution in found))
     return Listing(rollouts=tuple(sorted(listed, key=lambda rollout: rollout.started_at, reverse=True)))
+
+
+def _is_in(cluster: str | None, run: WorkflowExecution) -> bool:
+    """Whether a rollout's target is in a cluster; Temporal can't look for how an id ends."""
+    return cluster is None or run.id.endswith(f"@{cluster}")
 
 
 async def _describe(client: Client, execution: WorkflowExecution, turns: asyncio.Semaphore) -> Listed:

@@ -19,7 +19,8 @@ TargetText = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="lws/NAME, sts/NAME, or a rollout's id: rollout/lws/NAMESPACE/NAME.",
+        help="lws/NAME, sts/NAME, or a rollout's id: rollout/lws/NAMESPACE/NAME. Of a cluster with a name: "
+        "lws/NAME@CLUSTER.",
         autocompletion=completing.targets,
     ),
 ]
@@ -30,6 +31,14 @@ Namespace = Annotated[
         "-n",
         help="Kubernetes namespace of the target; that of the kubeconfig's context without it.",
         autocompletion=completing.namespaces,
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="NAME",
+        help="The name that workers of the target's cluster go by; none where there is one cluster.",
     ),
 ]
 File = Annotated[str, typer.Option("--file", "-f", help="The rollout, as YAML; - reads stdin.")]
@@ -109,7 +118,9 @@ Svg = Annotated[
 ]
 
 _KINDS = {kind.short: kind for kind in TargetKind}
-_TARGET = re.compile(r"(?:rollout/(?P<id_kind>\w+)/(?P<namespace>[^/]+)|(?P<kind>\w+))/(?P<name>[^/]+)")
+_TARGET = re.compile(
+    r"(?:rollout/(?P<id_kind>\w+)/(?P<namespace>[^/]+)|(?P<kind>\w+))/(?P<name>[^/@]+)(?:@(?P<cluster>[^/@]+))?"
+)
 
 
 def read_target(text: str, namespace: str | None, kubeconfig: str | None = None, context: str | None = None) -> Target:
@@ -119,14 +130,15 @@ def read_target(text: str, namespace: str | None, kubeconfig: str | None = None,
     if not match or not kind:
         raise CommandError(
             f"{text!r} names no target",
-            todo="Write lws/NAME or sts/NAME with -n NAMESPACE, or a rollout's id: rollout/lws/NAMESPACE/NAME.",
+            todo="Write lws/NAME or sts/NAME with -n NAMESPACE, or a rollout's id: rollout/lws/NAMESPACE/NAME; of a "
+            "cluster with a name lws/NAME@CLUSTER.",
             code=ExitCode.BAD_INPUT,
         )
     if match["namespace"] and namespace and match["namespace"] != namespace:
         raise CommandError(f"{text} is not in namespace {namespace}; leave -n away", code=ExitCode.BAD_INPUT)
     namespace = match["namespace"] or namespace or namespace_in_use(kubeconfig, context)
     try:
-        return Target(kind=kind, name=match["name"], namespace=namespace)
+        return Target(kind=kind, name=match["name"], namespace=namespace, cluster=match["cluster"])
     except ValidationError as refused:
         raise CommandError(
             f"{text!r} in namespace {namespace!r} names no target: Kubernetes allows lower-case letters, "

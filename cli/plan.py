@@ -18,7 +18,7 @@ from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 app = typer.Typer()
 
 _TYPED = "COMMANDLINE"
-_OF_THE_CLUSTER = ("namespace", "kubeconfig", "context", "connections", "task_queue")
+_OF_THE_CLUSTER = ("namespace", "cluster", "kubeconfig", "context", "connections", "task_queue")
 
 
 @app.command()
@@ -26,6 +26,7 @@ def plan(
     command: typer.Context,
     file: options.File,
     namespace: options.Namespace = None,
+    cluster: options.Cluster = None,
     *,
     offline: Annotated[
         bool, typer.Option("--offline", help="From the file alone: all groups ready before, all equally quick to load.")
@@ -78,7 +79,7 @@ def plan(
 
     """
     _check_together(command, replicas, offline=offline)
-    where = specs.Where(namespace, kubeconfig, context)
+    where = specs.Where(namespace, kubeconfig, context, cluster)
     spec = files.to_spec(files.read_document(file)) if offline else specs.read_file(file, where)
     given = _given(start_up) if start_up else None
     if offline:

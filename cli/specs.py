@@ -18,6 +18,8 @@ class Where:
     namespace: str | None
     kubeconfig: str | None
     context: str | None
+    cluster: str | None = None
+    """None: as the file says, if it does."""
 
 
 def read_file(path: str, where: Where) -> RolloutSpec:
@@ -27,13 +29,17 @@ def read_file(path: str, where: Where) -> RolloutSpec:
 
 
 def _placed(document: files.Document, where: Where) -> files.Document:
-    """With a namespace: that of the flag, else what is written, else the one that kubectl would use."""
+    """With a namespace: that of the flag, else what is written, else the one that kubectl would use.
+
+    So with a cluster, if one is named at all.
+    """
     content = document.content
     target = content.get("target") if isinstance(content, dict) else None
     if not isinstance(target, dict):
         return document
     placed = where.namespace or target.get("namespace") or namespace_in_use(where.kubeconfig, where.context)
-    return replace(document, content={**content, "target": {**target, "namespace": placed}})
+    cluster = {"cluster": where.cluster} if where.cluster else {}
+    return replace(document, content={**content, "target": {**target, "namespace": placed, **cluster}})
 
 
 def read_spec(
@@ -68,7 +74,10 @@ def _target(target: str, where: Where) -> dict[str, Any]:
     if not target:
         return {"namespace": where.namespace} if where.namespace else {}
     named = options.read_target(target, where.namespace, where.kubeconfig, where.context)
-    return {"kind": named.kind, "name": named.name, "namespace": named.namespace}
+    if where.cluster not in (None, named.cluster) and named.cluster:
+        raise CommandError(f"{target} is not in cluster {where.cluster}; leave --cluster away", code=ExitCode.BAD_INPUT)
+    cluster = {"cluster": named.cluster} if named.cluster else {}
+    return {"kind": named.kind, "name": named.name, "namespace": named.namespace, **cluster}
 
 
 def _change(images: list[str], *, restart: bool) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def start(
         ),
     ] = "",
     namespace: options.Namespace = None,
+    cluster: options.Cluster = None,
     image: Annotated[
         list[str] | None,
         typer.Option(
@@ -140,7 +141,7 @@ def start(
     spec = specs.read_spec(
         file,
         target=target,
-        where=specs.Where(namespace, kubeconfig, context),
+        where=specs.Where(namespace, kubeconfig, context, cluster),
         images=image or [],
         restart=restart,
         strategy=overrides.strategy(

@@ -50,7 +50,7 @@ async def start_rollout(
 
 async def _start(client: Client, given: RolloutInput, memo: Mapping[str, Strategy | str]) -> Run:
     spec = given.spec
-    summary = f"{starting.short(spec.target)}: {views.change(spec.change)}"
+    summary = f"{spec.target.path}: {views.change(spec.change)}"
     try:
         started = await starting.start(client, given, summary=summary, details=_details(given), memo=memo)
     except WorkflowAlreadyStartedError as error:

@@ -14,7 +14,7 @@ from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.temporal import unreachable
 from rollwright.cli.text import one_line
 from rollwright.cluster.errors import UnconfiguredError
-from rollwright.rollout.models import ObjectName
+from rollwright.rollout.models import Name, ObjectName
 from rollwright.worker.policies import DEFAULT_CONFIG_MAP, Place
 from rollwright.worker.run import run_worker
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
@@ -28,6 +28,15 @@ _NAME: TypeAdapter[str] = TypeAdapter(ObjectName)
 def worker(
     *,
     task_queue: options.TaskQueue = DEFAULT_TASK_QUEUE,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            envvar="ROLLWRIGHT_CLUSTER",
+            help="The name of the worker's cluster, where workers of several share a Temporal namespace: it takes the "
+            "steps of rollouts whose target names it.",
+        ),
+    ] = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     connections: options.Connections = None,
@@ -70,7 +79,7 @@ def worker(
 
     Examples:
       rollwright worker
-      rollwright worker --kubeconfig ~/.kube/gpu --task-queue gpu-cluster
+      rollwright worker --kubeconfig ~/.kube/east --cluster east
       rollwright worker --connections /etc/rollwright/connections
       rollwright worker --notify /etc/rollwright/notify.yaml
       rollwright worker --follow --follow-namespace inference --policies rollwright/policies
@@ -89,6 +98,7 @@ def worker(
         asyncio.run(
             run_worker(
                 task_queue=task_queue,
+                cluster=None if cluster is None else _cluster(cluster),
                 kubeconfig=kubeconfig,
                 context=context,
                 notify=notify,
@@ -112,6 +122,16 @@ def worker(
 def _place(text: str) -> Place:
     namespace, separator, name = text.rpartition("/")
     return Place(_name(name), _name(namespace) if separator else "")
+
+
+def _cluster(text: str) -> str:
+    try:
+        return TypeAdapter[str](Name).validate_python(text)
+    except ValidationError:
+        raise CommandError(
+            f"--cluster: {one_line(text)!r} is no name of a cluster: lower-case letters, digits and '-', at most 63",
+            code=ExitCode.BAD_INPUT,
+        ) from None
 
 
 def _name(text: str) -> str:

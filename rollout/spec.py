@@ -52,6 +52,9 @@ class Target(Input):
     kind: TargetKind = Field(default=TargetKind.LEADER_WORKER_SET, description="What sort of object it is.")
     namespace: Name = Field(default="default", description="Its namespace.")
     name: Name = Field(description="Its name.")
+    cluster: Name | None = Field(
+        default=None, description="The name that the workers of its cluster go by; none where there is one cluster."
+    )
     replicas: int | None = Field(default=None, ge=0, description="Number of groups, for plans made offline.")
 
     def __str__(self) -> str:
@@ -59,13 +62,26 @@ class Target(Input):
 
     @property
     def word(self) -> str:
-        """What people call it by within its namespace, as in lws/llm."""
-        return f"{self.kind.short}/{self.name}"
+        """What people call it by within its namespace, as in lws/llm, or in a cluster with a name lws/llm@east."""
+        return f"{self.kind.short}/{self._known_as}"
+
+    @property
+    def path(self) -> str:
+        """What no other target goes by, as in lws/default/llm."""
+        return f"{self.kind.short}/{self.namespace}/{self._known_as}"
 
     @property
     def workflow_id(self) -> str:
         """Made of the target, so that Temporal itself allows one open rollout a target."""
-        return f"rollout/{self.kind.short}/{self.namespace}/{self.name}"
+        return f"rollout/{self.path}"
+
+    def of_cluster(self, cluster: str | None) -> Self:
+        """The same, in a cluster of that name: a cluster itself doesn't know what it is called."""
+        return self.model_copy(update={"cluster": cluster})
+
+    @property
+    def _known_as(self) -> str:
+        return f"{self.name}@{self.cluster}" if self.cluster else self.name
 
 
 class Change(Input):

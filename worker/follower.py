@@ -24,6 +24,7 @@ from rollwright.cluster.snapshot import Snapshot
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.templates import digest, kept_name
 from rollwright.cluster.watching import ANYBODY, Watches
+from rollwright.rollout.spec import Target
 from rollwright.worker.decision import Decision, Kept, Nothing, Request, Retarget, Seen, Start, Tell, Why, decide
 from rollwright.worker.policies import Policies, Policy, Unusable
 from rollwright.worker.rollouts import Rollouts
@@ -63,7 +64,15 @@ class Follower:
     """Follows the targets of one namespace."""
 
     def __init__(
-        self, api: Api, watches: Watches, events: Events, rollouts: Rollouts, *, policies: Policies, namespace: str
+        self,
+        api: Api,
+        watches: Watches,
+        events: Events,
+        rollouts: Rollouts,
+        *,
+        policies: Policies,
+        namespace: str,
+        cluster: str | None = None,
     ) -> None:
         self._api = api
         self._watches = watches
@@ -71,6 +80,7 @@ class Follower:
         self._rollouts = rollouts
         self._policies = policies
         self._namespace = namespace
+        self._cluster = cluster
         self._looked: dict[str, _Looked] = {}
         """By uid; where nothing has changed since, nothing is asked again so soon."""
         self._told: dict[str, tuple[str, Tell]] = {}
@@ -144,11 +154,12 @@ class Follower:
         return True
 
     async def _do(self, item: TargetObject) -> bool:
-        target = LiveTarget(self._api, self._watches, item.target)
+        named = self._named(item)
+        target = LiveTarget(self._api, self._watches, named)
         snapshot = await target.last_seen()
         if snapshot is None or snapshot.item.uid != item.uid:
             return False
-        seen, policy = look(snapshot), await self._policies.of_name(item.annotations[names.POLICY])
+        seen, policy = look(snapshot, named), await self._policies.of_name(item.annotations[names.POLICY])
         now, looked = time.monotonic(), self._looked.get(item.uid)
         if looked and looked[:2] == (seen, policy) and now - looked.at < _AGAIN_SECONDS - 1:
             return seen.pending or seen.disputed
@@ -156,7 +167,7 @@ class Follower:
         decision = await self._decide(target, snapshot, seen, policy)
         if not seen.disputed:
             self._refused.pop(item.uid, None)
-        is_late = isinstance(decision, Start | Retarget) and look(await target.read()) != seen
+        is_late = isinstance(decision, Start | Retarget) and look(await target.read(), named) != seen
         # A rollout that has begun and ended since would be begun once more; of one that is open Temporal knows itself.
         is_late = is_late or (
             isinstance(decision, Start) and await self._decide(target, snapshot, seen, policy) != decision
@@ -171,7 +182,7 @@ class Follower:
     async def _decide(self, target: LiveTarget, snapshot: Snapshot, seen: Seen, policy: Policy | Unusable) -> Decision:
         if isinstance(policy, Unusable) or not (seen.pending or seen.disputed):
             return decide(seen, policy, None, Kept())
-        latest = await self._rollouts.latest(snapshot.item.target, disputed=seen.disputed)
+        latest = await self._rollouts.latest(self._named(snapshot.item), disputed=seen.disputed)
         goes_on = latest is not None and latest.is_open and not seen.disputed
         return decide(seen, policy, latest, Kept() if goes_on else await _kept(target, snapshot.item))
 
@@ -181,7 +192,7 @@ class Follower:
                 self._tell(item, decision)
             case Start():
                 self._told.pop(item.uid, None)
-                if await self._rollouts.start(item.target, decision):
+                if await self._rollouts.start(self._named(item), decision):
                     _log.info("%s: its template has changed: a rollout by policy %r", item, decision.policy.name)
             case Retarget():
                 await self._retarget(item, decision)
@@ -192,12 +203,15 @@ class Follower:
         known, now = self._refused.get(item.uid), time.monotonic()
         if known and known[:2] == (asked.request, asked.run) and now < known.until:
             return
-        if why := await self._rollouts.retarget(item.target, asked):
+        if why := await self._rollouts.retarget(self._named(item), asked):
             self._refused[item.uid] = _Refused(asked.request, asked.run, now + _ASKED_ANEW_SECONDS)
             self._tell(item, Tell(Why.REFUSED, f"The rollout does not take the new template: {why}"))
         else:
             self._told.pop(item.uid, None)
             _log.info("%s: its template has changed again: its rollout was asked to go on towards it", item)
+
+    def _named(self, item: TargetObject) -> Target:
+        return item.target.of_cluster(self._cluster)
 
     def _tell(self, item: TargetObject, told: Tell) -> None:
         """In the log once, and as an Event: from all workers, and however often, one and the same."""
@@ -224,13 +238,13 @@ def _surviving(what: str) -> Iterator[None]:
         _log.exception("%s can't be followed now, again within %.0f s", what, _AGAIN_SECONDS)
 
 
-def look(snapshot: Snapshot) -> Seen:
+def look(snapshot: Snapshot, target: Target) -> Seen:
     """What of a target matters to whoever follows it."""
     item, record = snapshot.item, snapshot.record
     found = record.found if record else None
     runs_another = bool(snapshot.running_revisions - {snapshot.target_revision})
     return Seen(
-        word=item.target.word,
+        word=target.word,
         namespace=item.namespace,
         uid=item.uid,
         template=digest(item.template),

@@ -71,7 +71,7 @@ class Rollouts:
             request_id=str(asked.request),
         )
         try:
-            started = await starting.start(self._client, given, summary=f"{starting.short(target)}: {_reason(asked)}")
+            started = await starting.start(self._client, given, summary=f"{target.path}: {_reason(asked)}")
         except WorkflowAlreadyStartedError:
             return False  # another worker was faster, or somebody
         if started.note:

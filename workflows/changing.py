@@ -29,7 +29,7 @@ class Changing(Inbox):
                 return
             if not describing.is_permanent(error):
                 raise
-            self._turn_down(describing.failure(error, self._given.task_queue))
+            self._turn_down(describing.failure(error, self._given))
             self._looks_anew = True
             self._remember(reason="")
             return
@@ -62,7 +62,7 @@ class Changing(Inbox):
             actor=by.actor,
             reason=by.reason,
         )
-        return await calls.keep_template(self._given.task_queue, request)
+        return await calls.keep_template(self._given.activity_queue, request)
 
     def _take_template(self, kept: Kept) -> None:
         begun = self._state.prepared and self._state.before
@@ -94,6 +94,6 @@ class Changing(Inbox):
             return
         request = RecordOutcome(target=self._given.spec.target, template=template, outcome=outcome)
         try:
-            await calls.record_outcome(self._given.task_queue, request)
+            await calls.record_outcome(self._given.activity_queue, request)
         except ActivityError as error:
-            self._keep_event(f"not in the ledger: {outcome}: {describing.failure(error, self._given.task_queue)}")
+            self._keep_event(f"not in the ledger: {outcome}: {describing.failure(error, self._given)}")

@@ -20,6 +20,16 @@ from rollwright.rollout.timing import Cost
 WORKFLOW_TYPE = "Rollout"
 DEFAULT_TASK_QUEUE = "rollwright"
 
+
+def activity_queue(task_queue: str, cluster: str | None) -> str:
+    """Where the workers of a cluster take activities from.
+
+    Workflows are on `task_queue` itself, for the workers of all clusters: a rollout answers, and can be steered, also
+    while no worker of its cluster is there.
+    """
+    return f"{task_queue}@{cluster}" if cluster else task_queue
+
+
 # Search attributes, all keywords; a server knows them once they are registered. The first three are needed to search at
 # all, so that a server that knows only those goes on as before.
 TARGET_ATTRIBUTE = SearchAttributeKey.for_keyword("RolloutTarget")
@@ -276,8 +286,13 @@ class RolloutInput(Model):
 
     spec: RolloutSpec
     task_queue: str = DEFAULT_TASK_QUEUE
-    """Where workers with access to the target's cluster take their activities from."""
+    """Where workers take workflows from, and activities those without a cluster of a name."""
     by: Intervention = Intervention()
     request_id: str = ""
     """Of whoever asks: the same request again attaches to the rollout instead of starting another."""
     state: RolloutState = RolloutState()
+
+    @property
+    def activity_queue(self) -> str:
+        """Where workers with access to the target's cluster take activities from."""
+        return activity_queue(self.task_queue, self.spec.target.cluster)

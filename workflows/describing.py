@@ -12,7 +12,16 @@ from rollwright.rollout.aim import Course
 from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Step
 from rollwright.workflows.approving import asked
-from rollwright.workflows.contract import Message, OpenGate, Phase, Retarget, RolloutState, RolloutStatus, Steering
+from rollwright.workflows.contract import (
+    Message,
+    OpenGate,
+    Phase,
+    Retarget,
+    RolloutInput,
+    RolloutState,
+    RolloutStatus,
+    Steering,
+)
 from rollwright.workflows.steering import Situation, Taken, answer
 
 _NO_OBJECT = 'must be one JSON object, as in {"actor": "you"}'
@@ -208,11 +217,17 @@ def is_worth_trying_again(error: ActivityError) -> bool:
     return not conflict and not is_permanent(error)
 
 
-def failure(error: ActivityError, task_queue: str) -> str:
+def failure(error: ActivityError, given: RolloutInput) -> str:
     """Why an activity failed, for people."""
     cause = error.cause
     if isinstance(cause, ApplicationError):
         return cause.message
     if isinstance(cause, TimeoutError) and cause.type == TimeoutType.SCHEDULE_TO_START:
-        return f"no worker takes tasks from the queue {task_queue}; start one with: rollwright worker"
+        return _without_worker(given.activity_queue, given.spec.target.cluster)
     return f"{error.activity_type} failed: {cause}"
+
+
+def _without_worker(queue: str, cluster: str | None) -> str:
+    if cluster:
+        return f"no worker of cluster {cluster} takes tasks; start one with: rollwright worker --cluster {cluster}"
+    return f"no worker takes tasks from the queue {queue}; start one with: rollwright worker"

@@ -79,7 +79,7 @@ class Gating(Changing):
                 record=state.record,
                 show_after_seconds=_SHOW_AFTER_SECONDS,
             )
-            self._checks[number] = calls.check_gate(self._given.task_queue, request)
+            self._checks[number] = calls.check_gate(self._given.activity_queue, request)
             self._remember(gates_leave=self._state.gates_leave or gate.LEAVES_THINGS)
 
     def _let_checks_go(self) -> None:
@@ -133,7 +133,7 @@ class Gating(Changing):
         try:
             return check.result()
         except ActivityError as error:
-            message = describing.failure(error, self._given.task_queue)
+            message = describing.failure(error, self._given)
             finding = Finding.INCONCLUSIVE if describing.is_permanent(error) else Finding.PENDING
             return known.model_copy(update={"finding": finding, "message": message})
 
@@ -244,9 +244,9 @@ class Gating(Changing):
     async def _clean_up_after_gates(self) -> None:
         """Whether that works or not, it must not keep the rollout from going on: it is tried again by and by."""
         try:
-            await calls.end_gates(self._given.task_queue, EndGates(target=self._given.spec.target))
+            await calls.end_gates(self._given.activity_queue, EndGates(target=self._given.spec.target))
         except ActivityError as error:
-            why = describing.failure(error, self._given.task_queue)
+            why = describing.failure(error, self._given)
             self._clean_up_again_at = workflow.time() + _CLEAN_UP_AGAIN_SECONDS
             if not any(event.what.startswith(_NOT_CLEANED_UP) for event in self._state.events):
                 self._keep_event(f"{_NOT_CLEANED_UP}: {why}")

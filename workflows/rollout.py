@@ -204,7 +204,7 @@ class RolloutWorkflow(Telling):
             target=self._given.spec.target, uid=seen.uid if seen else "", side=side, record=self._state.record
         )
         try:
-            theirs = await calls.settle_dispute(self._given.task_queue, request)
+            theirs = await calls.settle_dispute(self._given.activity_queue, request)
         except ActivityError as error:
             if self._state.settle is side and not describing.is_worth_trying_again(error):
                 self._remember(settle=None)  # people are asked again
@@ -239,7 +239,7 @@ class RolloutWorkflow(Telling):
         )
         self._begin_checks(state.observation)
         summary = describing.waiting(state.observation, state.reason)
-        waiting = calls.wait_readiness(self._given.task_queue, request, summary)
+        waiting = calls.wait_readiness(self._given.activity_queue, request, summary)
         try:
             await self._wait_for(waiting)
         finally:
@@ -310,7 +310,7 @@ class RolloutWorkflow(Telling):
         )
         self._acting = True
         try:
-            outcome = await calls.take_step(self._given.task_queue, request, describing.step(seen, step))
+            outcome = await calls.take_step(self._given.activity_queue, request, describing.step(seen, step))
         finally:
             self._acting = False
         if outcome is Outcome.DONE:
@@ -348,14 +348,14 @@ class RolloutWorkflow(Telling):
             held=held,
             complete=self._state.course is not Course.STOP and not seen.failed,
         )
-        note = await calls.restore(self._given.task_queue, request, summary)
+        note = await calls.restore(self._given.activity_queue, request, summary)
         phase, _ = _ENDS[self._state.course]
         self._finish(phase, describing.ending(seen, self._state.course, note))
 
     async def _fail_or_stall(self, error: ActivityError) -> None:
         """Before the first step an error ends the rollout: nothing is touched. After it, it stands until mended."""
         cause = error.cause
-        message = describing.failure(error, self._given.task_queue)
+        message = describing.failure(error, self._given)
         permanent = describing.is_permanent(error)
         self._looks_anew = True
         kind = getattr(cause, "type", None)

@@ -13,7 +13,6 @@ from temporalio.common import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from rollwright.rollout.spec import Target
 from rollwright.workflows import describing
 from rollwright.workflows.contract import (
     ATTRIBUTES,
@@ -45,11 +44,6 @@ class Started(NamedTuple):
     handle: WorkflowHandle[object, RolloutStatus]
     note: str
     """What it can't be searched by and how to mend that; empty where the server knows all search attributes."""
-
-
-def short(target: Target) -> str:
-    """A target in one word, as the search attribute RolloutTarget has it."""
-    return f"{target.kind.short}/{target.namespace}/{target.name}"
 
 
 async def start(
@@ -103,7 +97,7 @@ def _fewer(attributes: Sequence[SearchAttributePair[str]]) -> tuple[list[SearchA
 def _attributes(given: RolloutInput) -> list[SearchAttributePair[str]]:
     target = given.spec.target
     return [
-        SearchAttributePair(TARGET_ATTRIBUTE, short(target)),
+        SearchAttributePair(TARGET_ATTRIBUTE, target.path),
         SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING.value),
         SearchAttributePair(REVISION_ATTRIBUTE, ""),  # set later; one that isn't registered is told now
         SearchAttributePair(NAMESPACE_ATTRIBUTE, target.namespace),

@@ -117,7 +117,7 @@ class Telling(Gating):
             self._tell(News.STARTED)
 
     def _tell(self, news: News) -> None:
-        handle = calls.tell(self._given.task_queue, self._news(news))
+        handle = calls.tell(self._given.activity_queue, self._news(news))
         self._tells.add(handle)
         handle.add_done_callback(self._note_if_in_vain)
 
@@ -157,7 +157,7 @@ class Telling(Gating):
         error = None if told.cancelled() else told.exception()
         if isinstance(error, ActivityError) and not self._state.told_in_vain:
             self._remember(told_in_vain=True)
-            self._keep_event(f"could not tell everybody: {describing.failure(error, self._given.task_queue)}")
+            self._keep_event(f"could not tell everybody: {describing.failure(error, self._given)}")
 
     async def _are_told(self) -> None:
         try:

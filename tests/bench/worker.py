@@ -16,7 +16,7 @@ from rollwright.cluster.api import connect
 from rollwright.cluster.probing import Prober
 from rollwright.cluster.watching import Watches
 from rollwright.worker import temporal
-from rollwright.worker.run import make_worker
+from rollwright.worker.run import make_workers
 from rollwright.workflows import rollout
 
 
@@ -26,7 +26,8 @@ async def _work(task_queue: str, kubeconfig: str, answers: TextIO) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(asked), sys.stdin)
     async with connect(kubeconfig) as api:
         watches, prober = Watches(api), Prober()
-        async with make_worker(client, api, watches, prober, task_queue):
+        (worker,) = make_workers(client, api, watches, prober, task_queue)
+        async with worker:
             while await asked.readline():
                 print(json.dumps(api.requests), file=answers, flush=True)
         await prober.close()

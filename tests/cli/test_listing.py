@@ -157,6 +157,7 @@ def test_hostile_text_stays_in_its_cell_and_long_text_is_cut() -> None:
         (["--phase", "gatd"], "--phase: there is no phase 'gatd'"),
         (["-n", "a' OR 'b"], "--namespace: \"a' OR 'b\" names none"),
         (["-n", ""], "--namespace: '' names none"),
+        (["--cluster", "East"], "--cluster: 'East' names none"),
     ],
 )
 def test_filters_that_name_nothing_are_bad_input(arguments: list[str], says: str) -> None:
@@ -188,6 +189,7 @@ async def test_only_rollouts_of_a_namespace_and_in_a_phase_are_listed_if_asked_f
         ("four", "filtered-too", Phase.GATED),
     ):
         await play(server, Target(namespace=namespace, name=name), phase)
+    await play(server, Target(namespace="filtered-too", name="five", cluster="east"), Phase.GATED)
 
     async def names(*arguments: str) -> set[str]:
         shown = json.loads((await run("list", "--json", *arguments)).stdout)
@@ -196,6 +198,8 @@ async def test_only_rollouts_of_a_namespace_and_in_a_phase_are_listed_if_asked_f
     all_of_it = {"filtered/one", "filtered/two", "filtered/three"}
     async with asyncio.timeout(60):  # what is searched for is written a moment after the fact
         while await names("-n", "filtered", "--all") != all_of_it or "filtered-too/four" not in await names():
+            await asyncio.sleep(0.05)
+        while await names("--cluster", "east") != {"filtered-too/five@east"}:
             await asyncio.sleep(0.05)
         while await names("-n", "filtered", "--phase", "completed") != {"filtered/three"}:
             await asyncio.sleep(0.05)

@@ -11,7 +11,7 @@ from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target
 
 
 def read(file: str = "", **flags: Any) -> RolloutSpec:
-    where = Where(flags.pop("namespace", None), flags.pop("kubeconfig", None), flags.pop("context", None))
+    where = Where(*(flags.pop(name, None) for name in ("namespace", "kubeconfig", "context", "cluster")))
     given: dict[str, Any] = {"target": "", "images": [], "restart": False, "strategy": {}}
     return read_spec(file, where=where, **(given | flags))
 
@@ -50,6 +50,23 @@ def test_flags_override_the_file_and_leave_the_rest(file: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("flags", "cluster"),
+    [
+        ({}, "east"),
+        ({"cluster": "west"}, "west"),
+        ({"target": "lws/llm@west"}, "west"),
+        ({"target": "lws/llm"}, "east"),
+    ],
+)
+def test_the_cluster_is_the_files_unless_a_flag_or_the_target_names_another(
+    tmp_path: Path, flags: dict[str, Any], cluster: str
+) -> None:
+    file = tmp_path / "rollout.yaml"
+    file.write_text("target: {name: llm, namespace: inference, cluster: east}\nchange: {restart: true}\n")
+    assert read(str(file), **flags, namespace="inference").target.cluster == cluster
+
+
 def test_a_change_given_by_flags_takes_the_place_of_the_files(file: str) -> None:
     assert read(file, images=["model=m:2"]).change == Change(images={"model": "m:2"})
     assert read(file, restart=True).change == Change(restart=True)
@@ -65,6 +82,10 @@ def test_a_change_given_by_flags_takes_the_place_of_the_files(file: str) -> None
         ({"target": "lws/llm", "images": ["model=a"], "restart": True}, "--image and --restart are both given"),
         ({"target": "lws/llm", "strategy": {"maxSurge": "-1"}}, "flags: strategy.maxSurge: '-1' is neither"),
         ({"target": "llm"}, "'llm' names no target"),
+        ({"target": "lws/llm@"}, "'lws/llm@' names no target"),
+        ({"target": "lws/llm@East", "namespace": "default"}, "'lws/llm@East' in namespace 'default' names no target"),
+        ({"target": "lws/llm@east", "cluster": "west"}, "lws/llm@east is not in cluster west"),
+        ({"target": "lws/llm", "cluster": "E"}, "flags: target.cluster: "),
     ],
 )
 def test_bad_flags_are_refused(flags: dict[str, Any], says: str) -> None:

@@ -27,6 +27,8 @@ PRINTS_NO_RESULT = {
 }
 OWN_WORDS = {
     ("list", "namespace"): "it lists all namespaces without it",
+    ("list", "cluster"): "it lists all clusters without it",
+    ("worker", "cluster"): "it says whose steps are taken",
     ("reject", "reason"): "it must be given",
     ("reject", "actor"): "no rollout keeps it",
     ("demo", "kubeconfig"): "without it a cluster is made",

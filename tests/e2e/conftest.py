@@ -32,10 +32,19 @@ async def scene(devcluster: DevCluster, temporal: TemporalServer, tmp_path: Path
         yield await make_scene(devcluster, temporal, tmp_path, stack)
 
 
-async def make_scene(cluster: DevCluster, server: TemporalServer, folder: Path, stack: AsyncExitStack) -> Scene:
-    """An empty namespace of a cluster."""
+async def make_scene(
+    cluster: DevCluster,
+    server: TemporalServer,
+    folder: Path,
+    stack: AsyncExitStack,
+    *,
+    cluster_name: str | None = None,
+    name: str = "",
+) -> Scene:
+    """An empty namespace of a cluster, of this name if one is given."""
     api = await stack.enter_async_context(await new_client_from_config(str(cluster.kubeconfig), persist_config=False))
-    namespace = Namespace(api, f"e2e-{uuid.uuid4().hex[:8]}")
+    namespace = Namespace(api, name or f"e2e-{uuid.uuid4().hex[:8]}")
     await namespace.create()
     stack.push_async_callback(remove_namespaces, cluster, namespace.name)
-    return Scene(cluster, server, await server.client(), namespace, folder, stack)
+    client = await server.client()
+    return Scene(cluster, server, client, namespace, folder, stack, cluster_name=cluster_name)

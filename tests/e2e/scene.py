@@ -142,6 +142,8 @@ class Scene:
     folder: Path
     cleanup: AsyncExitStack
     kind: TargetKind = TargetKind.LEADER_WORKER_SET
+    cluster_name: str | None = None
+    """What the workers of the cluster go by, if there are several."""
     replicas: int = 4
     manifest: Json = field(default_factory=dict)
     """Of the target, as its user has it."""
@@ -238,7 +240,8 @@ class Scene:
         """Start a worker and wait until it takes tasks."""
         log = self.folder / f"worker-{len(self.workers)}.log"
         command = ("worker", "--task-queue", self.namespace.name, "--kubeconfig", kubeconfig or self.cluster.kubeconfig)
-        worker = await self._rollwright(*command, *options, log=log)
+        named = (f"--cluster={self.cluster_name}",) if self.cluster_name else ()
+        worker = await self._rollwright(*command, *named, *options, log=log)
         self.workers.append(worker)
         self.cleanup.push_async_callback(worker.kill)
         await worker.says("taking tasks")
@@ -246,18 +249,19 @@ class Scene:
 
     async def rollwright(self, verb: str, *options: str | Path, code: int = 0) -> str:
         """Run a verb of the command line on the target, which must end with this code; its output."""
-        log = self.folder / f"{verb}-{uuid.uuid4().hex}.log"
         target = f"--target={self.target.word}" if verb == "start" else self.target.word
-        process = await self._rollwright(verb, target, f"--namespace={self.namespace.name}", *options, log=log)
+        return await self.run(verb, target, f"--namespace={self.namespace.name}", *options, code=code)
+
+    async def run(self, verb: str, *options: str | Path, code: int = 0) -> str:
+        """Run a verb of the command line, which must end with this code; its output."""
+        log = self.folder / f"{verb}-{uuid.uuid4().hex}.log"
+        process = await self._rollwright(verb, *options, log=log)
         assert await process.ended() == code, log.read_text()
         return log.read_text()
 
     async def plan(self, *options: str | Path, file: Path) -> str:
         """Plan the rollout that a file describes; the output."""
-        log = self.folder / f"plan-{uuid.uuid4().hex}.log"
-        process = await self._rollwright("plan", "--file", file, *options, log=log)
-        assert await process.ended() == 0, log.read_text()
-        return log.read_text()
+        return await self.run("plan", "--file", file, *options)
 
     async def _rollwright(self, *command: str | Path, log: Path) -> Process:
         interpreted = (sys.executable, "-m", "rollwright.cli.main", *command)
@@ -271,7 +275,7 @@ class Scene:
 
     @property
     def target(self) -> Target:
-        return Target(kind=self.kind, namespace=self.namespace.name, name=NAME)
+        return Target(kind=self.kind, namespace=self.namespace.name, name=NAME, cluster=self.cluster_name)
 
     async def start(self, strategy: Strategy, change: Change) -> WorkflowHandle[Any, RolloutStatus]:
         """Start a rollout as the command line does."""
@@ -284,7 +288,7 @@ class Scene:
             result_type=RolloutStatus,
             search_attributes=TypedSearchAttributes(
                 [
-                    SearchAttributePair(TARGET_ATTRIBUTE, f"{self.kind.short}/{self.namespace.name}/{NAME}"),
+                    SearchAttributePair(TARGET_ATTRIBUTE, self.target.path),
                     SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING),
                 ]
             ),

@@ -16,7 +16,7 @@ from rollwright.cluster.events import Events, Happening
 from rollwright.cluster.templates import digest
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.aim import Course
-from rollwright.rollout.spec import Strategy
+from rollwright.rollout.spec import Strategy, Target
 from rollwright.worker import follower
 from rollwright.worker.decision import Decision, Kept, Latest, Request, Retarget, Seen, Start
 from rollwright.worker.follower import Follower
@@ -46,6 +46,7 @@ class Scene:
         """One for each time that is asked; the last for all after it."""
         self.refusal = ""
         self.done: list[Decision] = []
+        self.started: list[Target] = []
         self.told: list[str] = []
         self.served = True
         self.listed: list[Kind] = []
@@ -59,6 +60,7 @@ class Scene:
             cast("Rollouts", given),
             policies=cast("Policies", given),
             namespace="default",
+            cluster="east",
         )
 
     async def look(self, *, seen: Seen | None = None, after: float = 10.0) -> None:
@@ -78,7 +80,8 @@ class Scene:
             await asyncio.Event().wait()
         return self.latest_ones.pop(0) if len(self.latest_ones) > 1 else self.latest_ones[0]
 
-    async def start(self, _target: Any, asked: Start) -> bool:
+    async def start(self, target: Target, asked: Start) -> bool:
+        self.started.append(target)
         self.done.append(asked)
         return True
 
@@ -115,7 +118,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         return Kept()
 
     monkeypatch.setattr(follower, "LiveTarget", lambda *_: SimpleNamespace(last_seen=seen, read=seen))
-    monkeypatch.setattr(follower, "look", lambda _: scene.seen)
+    monkeypatch.setattr(follower, "look", lambda *_: scene.seen)
     monkeypatch.setattr(follower, "_kept", kept)
     monkeypatch.setattr(follower, "time", scene)
     return scene
@@ -124,6 +127,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
 async def test_a_change_is_rolled_out(scene: Scene) -> None:
     await scene.look()
     assert [type(done) for done in scene.done] == [Start]
+    assert [target.workflow_id for target in scene.started] == ["rollout/lws/default/llm@east"]
 
 
 async def test_what_another_worker_has_rolled_out_meanwhile_is_not_started_once_more(scene: Scene) -> None:
