@@ -174,17 +174,18 @@ def _failing(run: WorkflowExecution) -> Finding:
 
 
 async def _unserved(client: Client, runs: list[tuple[WorkflowExecution, Target]]) -> list[Finding]:
-    queues = {run.id: activity_queue(run.task_queue, target.cluster) for run, target in runs}
-    served = {queue: await is_served(client, queue) for queue in sorted(set(queues.values()))}
+    asked = {(run.task_queue, target.cluster) for run, target in runs}
+    served = {one: await is_served(client, *one) for one in asked}
     return [
         Finding(
             trouble=Trouble.UNSERVED,
             rollout=run.id,
-            what=f"the rollout is open, and no worker takes tasks from its queue {queues[run.id]}",
+            what=f"the rollout is open, and no worker takes tasks from its queue "
+            f"{activity_queue(run.task_queue, target.cluster)}",
             next=(worker_command(run.task_queue, target.cluster),),
         )
         for run, target in runs
-        if not served[queues[run.id]]
+        if not served[run.task_queue, target.cluster]
     ]
 
 
@@ -193,12 +194,17 @@ def worker_command(task_queue: str, cluster: str | None) -> str:
     return f"rollwright worker --task-queue {task_queue}" + (f" --cluster {cluster}" if cluster else "")
 
 
-async def is_served(client: Client, queue: str) -> bool:
-    """Whether a worker takes activities from a queue; one that does takes workflows too. Raises CommandError."""
+async def is_served(client: Client, task_queue: str, cluster: str | None) -> bool:
+    """Whether a worker of a cluster is there. Raises CommandError.
+
+    In a queue of a cluster's own there are activities only; who takes them takes workflows, too.
+    """
+    queue = activity_queue(task_queue, cluster)
+    kind = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY if cluster else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        task_queue_type=kind,
     )
     with explained(f"the task queue {queue} can't be looked up"):
         answer = await client.workflow_service.describe_task_queue(request, timeout=ANSWER)

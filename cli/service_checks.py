@@ -47,7 +47,7 @@ async def _other(client: Client, target: Target) -> Checked:
 async def _worker(client: Client, task_queue: str, cluster: str | None) -> Checked:
     queue = activity_queue(task_queue, cluster)
     try:
-        served = await is_served(client, queue)
+        served = await is_served(client, task_queue, cluster)
     except CommandError as error:
         return Checked(about=_WORKER, verdict=Verdict.NOT_CHECKED, what=error.what)
     if served:

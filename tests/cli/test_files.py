@@ -181,7 +181,8 @@ def test_a_refused_file_goes_to_stderr_with_what_to_do_and_exit_code_2() -> None
     assert shown.stdout == ""
     assert shown.stderr.splitlines() == [
         "error: stdin:1: target.name: is missing; it must be given",
-        "stdin:1: target.nam: there is no such field (did you mean name?); allowed are kind, namespace, name, replicas",
+        "stdin:1: target.nam: there is no such field (did you mean name?); allowed are kind, namespace, "
+        "name, cluster, replicas",
         "`rollwright schema` prints what may be written.",
     ]
 
