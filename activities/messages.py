@@ -95,6 +95,8 @@ class TakeStep(Model):
     """What was last read of the user's settings: they are written down again if somebody has removed them."""
     before: str = ""
     """Name of the kept template to go back to: written down with the first step."""
+    seen_at: float = 0.0
+    """When that was seen which it follows from, in seconds since the epoch."""
 
 
 class Outcome(StrEnum):
@@ -170,6 +172,8 @@ class Sight(Model):
     """How many surge groups have found nodes, once others have looked for them in vain for too long."""
     estimate: Estimate | None = None
     """When it will end, as last reckoned: that is done while there is nothing else to do."""
+    seen_at: float = 0.0
+    """When, in seconds since the epoch."""
 
 
 class Restore(Model):

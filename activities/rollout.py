@@ -30,7 +30,7 @@ from rollwright.activities.messages import (
     TakeStep,
     WaitReadiness,
 )
-from rollwright.activities.waiting import Waiter
+from rollwright.activities.waiting import Looked, Waiter, unheard
 from rollwright.cluster import startups, steps
 from rollwright.cluster.api import Api
 from rollwright.cluster.errors import ClusterError, ConflictError, NotYetError, SupersededError
@@ -62,8 +62,17 @@ class RolloutActivities:
     """Activities on the targets of one cluster."""
 
     def __init__(
-        self, api: Api, watches: Watches, prober: Prober, events: Events, *, reach: Reach = PLAIN_REACH
+        self,
+        api: Api,
+        watches: Watches,
+        prober: Prober,
+        events: Events,
+        *,
+        reach: Reach = PLAIN_REACH,
+        looked: Looked = unheard,
     ) -> None:
+        """`looked`: is told what each look of a wait has seen."""
+        self._looked = looked
         self._api = api
         self._watches = watches
         self._prober = prober
@@ -101,7 +110,7 @@ class RolloutActivities:
         with told_apart():
             witness = self._witness(request.aim.effective.readiness, request.target, request.template)
             target = self._target(request.target, record=request.record, witness=witness)
-            return await Waiter(target, request).wait()
+            return await Waiter(target, request, self._looked).wait()
 
     @activity.defn(name=ActivityName.FREEZE)
     async def freeze(self, request: TakeStep) -> Outcome:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from rollwright.activities.estimating import Estimator
@@ -25,11 +25,19 @@ worker has others to look after."""
 _PATIENCE_SECONDS = 5.0
 """How long trouble, or a write that isn't taken up, may last before people are told."""
 
+Looked = Callable[[WaitReadiness, Observation], None]
+
+
+def unheard(request: WaitReadiness, seen: Observation) -> None:
+    """Tell nobody what a look has seen."""
+
 
 class Waiter:
     """One wait on one target."""
 
-    def __init__(self, target: LiveTarget, request: WaitReadiness) -> None:
+    def __init__(self, target: LiveTarget, request: WaitReadiness, looked: Looked = unheard) -> None:
+        """`looked`: is told what each look has seen."""
+        self._looked = looked
         self._target = target
         self._request = request
         self._available_min: int | None = None
@@ -104,6 +112,7 @@ class Waiter:
             trouble=trouble,
             surge_limit=self._surge_limit,
             estimate=self._estimator.latest,
+            seen_at=now().timestamp(),
         )
 
     def _observe(self, snapshot: Snapshot) -> Observation:
@@ -128,7 +137,9 @@ class Waiter:
             patience_seconds=strategy.surge_patience,
             now=moment.timestamp(),
         )
-        return _judged(seen, self._ordeals, strategy, moment.timestamp())
+        judged = _judged(seen, self._ordeals, strategy, moment.timestamp())
+        self._looked(request, judged)
+        return judged
 
     def _is_worth_waking(self, seen: Observation) -> bool:
         request, known = self._request, self._request.known

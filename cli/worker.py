@@ -1,7 +1,6 @@
 """`rollwright worker`: run a worker."""
 
 import asyncio
-import logging
 from typing import Annotated
 
 import typer
@@ -15,8 +14,12 @@ from rollwright.cli.temporal import unreachable
 from rollwright.cli.text import one_line
 from rollwright.cluster.errors import UnconfiguredError
 from rollwright.rollout.models import Name, ObjectName
+from rollwright.worker import logs
+from rollwright.worker.endpoints import Address, EndpointError
+from rollwright.worker.observing import Endpoints
 from rollwright.worker.policies import DEFAULT_CONFIG_MAP, Place
 from rollwright.worker.run import run_worker
+from rollwright.worker.settings import Settings
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 
 app = typer.Typer()
@@ -71,6 +74,28 @@ def worker(
             show_default=DEFAULT_CONFIG_MAP,
         ),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            envvar="ROLLWRIGHT_METRICS",
+            help="Where Prometheus may scrape metrics, at /metrics; nowhere without it.",
+        ),
+    ] = None,
+    health: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            envvar="ROLLWRIGHT_HEALTH",
+            help="Where /healthz and /readyz tell how the worker is; nowhere without it.",
+        ),
+    ] = None,
+    log: Annotated[
+        logs.LogFormat | None,
+        typer.Option(
+            "--log", envvar="ROLLWRIGHT_LOG", help="How log lines look; text at a terminal and else json without it."
+        ),
+    ] = None,
 ) -> None:
     """Run a worker: it carries out the rollouts of one cluster until it gets SIGTERM or Ctrl-C.
 
@@ -83,11 +108,13 @@ def worker(
       rollwright worker --connections /etc/rollwright/connections
       rollwright worker --notify /etc/rollwright/notify.yaml
       rollwright worker --follow --follow-namespace inference --policies rollwright/policies
+      rollwright worker --metrics 127.0.0.1:9090 --health 127.0.0.1:8080
       TEMPORAL_ADDRESS=temporal.internal:7233 rollwright worker
 
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(log)
     reach = Reach(connections=connections, local=allow_local)
+    endpoints = Endpoints(_address("--metrics", metrics), _address("--health", health))
     place = _place(DEFAULT_CONFIG_MAP if policies is None else policies)
     if follow_namespace and not follow_targets:
         raise CommandError("--follow-namespace says where to follow; give --follow too", code=ExitCode.BAD_INPUT)
@@ -97,19 +124,24 @@ def worker(
     try:
         asyncio.run(
             run_worker(
-                task_queue=task_queue,
-                cluster=None if cluster is None else _cluster(cluster),
-                kubeconfig=kubeconfig,
-                context=context,
-                notify=notify,
-                reach=reach,
-                follow=namespaces,
-                policies=place,
+                Settings(
+                    task_queue=task_queue,
+                    cluster=None if cluster is None else _cluster(cluster),
+                    kubeconfig=kubeconfig,
+                    context=context,
+                    notify=notify,
+                    reach=reach,
+                    follow=namespaces,
+                    policies=place,
+                    endpoints=endpoints,
+                )
             )
         )
     except NotifyFileError as error:
         todo = "docs/notifications.md shows what may be written."
         raise CommandError(str(error), todo=todo, code=ExitCode.BAD_INPUT) from None
+    except EndpointError as error:
+        raise CommandError(str(error), todo="Give --metrics and --health other addresses.") from None
     except RuntimeError as error:
         raise unreachable(error) from error
     except (UnconfiguredError, OSError) as error:
@@ -117,6 +149,15 @@ def worker(
             f"there is no way to a cluster: {error}",
             todo="Give --kubeconfig, set KUBECONFIG, or run the worker as a pod with a service account.",
         ) from error
+
+
+def _address(option: str, text: str | None) -> Address | None:
+    try:
+        return Address.parse(text) if text else None
+    except EndpointError as error:
+        raise CommandError(
+            f"{option}: {error}", todo="Write it as in 127.0.0.1:9090, or [::1]:9090.", code=ExitCode.BAD_INPUT
+        ) from None
 
 
 def _place(text: str) -> Place:

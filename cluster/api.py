@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _REQUEST_SECONDS = 10.0
 _PAGE = 250
 _SILENCE_SECONDS = 150.0  # bookmarks come every minute or so
+NO_ANSWER = "none"
 _CONTENT = {"PATCH": "application/json-patch+json", "POST": "application/yaml"}
 _NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError)
@@ -66,6 +67,8 @@ class Api:
         self._client = client
         self.requests: Counter[str] = Counter()
         """Requests made so far, by verb and kind, for the benchmark."""
+        self.answers: Counter[tuple[str, str]] = Counter()
+        """The same once they were answered, with the status; with NO_ANSWER if none came."""
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
         """Read one object, up to date."""
@@ -102,8 +105,8 @@ class Api:
         """
         query = [("container", container), ("tailLines", str(lines)), ("limitBytes", str(limit_bytes))]
         what = f"get pods/log {namespace}/{pod}"
-        self.requests["get pods/log"] += 1
-        response = await self._send("GET", f"{PODS.url(namespace, pod)}/log", what, query=query)
+        path = f"{PODS.url(namespace, pod)}/log"
+        response = await self._send("GET", path, what, counted="get pods/log", query=query)
         read = bytearray()
         try:
             while len(read) < limit_bytes and (more := await response.content.read(limit_bytes - len(read))):
@@ -155,9 +158,10 @@ class Api:
             *([("fieldSelector", fields)] if fields else []),
         ]
         what = f"watch {kind.plural} in {namespace}"
-        self.requests[f"watch {kind.plural}"] += 1
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_REQUEST_SECONDS, sock_read=_SILENCE_SECONDS)
-        response = await self._send("GET", kind.url(namespace), what, query=query, request_timeout=timeout)
+        response = await self._send(
+            "GET", kind.url(namespace), what, counted=f"watch {kind.plural}", query=query, request_timeout=timeout
+        )
         try:
             async for line in response.content:
                 yield from_json(line)
@@ -178,8 +182,9 @@ class Api:
         body: object = None,
     ) -> Manifest:
         what = f"{verb} {kind.plural} {namespace}/{name}".rstrip(" /")
-        self.requests[f"{verb} {kind.plural}"] += 1
-        response = await self._send(method, kind.url(namespace, name), what, query=query, body=body)
+        response = await self._send(
+            method, kind.url(namespace, name), what, counted=f"{verb} {kind.plural}", query=query, body=body
+        )
         try:
             answer: Manifest = from_json(await response.read())
         except _BROKE_OFF as error:
@@ -192,10 +197,14 @@ class Api:
         path: str,
         what: str,
         *,
+        counted: str,
         query: list[tuple[str, str]] | None = None,
         body: object = None,
         request_timeout: object = _REQUEST_SECONDS,
     ) -> aiohttp.ClientResponse:
+        """`counted`: as what, by verb and kind."""
+        self.requests[counted] += 1
+        status = NO_ANSWER
         content = _CONTENT.get(method, "application/json")
         try:
             request = await self._client.param_serialize(  # also reads the token, in a pod from its file
@@ -207,6 +216,7 @@ class Api:
                 auth_settings=["BearerToken"],
             )
             answer = await self._client.call_api(*request, _request_timeout=request_timeout)
+            status = str(answer.status)
             if not 200 <= answer.status <= 299:
                 await answer.read()
                 self._client.response_deserialize(answer, {})
@@ -216,6 +226,8 @@ class Api:
             raise UnreachableError(f"{what}: there are no credentials to be had: {error}") from error
         except _NO_ANSWER as error:
             raise UnreachableError(f"{what}: {_describe(error)}; is the API server up?") from error
+        finally:
+            self.answers[counted, status] += 1
         response: aiohttp.ClientResponse = answer.response
         return response
 

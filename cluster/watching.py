@@ -19,7 +19,7 @@ from typing import TypeVar
 from rollwright.cluster import names
 from rollwright.cluster.api import ENDPOINT_SLICES, LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Kind, Manifest
 from rollwright.cluster.doubt import may_hide_groups_gone, pacing_of
-from rollwright.cluster.errors import ClusterError, UnreachableError
+from rollwright.cluster.errors import ClusterError, TemporaryError, UnreachableError
 from rollwright.cluster.objects import controller_of
 from rollwright.cluster.pruning import pruned
 
@@ -49,6 +49,7 @@ class SharedWatch:
         self._doubts: dict[str, int] = {}
         self._numbers = count(1)
         self._heard = -math.inf
+        self._told = time.monotonic()
         self._error: ClusterError | None = None
         self._tried = asyncio.Event()
 
@@ -84,6 +85,16 @@ class SharedWatch:
     def is_lively(self) -> bool:
         """Whether the API server has told something just now: a connection may be dead without anybody noticing."""
         return time.monotonic() - self._heard < _LIVELY_SECONDS
+
+    @property
+    def age_seconds(self) -> float:
+        """For how long the API server has told nothing; of a watch that is well, bookmarks come every minute or so."""
+        return time.monotonic() - self._told
+
+    @property
+    def trouble(self) -> str:
+        """Why the API server can't be heard, while that lasts. That something may not be seen is no such trouble."""
+        return str(self._error) if isinstance(self._error, TemporaryError) else ""
 
     @contextmanager
     def waking(self, owner: str, event: asyncio.Event) -> Iterator[None]:
@@ -131,6 +142,7 @@ class SharedWatch:
             self._keep(item)
             self._raise_doubt(item)  # what has happened since nobody watched isn't known
         self._error = None
+        self._told = time.monotonic()
         self._tried.set()
         version: str = listing["metadata"]["resourceVersion"]
         return version
@@ -143,7 +155,7 @@ class SharedWatch:
                 self._kind, self._namespace, self._selector, version, fields=self._fields
             ):
                 item: Manifest = event["object"]
-                self._heard = time.monotonic()
+                self._heard = self._told = time.monotonic()
                 match event["type"]:
                     case "ADDED" | "MODIFIED":
                         self._keep(item)
@@ -237,6 +249,16 @@ class Watches:
             self._watches[key] = SharedWatch(self._api, kind, namespace, name)
             self._tasks.append(asyncio.create_task(self._watches[key].run(), name=f"watch {kind.plural} {namespace}"))
         return self._watches[key]
+
+    def all(self) -> Iterator[tuple[Kind, str, SharedWatch]]:
+        """Each with its kind and namespace."""
+        for (kind, namespace, _), watch in self._watches.items():
+            yield kind, namespace, watch
+
+    @property
+    def ended(self) -> list[str]:
+        """The names of those that nobody keeps up any more, which never happens to one that is well."""
+        return [task.get_name() for task in self._tasks if task.done()]
 
     async def close(self) -> None:
         """Stop them all."""

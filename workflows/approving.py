@@ -1,14 +1,15 @@
 """The gates that are open, and approvals: what is there to be approved, and whether that is what stands. Pure."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rollwright.rollout.aim import Course
 from rollwright.rollout.gates.approval import ApprovalGate
-from rollwright.rollout.gates.gate import Progress
+from rollwright.rollout.gates.gate import Finding, Progress
 from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.spec import Strategy
-from rollwright.workflows.contract import RolloutState
+from rollwright.workflows.contract import Phase, RolloutState, Waits
 
 _SEEN = "seen"
 
@@ -30,6 +31,22 @@ def open_gates(state: RolloutState, strategy: Strategy) -> list[tuple[AnyGate, P
     """The gates of the step that waits, each with how it stands; none where people only promote, or nothing waits."""
     gates = () if state.waiting is None else strategy.gates_at(state.waiting)
     return list(zip(gates, state.gating, strict=False))
+
+
+def waits_for(phase: Phase, gates: Sequence[tuple[AnyGate, Progress]]) -> Waits | None:
+    """What a rollout waits for in a phase, with these gates open; None where it goes on by itself."""
+    pending = [gate for gate, progress in gates if progress.finding is Finding.PENDING]
+    match phase:
+        case Phase.PAUSED:
+            return Waits.PAUSED
+        case Phase.STALLED:
+            return Waits.STALLED
+        case Phase.GATED if any(not gate.BY_PEOPLE for gate in pending):
+            return Waits.GATES
+        case Phase.GATED if pending or not gates:
+            return Waits.APPROVAL
+        case _:
+            return None
 
 
 def asked(state: RolloutState, strategy: Strategy) -> Asked | None:

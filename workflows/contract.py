@@ -46,6 +46,10 @@ REQUEST_MEMO = "request"
 """The memo with the id of the request that the rollout answers."""
 ASKED_MEMO = "asked"
 """The memo that says when somebody has asked for it: ISO 8601. It may have been queued since."""
+WAITS_MEMO = "waits"
+"""The memo that says what a rollout waits for that isn't to be had from groups, and since when: as in
+"approval 2026-01-31T12:00:00+00:00". Nothing before the blank where it doesn't wait for any such thing.
+"""
 
 # Updates: the same messages as the signals, for callers who want an answer. One is refused with a reason; a signal that
 # can't be taken is kept among the events.
@@ -86,6 +90,17 @@ class Phase(StrEnum):
     def goes_on(self) -> bool:
         """Whether it comes to its end by itself."""
         return self in (Phase.PREPARING, Phase.PROGRESSING, Phase.ROLLING_BACK)
+
+
+class Waits(StrEnum):
+    """What a rollout waits for where it doesn't go on by itself."""
+
+    APPROVAL = "approval"
+    """People must approve, or promote."""
+    GATES = "gates"
+    """They are asked."""
+    PAUSED = "paused"
+    STALLED = "stalled"
 
 
 class Message(StrEnum):

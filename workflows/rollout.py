@@ -73,6 +73,8 @@ class RolloutWorkflow(Telling):
         self._fruitless = 0
         self._shown = 0
         """How often something was looked at since the last step."""
+        self._seen_at = 0.0
+        """When that was, by the clock of whoever looked."""
 
     @workflow.run
     async def run(self, given: RolloutInput) -> RolloutStatus:
@@ -307,6 +309,7 @@ class RolloutWorkflow(Telling):
             surge_by=self._state.surge_by,
             record=self._state.record,
             before=self._state.before,
+            seen_at=self._seen_at,
         )
         self._acting = True
         try:
@@ -386,6 +389,7 @@ class RolloutWorkflow(Telling):
 
     def _take_in(self, sight: Sight) -> None:
         seen, state = sight.observation, self._state
+        self._seen_at = sight.seen_at
         if sight.surge_limit not in (None, state.surge_limit):
             self._keep_surge_event(sight.surge_limit or 0)
             self._remember(surge_limit=sight.surge_limit, surge_again_at=self._surge_again_at)

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
         MEMO,
         PHASE_ATTRIBUTE,
         TARGET_ATTRIBUTE,
+        WAITS_MEMO,
         Event,
         Intervention,
         OpenGate,
@@ -140,6 +141,9 @@ class Standing:
         return templates[self._state.course]
 
     def _enter(self, phase: Phase) -> None:
+        if phase is not self._phase:
+            why = f": {self._state.reason}" if self._state.reason else ""
+            workflow.logger.info("%s, no longer %s%s", phase, self._phase, why)
         self._phase = phase
         self._show()
 
@@ -150,6 +154,14 @@ class Standing:
         if self._has_attributes and workflow.info().typed_search_attributes.get(PHASE_ATTRIBUTE) != self._phase:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(self._phase)])
             workflow.upsert_memo({MEMO: describing.line(status)})
+        self._note_what_it_waits_for()
+
+    def _note_what_it_waits_for(self) -> None:
+        """And since when, for metrics: a memo can be listed, and stays over new runs."""
+        waits = approving.waits_for(self._phase, self._open_gates) or ""
+        known = workflow.memo_value(WAITS_MEMO, "", type_hint=str)
+        if known.partition(" ")[0] != waits and workflow.patched("waits"):
+            workflow.upsert_memo({WAITS_MEMO: f"{waits} {workflow.now().isoformat()}"})
 
     @property
     def _has_attributes(self) -> bool:

@@ -16,7 +16,8 @@ from rollwright.cluster.api import connect
 from rollwright.cluster.probing import Prober
 from rollwright.cluster.watching import Watches
 from rollwright.worker import temporal
-from rollwright.worker.run import make_workers
+from rollwright.worker.making import Parts, make_workers
+from rollwright.worker.settings import Settings
 from rollwright.workflows import rollout
 
 
@@ -26,7 +27,7 @@ async def _work(task_queue: str, kubeconfig: str, answers: TextIO) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(asked), sys.stdin)
     async with connect(kubeconfig) as api:
         watches, prober = Watches(api), Prober()
-        (worker,) = make_workers(client, api, watches, prober, task_queue)
+        (worker,) = make_workers(Parts(client, api, watches, prober), Settings(task_queue=task_queue))
         async with worker:
             while await asked.readline():
                 print(json.dumps(api.requests), file=answers, flush=True)

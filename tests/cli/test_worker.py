@@ -1,7 +1,6 @@
 """`rollwright worker`: how far its gates may reach, and what it refuses before it takes anything in hand."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +9,7 @@ from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.cli import worker
 from rollwright.cli.main import app
 from rollwright.worker.policies import Place
+from rollwright.worker.settings import Settings
 
 runner = CliRunner()
 SECRET = "s3cr3tT0ken"
@@ -20,8 +20,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Reach]:
     """What workers that are started are told."""
     told: list[Reach] = []
 
-    async def run_worker(*, reach: Reach, **_: Any) -> None:
-        told.append(reach)
+    async def run_worker(settings: Settings) -> None:
+        told.append(settings.reach)
 
     monkeypatch.setattr(worker, "run_worker", run_worker)
     return told
@@ -77,8 +77,8 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, ...], Pla
     """What workers that are started are to follow, and by which policies."""
     followed: list[tuple[tuple[str, ...], Place]] = []
 
-    async def run_worker(*, follow: tuple[str, ...], policies: Place, **_: Any) -> None:
-        followed.append((follow, policies))
+    async def run_worker(settings: Settings) -> None:
+        followed.append((tuple(settings.follow), settings.policies))
 
     monkeypatch.setattr(worker, "run_worker", run_worker)
     return followed
