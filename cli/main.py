@@ -149,6 +149,9 @@ def left() -> Iterator[None]:
     except SystemExit as end:
         if "temporalio" not in sys.modules or not isinstance(end.code, int):
             raise
+        from rollwright.worker import tracing  # noqa: PLC0415 - only commands that have loaded it need it
+
+        tracing.flush()
         # The SDK's own threads may still hold the interpreter when it is taken down, which aborts the process after
         # everything is done: leave without taking it down.
         sys.stdout.flush()

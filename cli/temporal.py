@@ -1,5 +1,6 @@
 """Rollouts as Temporal knows them: connecting, finding one, asking it."""
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,7 @@ async def connect() -> Client:
     """Connect to Temporal as its environment configuration says. Raises CommandError."""
     # The SDK's own log of its retries would run over what the command prints; what matters is told in words.
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)), error_if_already_set=False)
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # as are those of a collector that is away
     try:
         return await connect_to_temporal()
     except (RuntimeError, ValueError, RPCError) as error:

@@ -7,7 +7,7 @@ from structlog.contextvars import bound_contextvars
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from rollwright.activities.messages import KeepTemplate, RecordOutcome, Restore, SettleDispute, TakeStep
+from rollwright.activities.messages import KeepTemplate, Outcome, RecordOutcome, Restore, SettleDispute, TakeStep
 from rollwright.cluster.record import Fence
 from rollwright.worker.logs import fields_of
 from rollwright.worker.meters import Meters
@@ -42,5 +42,5 @@ class _Around(ActivityInboundInterceptor):
         with bound_contextvars(**fields):
             result = await self._meters.measured(request, self.next.execute_activity(input))
             if writes:
-                _log.info("done")
+                _log.info("%s", result if isinstance(result, Outcome) else Outcome.DONE)
         return result

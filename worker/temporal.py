@@ -9,6 +9,8 @@ from temporalio.converter import DefaultFailureConverter, PayloadConverter
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError
 
+from rollwright.worker import tracing
+
 
 class FailuresForPeople(DefaultFailureConverter):
     """What is refused on purpose goes without lines of the program: the Temporal UI shows them below the reason."""
@@ -33,4 +35,4 @@ async def connect(profile: str | None = None) -> Client:
     """
     config = ClientConfig.load_client_connect_config(profile=profile)
     config.setdefault("target_host", "127.0.0.1:7233")
-    return await Client.connect(**config, data_converter=_CONVERTER)
+    return await Client.connect(**config, data_converter=_CONVERTER, plugins=tracing.plugins())

@@ -19,7 +19,7 @@ from tests.e2e.scene import AT_ONCE, Scene
 pytestmark = pytest.mark.real
 
 PAGE = Path(__file__).parents[2] / "docs" / "observation.md"
-GATED = TWO_TWO.model_copy(update={"steps": (GatedStep(until=2, gates=(Bake(**{"for": "1s"}), ApprovalGate())),)})
+GATED = TWO_TWO.model_copy(update={"steps": (GatedStep(until=2, gates=(Bake(duration=1), ApprovalGate())),)})
 EXPORTED = re.compile(r"^# TYPE (\S+) (\S+)$", re.MULTILINE)
 
 
