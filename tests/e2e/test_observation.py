@@ -1,45 +1,145 @@
-"""A worker is observed from outside while it rolls out: by the real Prometheus, by its probes, and by its log."""
+"""A worker is observed while it rolls out: by the real Prometheus, by its probes, and by its log."""
 
-import asyncio
-import re
+import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from rollwright.devcluster.cluster import DevCluster
+from rollwright.devcluster.parts import Part
+from rollwright.devcluster.prometheus import Prometheus
 from rollwright.devcluster.state import free_ports
 from rollwright.rollout.gates.approval import ApprovalGate
 from rollwright.rollout.gates.bake import Bake
 from rollwright.rollout.spec import GatedStep
 from rollwright.workflows.contract import Message, Phase
+from tests.devcluster.standin.namespace import until
+from tests.docs.metrics import documented, expressions
+from tests.e2e.conftest import make_scene
 from tests.e2e.documented import TWO_TWO
-from tests.e2e.processes import Process
-from tests.e2e.scene import AT_ONCE, Scene
+from tests.e2e.processes import TemporalServer
+from tests.e2e.scene import AT_ONCE, NAME, Scene
+from tests.support.prometheus import Answer, query, query_until
 
 pytestmark = pytest.mark.real
 
-PAGE = Path(__file__).parents[2] / "docs" / "observation.md"
 GATED = TWO_TWO.model_copy(update={"steps": (GatedStep(until=2, gates=(Bake(duration=1), ApprovalGate())),)})
-EXPORTED = re.compile(r"^# TYPE (\S+) (\S+)$", re.MULTILINE)
+OWN = '{__name__=~"rollwright_.+"}'
+OF_PROMETHEUS = {"__name__", "job", "instance", "le"}
+PARTS_OF_A_HISTOGRAM = ("_bucket", "_sum", "_count")
 
 
-async def observed_worker(scene: Scene) -> tuple[Process, str, str]:
-    """A worker, and where its metrics and its health are."""
-    metrics, health = (f"127.0.0.1:{port}" for port in free_ports(2))
-    worker = await scene.start_worker(None, f"--metrics={metrics}", f"--health={health}")
-    return worker, metrics, health
+async def types(prometheus: Prometheus) -> dict[str, str]:
+    """By metric, as Prometheus has taken them up."""
+    async with aiohttp.ClientSession() as session, session.get(f"{prometheus.url}/api/v1/metadata") as response:
+        return {name: told[0]["type"] for name, told in (await response.json())["data"].items()}
 
 
-async def test_scrape(scene: Scene, tmp_path: Path) -> None:
+def family(name: str, known: dict[str, str]) -> str:
+    """The metric that a series is of."""
+    whole = next((name.removesuffix(part) for part in PARTS_OF_A_HISTOGRAM if name.endswith(part)), name)
+    return whole if known.get(whole) == "histogram" else name
+
+
+def labels(answer: Answer, known: dict[str, str]) -> dict[str, set[frozenset[str]]]:
+    """The sets of labels that the series of each metric have."""
+    found: dict[str, set[frozenset[str]]] = {}
+    for series, _ in answer.series:
+        found.setdefault(family(series["__name__"], known), set()).add(frozenset(series.keys() - OF_PROMETHEUS))
+    return found
+
+
+async def test_every_metric_is_documented_and_every_documented_one_is_there(scene: Scene, tmp_path: Path) -> None:
     await scene.create(ready_after=AT_ONCE)
-    worker, metrics, health = await observed_worker(scene)
-    async with scene.rollout(GATED) as rollout:
+    (port,) = free_ports(1)
+    target = f"lws/{scene.namespace.name}/{NAME}"
+    await scene.start_worker(None, f"--metrics=127.0.0.1:{port}")
+    async with (
+        Prometheus(tmp_path, [f"127.0.0.1:{port}"], interval_seconds=0.5, report=print) as prometheus,
+        scene.rollout(GATED) as rollout,
+    ):
         await rollout.until_phase(Phase.GATED)
-        await asyncio.sleep(16)
-        async with aiohttp.ClientSession() as session:
-            for url in (f"http://{metrics}/metrics", f"http://{health}/healthz", f"http://{health}/readyz"):
-                async with session.get(url) as response:
-                    print(response.status, response.headers, await response.text())
+        await query_until(
+            prometheus,
+            f'rollwright_rollout_waiting_seconds{{target="{target}", reason="approval"}}',
+            lambda answer: len(answer.series) == 1,
+        )
+        await query_until(prometheus, 'rollwright_rollouts{phase="gated"}', lambda answer: answer.values == ["1"])
+        known = await types(prometheus)
+        own, others = labels(await query(prometheus, OWN), known), labels(await query(prometheus, '{job!=""}'), known)
+        told = {metric.name: metric for metric in documented()}
+        assert own == {name: {told[name].labels} for name in told if name.startswith("rollwright_")}
+        assert {name: known.get(name) for name in told} == {name: metric.type for name, metric in told.items()}
+        for name, metric in told.items():
+            assert metric.labels in others[name], name
+        for expression in expressions():
+            assert (await query(prometheus, expression)).status == 200, expression
+        assert await values(prometheus, "groups_done", "groups_wanted", "promise_margin_groups") == ["2", "4", "2"]
+        assert (await query(prometheus, 'rollwright_steps_total{action="prepare", outcome="done"}')).values == ["1"]
+
         await rollout.send(Message.PROMOTE)
         await rollout.result()
-    print(worker.log.read_text())
+        await query_until(prometheus, f'{{target="{target}"}}', lambda answer: answer.series == [])
+
+
+async def values(prometheus: Prometheus, *metrics: str) -> list[str]:
+    return [value for name in metrics for value in (await query(prometheus, f"rollwright_rollout_{name}")).values]
+
+
+async def test_every_line_about_a_rollout_says_so(scene: Scene) -> None:
+    await scene.create(ready_after=AT_ONCE)
+    worker = await scene.start_worker()
+    async with scene.rollout(TWO_TWO) as rollout:
+        await rollout.result()
+    assert await worker.terminate() == 0
+    lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
+    about = [line for line in lines if "rollout" in line]
+    assert {(line["rollout"], line["target"]) for line in about} == {
+        (scene.target.workflow_id, f"lws/{scene.namespace.name}/{NAME}")
+    }
+    fences = {line["step"]: line["fence"] for line in about if "fence" in line}
+    assert fences.keys() == {
+        "keep_template", "prepare", "lower_partition", "reclaim_replicas", "restore", "record_outcome"
+    }  # fmt: skip
+    assert len(set(fences.values())) == len(fences)
+    said = [line["message"] for line in about if line["logger"] == "temporalio.workflow"]
+    assert [phases.partition(", ")[0] for phases in said] == ["progressing", "restoring", "completed"]
+
+
+async def test_what_a_worker_waits_for_fails_its_readiness_and_never_its_liveness(
+    devcluster: DevCluster, temporal_binary: Path, tmp_path: Path
+) -> None:
+    server = TemporalServer(temporal_binary, tmp_path)
+    await server.start()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(server.kill)
+        scene = await make_scene(devcluster, server, tmp_path, stack)
+        await scene.create(ready_after=AT_ONCE)
+        (port,) = free_ports(1)
+        await scene.start_worker(None, f"--health=127.0.0.1:{port}")
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+
+            async def told(path: str = "/readyz") -> tuple[int, str]:
+                async with session.get(path) as answer:
+                    return answer.status, await answer.text()
+
+            async with scene.rollout(GATED) as rollout:
+                await rollout.until_phase(Phase.GATED)
+                assert await told() == (200, "ok\n")
+                async with scene.without(Part.API_SERVER):
+                    _, why = await until(told, lambda told: told[0] == 503)
+                    assert f"the watch of pods in {scene.namespace.name} is broken: " in why
+                    assert await told("/healthz") == (200, "ok\n")
+                await until(told, lambda told: told == (200, "ok\n"))
+
+                await server.kill()
+                _, why = await until(told, lambda told: told[0] == 503)
+                assert why.startswith("Temporal does not answer: ")
+                assert await told("/healthz") == (200, "ok\n")
+                await server.start()
+                await until(told, lambda told: told == (200, "ok\n"))
+
+                await rollout.send(Message.PROMOTE)
+                assert (await rollout.result()).phase is Phase.COMPLETED
