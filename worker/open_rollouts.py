@@ -13,7 +13,6 @@ from prometheus_client.registry import Collector
 from rollwright.activities.messages import WaitReadiness
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.spec import Target
-from rollwright.workflows.starting import short
 
 _LASTS_SECONDS = 30.0
 """Between two waits there is a step, of 15 s at most."""
@@ -36,11 +35,11 @@ class OpenRollouts(Collector):
         """Take up what a wait has seen."""
         floor = seen.budget(request.aim.strategy).floor
         done = sum(group.done for group in seen.groups[: seen.replicas])
-        self._seen[short(request.target)] = _Seen(time.monotonic(), done, seen.replicas, seen.available - floor)
+        self._seen[request.target.path] = _Seen(time.monotonic(), done, seen.replicas, seen.available - floor)
 
     def forget(self, target: Target) -> None:
         """It has ended."""
-        self._seen.pop(short(target), None)
+        self._seen.pop(target.path, None)
 
     def collect(self) -> Iterator[Metric]:
         """As prometheus_client asks for it."""

@@ -63,7 +63,7 @@ class Probed:
             workflow_runner=UnsandboxedWorkflowRunner(),
         )
         async with worker:
-            async with served(self.address, Health(worker, client, QUEUE, self.watches).handlers) as self.address:
+            async with served(self.address, Health([worker], client, self.watches).handlers) as self.address:
                 self._up.set()
                 await self._stop.wait()
             await self.watches.close()

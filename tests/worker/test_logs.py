@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from structlog.contextvars import bound_contextvars
@@ -83,9 +84,7 @@ def test_an_error_is_told_with_its_traceback_whose_every_line_is_indented() -> N
         ({}, {}),
     ],
 )
-def test_what_temporal_says_of_a_line_of_its_own_becomes_fields(
-    extra: dict[str, object], fields: dict[str, str]
-) -> None:
+def test_what_temporal_says_of_a_line_of_its_own_becomes_fields(extra: dict[str, Any], fields: dict[str, str]) -> None:
     told = json.loads(logged(LogFormat.JSON, **extra))
     assert {name: told[name] for name in ("rollout", "target", "step") if name in told} == fields
 
