@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from rollwright.cli.failure import CommandError, report
+from rollwright.cli.failure import CommandError, ExitCode, report
 from rollwright.cli.verb import Verb
+from rollwright.worker.keyring import KeysError
 
-# What `rollwright --help` says of each verb; the module rollwright.cli.VERB holds a typer `app`.
+# What `rollwright --help` says of each verb; its module holds a typer `app`.
 VERBS = {
     "start": "Start a rollout.",
     "lint": "Check rollout files, without a cluster.",
@@ -35,9 +36,14 @@ VERBS = {
     "doctor": "Find what rollouts have left behind, and mend it.",
     "schema": "Print the JSON Schema of the rollout file, or of what -o json prints.",
     "worker": "Run a worker: it carries rollouts out.",
+    "setup": "Have a Temporal namespace ready for rollouts.",
+    "codec-server": "Let the Temporal UI read sealed payloads.",
     "demo": "See a rollout on an embedded Kubernetes, from nothing.",
     "dev": "An embedded Kubernetes for development.",
 }
+
+
+_ABOUT_KEYS = "docs/temporal.md says how payloads are sealed, and how keys are changed."
 
 
 class Verbs(TyperGroup):
@@ -66,11 +72,14 @@ class Verbs(TyperGroup):
         except CommandError as error:
             report(error)
             raise typer.Exit(error.code) from error
+        except KeysError as error:
+            report(CommandError(str(error), todo=_ABOUT_KEYS))
+            raise typer.Exit(ExitCode.COULD_NOT) from error
 
 
 def _load(verb: str) -> Any:
     try:
-        module = importlib.import_module(f"rollwright.cli.{verb}")
+        module = importlib.import_module(module_of(verb))
     except ImportError as error:
         raise CommandError(
             f"`rollwright {verb}` can't be loaded: {error}", todo="Install what it needs: pip install 'rollwright[dev]'"
@@ -80,6 +89,11 @@ def _load(verb: str) -> Any:
     command = typer.main.get_command(module.app)
     command.name = verb
     return without_installing(command)
+
+
+def module_of(verb: str) -> str:
+    """The name of the module that a verb is."""
+    return f"rollwright.cli.{verb.replace('-', '_')}"
 
 
 def without_installing(command: Any) -> Any:

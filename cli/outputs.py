@@ -172,7 +172,7 @@ class Verdict(StrEnum):
 
 
 class Checked(Output):
-    """Something that `plan` has looked at beforehand."""
+    """Something that `plan` or `setup` has looked at."""
 
     about: str = Field(description="Of a gate, its name.")
     verdict: Verdict
@@ -478,6 +478,15 @@ class Diagnosis(Output):
     findings: tuple[Finding, ...]
     mended: bool = Field(default=False, description="Whether --repair has mended it, or started a rollout that will.")
     repaired: str = Field(default="", description="What --repair has done, in words.")
+
+
+class SetUp(Output):
+    """What `setup` prints."""
+
+    address: str = Field(description="Of Temporal.")
+    namespace: str = Field(description="Of Temporal.")
+    created: tuple[str, ...] = Field(description="Search attributes that were registered now; empty if none was.")
+    checks: tuple[Checked, ...] = Field(description="What was looked at, as it is now.")
 
 
 class Story(StrEnum):

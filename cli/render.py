@@ -109,19 +109,20 @@ def plan(made: Plan, width: int) -> RenderableType:
     parts += [table(views.steps(made.steps, made.stages[0].replicas), width), ""] if made.steps else []
     parts += [views.forecasts_by(made.forecasts)]
     parts += [table(views.forecasts(made.forecasts), width)] if made.forecasts else []
-    parts += ["", *_checks(made.checks)] if made.checks else []
+    parts += ["", *checks(made.checks)] if made.checks else []
     if made.changes is None:
         return Group(*parts)
     return Group(_changes(made.changes, "The template stays as it is."), "", *parts)
 
 
-def _checks(checks: tuple[Checked, ...]) -> list[RenderableType]:
+def checks(made: tuple[Checked, ...]) -> list[RenderableType]:
+    """What was looked at, and what came of it."""
     grid = RichTable.grid(Column(no_wrap=True), Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2))
-    for verdict, about, what, todo in check_views.rows(checks):
+    for verdict, about, what, todo in check_views.rows(made):
         grid.add_row(Text(verdict, style=_VERDICTS[verdict]), about, what)
         if todo:
             grid.add_row("", "", Text(todo, style="dim"))
-    return [Text(check_views.summary(checks), style="bold"), grid]
+    return [Text(check_views.summary(made), style="bold"), grid]
 
 
 def diff(shown: Diff) -> RenderableType:

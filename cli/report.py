@@ -13,6 +13,7 @@ from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.formats import Format
 from rollwright.cli.reports import history, making, sources
 from rollwright.cli.reports.happened import Ended
+from rollwright.cli.reports.opening import open_all
 from rollwright.cli.reports.record import Report
 from rollwright.cli.reports.sources import Events
 from rollwright.rollout.spec import Target
@@ -93,6 +94,8 @@ async def _fetched(target: Target, run_id: str) -> Report:
 
 def _made(runs: list[Events], of: str, now: datetime | None = None) -> Report:
     """`now`: if the runs are all there is up to now."""
+    for run in runs:
+        open_all(run)
     until = history.moment(runs[-1][-1].event_time)
     try:
         happened = [history.read(run) for run in runs]

@@ -15,6 +15,7 @@ from rollwright.cli.outputs import (
     Linted,
     Listing,
     Plan,
+    SetUp,
     Snapshot,
     Started,
     Status,
@@ -42,6 +43,7 @@ class Subject(StrEnum):
     STEERING = "steering"
     UNDO = "undo"
     DOCTOR = "doctor"
+    SETUP = "setup"
     DEMO = "demo"
 
 
@@ -59,6 +61,7 @@ MODELS: dict[Subject, type[BaseModel]] = {
     Subject.STEERING: Steered,
     Subject.UNDO: Started,
     Subject.DOCTOR: Diagnosis,
+    Subject.SETUP: SetUp,
     Subject.DEMO: Demonstrated,
 }
 

@@ -1,7 +1,6 @@
 """Rollouts as Temporal knows them: connecting, finding one, asking it."""
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryFailedError,
 )
-from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from rollwright.cli import views
+from rollwright.cli.connecting import connecting
 from rollwright.cli.failure import CommandError
 from rollwright.rollout.spec import Target
 from rollwright.rollout.stages import Stage
@@ -70,22 +69,8 @@ async def connect() -> Client:
     # The SDK's own log of its retries would run over what the command prints; what matters is told in words.
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)), error_if_already_set=False)
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # as are those of a collector that is away
-    try:
+    with connecting():
         return await connect_to_temporal()
-    except (RuntimeError, ValueError, RPCError) as error:
-        raise unreachable(error) from error
-
-
-def unreachable(error: Exception) -> CommandError:
-    """What to say when connecting has failed."""
-    address = ClientConfig.load_client_connect_config().get("target_host", "127.0.0.1:7233")
-    # The SDK gives the debug form of nested errors; the innermost message is what happened.
-    reasons = re.findall(r'message: "([^"]+)"', str(error)) or [str(error)]
-    return CommandError(
-        f"Temporal at {address} can't be reached: {reasons[-1]}",
-        todo="Set TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_API_KEY (or a profile of temporal.toml), "
-        "or start a server for yourself: temporal server start-dev",
-    )
 
 
 class RefusedError(Exception):

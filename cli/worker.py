@@ -9,8 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from rollwright.activities.connections import Reach
 from rollwright.activities.recipients import NotifyFileError
 from rollwright.cli import options
+from rollwright.cli.connecting import misconfigured, unreachable
 from rollwright.cli.failure import CommandError, ExitCode
-from rollwright.cli.temporal import unreachable
 from rollwright.cli.text import one_line
 from rollwright.cluster.errors import UnconfiguredError
 from rollwright.rollout.models import Name, ObjectName
@@ -20,6 +20,7 @@ from rollwright.worker.observing import Endpoints
 from rollwright.worker.policies import DEFAULT_CONFIG_MAP, Place
 from rollwright.worker.run import run_worker
 from rollwright.worker.settings import Settings
+from rollwright.worker.temporal import MisconfiguredError
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 
 app = typer.Typer()
@@ -142,6 +143,8 @@ def worker(
         raise CommandError(str(error), todo=todo, code=ExitCode.BAD_INPUT) from None
     except EndpointError as error:
         raise CommandError(str(error), todo="Give --metrics and --health other addresses.") from None
+    except MisconfiguredError as error:
+        raise misconfigured(error) from error
     except RuntimeError as error:
         raise unreachable(error) from error
     except (UnconfiguredError, OSError) as error:

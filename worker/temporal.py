@@ -1,38 +1,55 @@
-"""The connection to Temporal, by Temporal's own environment configuration (profiles, TLS, API key)."""
+"""The connection to Temporal, by Temporal's own environment configuration (profiles, TLS, API key), sealed by ours."""
 
 from dataclasses import replace
+from typing import Any
 
-from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig
-from temporalio.exceptions import ApplicationError
 
-from rollwright.worker import tracing
+from rollwright.worker import keyring, tracing
+from rollwright.worker.failures import FailuresForPeople, SealedFailures
+from rollwright.worker.keyring import Keyring
+from rollwright.worker.sealing import SealingCodec
 
-
-class FailuresForPeople(DefaultFailureConverter):
-    """What is refused on purpose goes without lines of the program: the Temporal UI shows them below the reason."""
-
-    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
-        """Convert it, its causes too."""
-        super().to_failure(exception, payload_converter, failure)
-        if isinstance(exception, ApplicationError) and exception.non_retryable:
-            told: Failure | None = failure
-            while told is not None:
-                told.ClearField("stack_trace")
-                told = told.cause if told.HasField("cause") else None
+DEFAULT_ADDRESS = "127.0.0.1:7233"
 
 
-_CONVERTER = replace(pydantic_data_converter, failure_converter_class=FailuresForPeople)
+class MisconfiguredError(Exception):
+    """Temporal's environment configuration can't be used; says why."""
+
+
+def configuration(profile: str | None = None) -> dict[str, Any]:
+    """What TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_* or a profile in temporal.toml say.
+
+    Files of certificates are read. Raises MisconfiguredError.
+    """
+    try:
+        return {"target_host": DEFAULT_ADDRESS, **ClientConfig.load_client_connect_config(profile=profile)}
+    except OSError as error:
+        raise MisconfiguredError(f"{error.filename} can't be read: {error.strerror}") from error
+    except (RuntimeError, ValueError) as error:
+        raise MisconfiguredError(str(error)) from error
+
+
+def converter(keys: Keyring | None) -> DataConverter:
+    """How values become payloads, sealed if there are keys."""
+    return replace(
+        pydantic_data_converter,
+        payload_codec=SealingCodec(keys),
+        failure_converter_class=SealedFailures if keys else FailuresForPeople,
+    )
 
 
 async def connect(profile: str | None = None) -> Client:
-    """Connect as TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or a profile in temporal.toml say.
+    """Connect as the environment says, with the keys of ROLLWRIGHT_KEYS.
 
-    Raises RuntimeError if the server can't be reached.
+    Raises MisconfiguredError, KeysError, and RuntimeError if the server can't be reached.
     """
-    config = ClientConfig.load_client_connect_config(profile=profile)
-    config.setdefault("target_host", "127.0.0.1:7233")
-    return await Client.connect(**config, data_converter=_CONVERTER, plugins=tracing.plugins())
+    keys = keyring.from_environment()
+    settings = configuration(profile)
+    try:
+        return await Client.connect(**settings, data_converter=converter(keys), plugins=tracing.plugins())
+    except ValueError as error:
+        raise MisconfiguredError(str(error)) from error

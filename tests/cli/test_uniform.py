@@ -20,6 +20,7 @@ README = Path(__file__).parents[2] / "README.md"
 PRINTS_NO_RESULT = {
     "schema": "a JSON Schema is JSON",
     "worker": "it has a log",
+    "codec-server": "it serves others",
     "dev up": "it says on stderr what it does",
     "dev down": "it says on stderr what it does",
     "dev logs": "it has a log",

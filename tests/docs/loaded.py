@@ -10,13 +10,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rollwright.cli.main import VERBS, main
+from rollwright.cli.main import VERBS, main, module_of
 
 
 def serve() -> None:
     """Run what is asked for, one after the other."""
     for verb in VERBS:
-        import_module(f"rollwright.cli.{verb}")
+        import_module(module_of(verb))
     for line in sys.stdin:
         asked = json.loads(line)
         child = os.fork()

@@ -96,6 +96,10 @@ class TemporalServer:
         """Where the Temporal UI is."""
         return f"http://127.0.0.1:{self._ui_port}"
 
+    def kept(self) -> bytes:
+        """All that it has on disk, the journal of the last changes too."""
+        return b"".join(path.read_bytes() for path in sorted(self._folder.glob("temporal.db*")))
+
     async def start(self) -> None:
         """Start it on what the database holds, and wait until it serves."""
         self._process = await Process.start(
