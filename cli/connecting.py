@@ -40,8 +40,9 @@ _WITH_TLS: tuple[tuple[str, str, str], ...] = (
     ),
 )
 """What the SDK's words for it are, what they mean, and what to do."""
-_CUT = r"AlertReceived|transport error|ConnectionReset|UnexpectedEof|BrokenPipe"
-"""Refusing a client's certificate, a server has already let it in: it ends the connection, with or without a word."""
+_CUT = r"AlertReceived|after connection: Status \{ code: (Unknown|Cancelled|Internal),"
+"""A server refuses a client's certificate when the connection stands: it ends it, with or without a word. What the SDK
+makes of that depends on how far the first call has come; a server has no such answers to it."""
 _PLAIN = "it ends the connection, as a server does that speaks TLS only"
 _TLS_ON = "Set TEMPORAL_TLS=true, and TEMPORAL_TLS_SERVER_CA_CERT_PATH if its authority is one of your own."
 

@@ -39,7 +39,7 @@ def _converting(convert: _Convert) -> Handler:
         try:
             given = Parse(await request.read(), Payloads())
             converted = await convert(given.payloads)
-        except (ParseError, UnicodeDecodeError) as error:
+        except (ParseError, UnicodeDecodeError, RecursionError) as error:
             raise web.HTTPBadRequest(text="the body must be payloads as JSON") from error
         except KeysError as error:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
