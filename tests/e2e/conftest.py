@@ -14,6 +14,7 @@ from tests.devcluster.standin.namespace import Namespace
 from tests.e2e.processes import TemporalServer
 from tests.e2e.rights import remove_namespaces
 from tests.e2e.scene import Scene
+from tests.e2e.sealing import Keys
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -30,6 +31,12 @@ async def scene(devcluster: DevCluster, temporal: TemporalServer, tmp_path: Path
     """A namespace of the shared cluster."""
     async with AsyncExitStack() as stack:
         yield await make_scene(devcluster, temporal, tmp_path, stack)
+
+
+@pytest.fixture
+def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keys:
+    """No keys yet."""
+    return Keys(tmp_path / "keys.yaml", monkeypatch)
 
 
 async def make_scene(

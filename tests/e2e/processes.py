@@ -80,11 +80,13 @@ class Process:
 class TemporalServer:
     """A development server with a database of its own, and with the Temporal UI if that is asked for."""
 
-    def __init__(self, binary: Path, folder: Path, *, ui: bool = False) -> None:
-        self._binary = binary
+    def __init__(self, binary: Path, folder: Path, *, ui: bool = False, codec: str = "") -> None:
+        """`codec`: the address of the codec server that the UI asks."""
+        self.binary = binary
         self._folder = folder
         self._port, self._ui_port = _free_ports(2)
-        self._shown = (f"--ui-port={self._ui_port}", "--ui-disable-news-fetch") if ui else ("--headless",)
+        self._shown = [f"--ui-port={self._ui_port}", "--ui-disable-news-fetch"] if ui else ["--headless"]
+        self._shown += [f"--ui-codec-endpoint={codec}"] if codec else []
         self._process: Process | None = None
 
     @property
@@ -103,7 +105,7 @@ class TemporalServer:
     async def start(self) -> None:
         """Start it on what the database holds, and wait until it serves."""
         self._process = await Process.start(
-            *(self._binary, "server", "start-dev", "--ip=127.0.0.1", f"--port={self._port}"),
+            *(self.binary, "server", "start-dev", "--ip=127.0.0.1", f"--port={self._port}"),
             *self._shown,
             f"--db-filename={self._folder / 'temporal.db'}",
             # Survives a kill of the server, not a power cut: nobody waits for a disk.

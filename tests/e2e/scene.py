@@ -263,6 +263,21 @@ class Scene:
         """Plan the rollout that a file describes; the output."""
         return await self.run("plan", "--file", file, *options)
 
+    async def report_of(self, history: Path, *, code: int = 0) -> str:
+        """Tell of a run by its downloaded history; the output."""
+        log = self.folder / f"report-{uuid.uuid4().hex}.log"
+        process = await self._rollwright("report", "--history", history, log=log)
+        assert await process.ended() == code, log.read_text()
+        return log.read_text()
+
+    async def temporal(self, *command: str) -> str:
+        """Ask Temporal's own command line about the rollout; its output."""
+        log = self.folder / f"temporal-{uuid.uuid4().hex}.log"
+        given = (f"--address={self.server.address}", f"--workflow-id={self.target.workflow_id}")
+        process = await Process.start(self.server.binary, *command, *given, log=log)
+        assert await process.ended() == 0, log.read_text()
+        return log.read_text()
+
     async def _rollwright(self, *command: str | Path, log: Path) -> Process:
         interpreted = (sys.executable, "-m", "rollwright.cli.main", *command)
         environment = {

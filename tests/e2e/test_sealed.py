@@ -1,23 +1,21 @@
 """Rollouts whose payloads are sealed: nothing of them can be read in Temporal, by which they go on all the same."""
 
-import base64
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 
 from rollwright.rollout.gates.approval import ApprovalGate
 from rollwright.rollout.spec import GatedStep, Strategy
-from rollwright.worker import keyring, temporal
+from rollwright.worker import keyring
 from rollwright.worker.sealing import KEY_ID
-from rollwright.workflows.contract import Message, Phase, RolloutStatus
+from rollwright.workflows.contract import Message, Phase
 from tests.devcluster.standin.namespace import until
 from tests.e2e.scene import AT_ONCE, Scene
+from tests.e2e.sealing import Keys, codec_server
 
 pytestmark = pytest.mark.real
 
@@ -43,36 +41,6 @@ TWICE = Strategy(
     max_unavailable=1,
     steps=(GatedStep(until=1, gates=(ApprovalGate(),)), GatedStep(until=2, gates=(ApprovalGate(),))),
 )
-
-
-class Keys:
-    """A file of keys, as its owner changes it. Processes that are started once it is there use it."""
-
-    def __init__(self, path: Path, environment: pytest.MonkeyPatch) -> None:
-        self.path = path
-        self._environment = environment
-        self._keys: dict[str, str] = {}
-
-    def write(self, *names: str, active: str) -> None:
-        for name in names:
-            self._keys.setdefault(name, base64.b64encode(os.urandom(32)).decode())
-        self.path.write_text(yaml.safe_dump({"active": active, "keys": {name: self._keys[name] for name in names}}))
-        self._environment.setenv(keyring.SETTING, str(self.path))
-
-    def leave_away(self) -> None:
-        self._environment.delenv(keyring.SETTING)
-
-    async def handle(self, scene: Scene) -> WorkflowHandle[Any, RolloutStatus]:
-        """The rollout for somebody with these keys."""
-        made = temporal.converter(keyring.read(self.path))
-        client = await Client.connect(scene.server.address, data_converter=made)
-        return client.get_workflow_handle(scene.target.workflow_id, result_type=RolloutStatus)
-
-
-@pytest.fixture
-def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keys:
-    """No keys yet."""
-    return Keys(tmp_path / "keys.yaml", monkeypatch)
 
 
 async def test_nothing_of_a_rollout_can_be_read_in_temporal(scene: Scene, keys: Keys, tmp_path: Path) -> None:
@@ -104,7 +72,15 @@ async def test_nothing_of_a_rollout_can_be_read_in_temporal(scene: Scene, keys: 
     assert SECRET not in scene.server.kept().lower()
     assert b"ada" in events[0].SerializeToString(), "who has asked for it is a search attribute"
 
+    downloaded, opened = tmp_path / "downloaded.json", tmp_path / "opened.json"
+    downloaded.write_text(await scene.temporal("workflow", "show", "--output=json"))
+    async with codec_server(tmp_path) as address:
+        show = ("workflow", "show", "--output=json", f"--codec-endpoint={address}")
+        opened.write_text(await scene.temporal(*show))
+    assert WHY in await scene.report_of(downloaded)
     keys.leave_away()
+    assert WHY in await scene.report_of(opened)
+    assert "there are no keys here" in await scene.report_of(downloaded, code=1)
     told = await scene.rollwright("status", code=1)
     assert f"payloads are sealed with the key '2026-11-01', and there are no keys here: set {keyring.SETTING}" in told
 
