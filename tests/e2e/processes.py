@@ -84,7 +84,7 @@ class TemporalServer:
         """`codec`: the address of the codec server that the UI asks."""
         self.binary = binary
         self._folder = folder
-        self._port, self._ui_port = _free_ports(2)
+        self._port, self._ui_port = free_ports(2)
         self._shown = [f"--ui-port={self._ui_port}", "--ui-disable-news-fetch"] if ui else ["--headless"]
         self._shown += [f"--ui-codec-endpoint={codec}"] if codec else []
         self._process: Process | None = None
@@ -133,7 +133,8 @@ class TemporalServer:
         return True
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody listens on now."""
     free: list[int] = []
     for port in SystemRandom().sample(PORTS, len(PORTS)):
         with socket.socket() as probe:

@@ -46,14 +46,14 @@ class Keys:
 
 
 @asynccontextmanager
-async def codec_server(folder: Path, origin: str = "http://localhost:8233") -> AsyncIterator[str]:
+async def codec_server(folder: Path, origin: str = "http://localhost:8233", port: int = 0) -> AsyncIterator[str]:
     """A while in which there is one; its address."""
     log = folder / "codec-server.log"
-    command = (sys.executable, "-m", "rollwright.cli.main", "codec-server", "--listen=127.0.0.1:0")
+    command = (sys.executable, "-m", "rollwright.cli.main", "codec-server", f"--listen=127.0.0.1:{port}")
     process = await Process.start(*command, f"--origin={origin}", log=log)
     try:
         await process.says("opening sealed payloads on port")
-        (port,) = _SERVES.findall(log.read_text())
-        yield f"http://127.0.0.1:{port}"
+        (found,) = _SERVES.findall(log.read_text())
+        yield f"http://127.0.0.1:{found}"
     finally:
         assert await process.terminate() == 0
