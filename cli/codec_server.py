@@ -116,7 +116,7 @@ def _token(path: Path) -> str:
     if not _TOKEN.fullmatch(token):
         raise CommandError(
             f"{path} holds no token of at least 16 visible characters",
-            todo=f"Make one: openssl rand -hex 32 > {path}",
+            todo=f"Make one: head -c 32 /dev/urandom | base64 > {path}",
             code=ExitCode.BAD_INPUT,
         )
     return token

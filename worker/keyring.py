@@ -13,9 +13,7 @@ SETTING = "ROLLWRIGHT_KEYS"
 _KEY_BYTES = 32
 _MOST_BYTES = 64 * 1024
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_LOOKS = (
-    "it holds `active: ID`, and under `keys:` a line `ID: KEY` for each, KEY as `openssl rand -base64 32` prints it"
-)
+_LOOKS = "it holds `active: ID`, and under `keys:` lines `ID: KEY`, KEY as `head -c 32 /dev/urandom | base64` prints it"
 
 
 class KeysError(Exception):
