@@ -125,7 +125,8 @@ def options(
     """Durable rollouts of GPU-bound workloads on Kubernetes, one Temporal workflow each.
 
     Temporal is found by its own environment configuration: TEMPORAL_ADDRESS,
-    TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, or a profile of temporal.toml.
+    TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, or a profile of
+    temporal.toml. ROLLWRIGHT_KEYS is a file of keys that seal what it keeps.
 
     TARGET is lws/NAME or sts/NAME, in the namespace that -n gives, else that of
     the kubeconfig's context; or a rollout's id, rollout/lws/NAMESPACE/NAME.

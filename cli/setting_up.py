@@ -1,24 +1,19 @@
-"""What a Temporal namespace needs for rollouts: search attributes, some days of retention, and rights."""
+"""What a Temporal namespace needs for rollouts: search attributes, and some days of retention."""
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Collection
 from datetime import timedelta
 from typing import NamedTuple
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import (
-    CountWorkflowExecutionsRequest,
-    DescribeNamespaceRequest,
-    PollWorkflowTaskQueueRequest,
-    SignalWorkflowExecutionRequest,
-    StartWorkflowExecutionRequest,
-)
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from rollwright.cli.failure import CommandError
 from rollwright.cli.outputs import Checked, SetUp, Verdict
 from rollwright.cli.temporal import ANSWER, explained
+from rollwright.cli.temporal_rights import DENIED, rights
 from rollwright.workflows.contract import ATTRIBUTES, NEEDED_ATTRIBUTES
 
 _NAMES = [attribute.name for attribute in ATTRIBUTES]
@@ -26,19 +21,16 @@ _NEEDED = {attribute.name for attribute in NEEDED_ATTRIBUTES}
 _KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
 _LEAST_DAYS = 7
 """A rollout takes a day or two, and some days later somebody still asks what became of it."""
-_DENIED = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
-"""The last is what Temporal Cloud may say of what is done by its own command line."""
 
 
 async def set_up(client: Client, *, dry_run: bool) -> SetUp:
     """Register what is missing, unless it is a dry run, and tell how all of it stands. Raises CommandError."""
     place = _Place(client.service_client.config.target_host, client.namespace)
-    retention = await _retention(client, place)  # first: it says whether there is such a namespace
-    created, attributes = await _attributes(client, place, dry_run=dry_run)
-    rights = [await _right(client, right) for right in _rights(client)]
-    return SetUp(
-        address=place.address, namespace=place.namespace, created=created, checks=(attributes, retention, *rights)
-    )
+    with explained(f"namespace {place.namespace} can't be set up"):
+        retention = await _retention(client, place)  # first: it says whether there is such a namespace
+        created, attributes = await _attributes(client, place, dry_run=dry_run)
+    checks = (attributes, retention, *await rights(client))
+    return SetUp(address=place.address, namespace=place.namespace, created=created, checks=checks)
 
 
 class _Place(NamedTuple):
@@ -74,7 +66,7 @@ async def _attributes(client: Client, place: _Place, *, dry_run: bool) -> tuple[
     except CommandError as error:
         return (), Checked(about=about, verdict=Verdict.FAILED, what=error.what, todo=error.todo)
     except RPCError as error:
-        if error.status not in _DENIED:
+        if error.status not in DENIED:
             raise
         what, todo = f"you may not see which there are: {error.message}", _ask_for(place.registering(_NAMES))
         return (), Checked(about=about, verdict=Verdict.NOT_CHECKED, what=what, todo=todo)
@@ -84,7 +76,14 @@ async def _attributes(client: Client, place: _Place, *, dry_run: bool) -> tuple[
     what = f"not registered: {', '.join(left)}" + (f": {refused}" if refused else "")
     # Older versions have registered the needed ones only, and rollouts go by without the others.
     verdict = Verdict.FAILED if _NEEDED & set(left) else Verdict.WARNING
-    todo = _ask_for(place.registering(left)) if refused else "Run rollwright setup without --dry-run."
+    if refused:
+        todo = _ask_for(place.registering(left))
+    else:
+        todo = (
+            "Run rollwright setup without --dry-run."
+            if dry_run
+            else "Look again in a minute: it is not known everywhere."
+        )
     return created, Checked(about=about, verdict=verdict, what=what, todo=todo)
 
 
@@ -120,19 +119,17 @@ async def _retention(client: Client, place: _Place) -> Checked:
     about = "retention"
     request = DescribeNamespaceRequest(namespace=client.namespace)
     try:
-        with explained(f"namespace {client.namespace} can't be looked at"):
-            described = await client.workflow_service.describe_namespace(request, timeout=ANSWER)
-    except CommandError as error:
-        status = getattr(error.__cause__, "status", None)
-        if status is RPCStatusCode.NOT_FOUND:
+        described = await client.workflow_service.describe_namespace(request, timeout=ANSWER)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
             raise CommandError(
                 f"there is no namespace {client.namespace} at {place.address}",
                 todo="Set TEMPORAL_NAMESPACE; or have it made: temporal operator namespace create "
                 f"--namespace {client.namespace} --retention {_LEAST_DAYS}d",
             ) from error
-        if status not in _DENIED:
+        if error.status not in DENIED:
             raise
-        return Checked(about=about, verdict=Verdict.NOT_CHECKED, what=error.what)
+        return Checked(about=about, verdict=Verdict.NOT_CHECKED, what=f"you may not see it: {error.message}")
     kept = described.config.workflow_execution_retention_ttl.ToTimedelta()
     what = f"rollouts that have ended are kept for {kept / timedelta(hours=1):g} hours"
     if kept >= timedelta(days=_LEAST_DAYS):
@@ -143,43 +140,3 @@ async def _retention(client: Client, place: _Place) -> Checked:
         what=f"{what}: list --all, report and the strategy that undo takes over reach no further back",
         todo=_ask_for(place.keeping()),
     )
-
-
-class _Right(NamedTuple):
-    """What somebody may do, and a call that is refused for other reasons if he may: nothing comes of it."""
-
-    about: str
-    verbs: str
-    asking: Awaitable[object]
-    is_needed: bool = False
-
-
-def _rights(client: Client) -> list[_Right]:
-    service, name = client.workflow_service, client.namespace
-    counting = service.count_workflow_executions(CountWorkflowExecutionsRequest(namespace=name), timeout=ANSWER)
-    signalling = service.signal_workflow_execution(SignalWorkflowExecutionRequest(namespace=name), timeout=ANSWER)
-    starting = service.start_workflow_execution(StartWorkflowExecutionRequest(namespace=name), timeout=ANSWER)
-    polling = service.poll_workflow_task_queue(PollWorkflowTaskQueueRequest(namespace=name), timeout=ANSWER)
-    return [
-        _Right("view", "list, status, watch, report", counting, is_needed=True),
-        _Right("steer", "pause, approve, rollback and the like", signalling),
-        _Right("start", "start, undo", starting),
-        _Right("work", "worker", polling),
-    ]
-
-
-async def _right(client: Client, right: _Right) -> Checked:
-    about = f"may {right.about}"
-    try:
-        await right.asking
-    except RPCError as error:
-        if error.status in _DENIED:
-            return Checked(
-                about=about,
-                verdict=Verdict.FAILED if right.is_needed else Verdict.WARNING,
-                what=f"you may not ({right.verbs}): {error.message}",
-                todo="docs/temporal.md says which role it takes.",
-            )
-        if error.status is not RPCStatusCode.INVALID_ARGUMENT:
-            return Checked(about=about, verdict=Verdict.NOT_CHECKED, what=f"Temporal answers: {error.message}")
-    return Checked(about=about, verdict=Verdict.OK, what=f"you may ({right.verbs})")

@@ -23,6 +23,7 @@ from rollwright.cli.connecting import connecting
 from rollwright.cli.failure import CommandError
 from rollwright.rollout.spec import Target
 from rollwright.rollout.stages import Stage
+from rollwright.worker.keyring import KeysError
 from rollwright.worker.temporal import connect as connect_to_temporal
 from rollwright.workflows import asking
 from rollwright.workflows.contract import (
@@ -256,5 +257,7 @@ def _answered(*, by_worker_of: str = "") -> Iterator[None]:
         if error.status in _AWAY:
             raise NoAnswerError(f"Temporal is away ({error.message})") from error
         raise CommandError(f"Temporal refuses: {error.message}", todo=_todo(error)) from error
+    except KeysError as error:  # of this one alone, where others are listed too
+        raise CommandError(f"its answers can't be read: {error}") from error
     except WorkflowQueryFailedError as error:
         raise NoAnswerError(f"its workflow doesn't answer as a rollout does: {error.message}") from error

@@ -14,6 +14,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import OperatorService, RPCError, RPCStatusCode, WorkflowService
 
+from rollwright.cli import setting_up
 from rollwright.workflows.contract import ATTRIBUTES, NEEDED_ATTRIBUTES
 from tests.cli.conftest import Ran, Run, StartServer
 from tests.devcluster.standin.namespace import until
@@ -142,6 +143,16 @@ async def test_somebody_who_may_not_is_told_what_an_admin_has_to_run(
         "may start": "warning",
         "may work": "warning",
     }
+
+
+def test_on_temporal_cloud_it_is_another_command_line() -> None:
+    place = setting_up._Place("rollouts.a1b2c.tmprl.cloud:7233", "rollouts.a1b2c")
+    add, keep = place.registering(["RolloutTarget", "RolloutPhase"]), place.keeping()
+    assert add == (
+        "tcld namespace search-attributes add --namespace rollouts.a1b2c "
+        "--search-attribute RolloutTarget=Keyword --search-attribute RolloutPhase=Keyword"
+    )
+    assert keep == "tcld namespace retention set --namespace rollouts.a1b2c --retention-days 7"
 
 
 async def test_somebody_who_may_see_nothing_is_told_so(bare: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
