@@ -8,6 +8,10 @@ from pydantic import BeforeValidator, StringConstraints
 _PERCENTAGE = re.compile(r"(\d{1,3})%")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _UNIT_SECONDS = (3600, 60, 1)
+MOST_GROUPS = 2**31 - 1
+"""As many as a number of Kubernetes can say."""
+_LONGEST_SECONDS = 366 * 24 * 3600
+"""A year. Moments so long from now are still dates; with much longer ones a rollout couldn't go on."""
 
 
 def _read_count(value: object) -> object:
@@ -16,6 +20,8 @@ def _read_count(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 0:
             raise ValueError(f"{value} is negative; write 0 or more")
+        if value > MOST_GROUPS:
+            raise ValueError(f"there can't be so many groups; write {MOST_GROUPS} or less")
         return value
     match = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
     if not match:
@@ -26,10 +32,15 @@ def _read_count(value: object) -> object:
 
 
 def _read_duration(value: object) -> object:
-    if isinstance(value, int | float) and value < 0:
+    seconds = _seconds(value) if isinstance(value, str) else value
+    if isinstance(seconds, int | float) and seconds < 0:
         raise ValueError(f"{value} is negative; write 0 or more")
-    if not isinstance(value, str):
-        return value
+    if isinstance(seconds, int | float) and seconds > _LONGEST_SECONDS:
+        raise ValueError(f"{value} is longer than a year; write {_LONGEST_SECONDS // 3600}h or less")
+    return seconds
+
+
+def _seconds(value: str) -> int:
     match = _DURATION.fullmatch(value)
     if not value or not match:
         raise ValueError(f"'{value}' is no duration; write hours, minutes and seconds, as in '30s', '10m' or '1h30m'")

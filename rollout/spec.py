@@ -17,7 +17,7 @@ from rollwright.rollout.gates.gate import OnFailure
 from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.gates.window import Window
 from rollwright.rollout.models import Input, Model, Name, ObjectName
-from rollwright.rollout.quantities import Count, DurationSeconds, resolve
+from rollwright.rollout.quantities import MOST_GROUPS, Count, DurationSeconds, resolve
 
 Image = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=1024)]
 
@@ -55,7 +55,9 @@ class Target(Input):
     cluster: Name | None = Field(
         default=None, description="The name that the workers of its cluster go by; none where there is one cluster."
     )
-    replicas: int | None = Field(default=None, ge=0, description="Number of groups, for plans made offline.")
+    replicas: int | None = Field(
+        default=None, ge=0, le=MOST_GROUPS, description="Number of groups, for plans made offline."
+    )
 
     def __str__(self) -> str:
         return f"{self.word} in namespace {self.namespace}"
@@ -222,7 +224,7 @@ class Strategy(Input):
 
     max_unavailable: Count = Field(default=1, description="Groups, or percentage of replicas, that may be missing.")
     max_surge: Count = Field(default=0, description="Groups, or percentage of replicas, that may be surplus.")
-    partition: int = Field(default=0, ge=0, description="Ordinals below it keep their revision.")
+    partition: int = Field(default=0, ge=0, le=MOST_GROUPS, description="Ordinals below it keep their revision.")
     pacing: Pacing = Field(
         default=Pacing.ORDERED,
         description="ordered: strictly from the highest ordinal down, as LWS does it. eager: no budget is left idle; a "
@@ -267,7 +269,7 @@ class Strategy(Input):
     failure_grace: DurationSeconds = Field(
         default=300, description="A group that shows for so long what does not heal by waiting has failed."
     )
-    max_failed_groups: int = Field(default=0, ge=0, description="Failed groups to go on with.")
+    max_failed_groups: int = Field(default=0, ge=0, le=MOST_GROUPS, description="Failed groups to go on with.")
     on_stall: OnFailure = Field(
         default=OnFailure.PAUSE,
         description="What follows once more groups have failed than maxFailedGroups: pause until somebody decides, "

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, NamedTuple, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -49,8 +49,8 @@ def _check(text: str) -> str:
     return text
 
 
-ConditionText = Annotated[str, AfterValidator(_check)]
-"""A condition that can be read."""
+ConditionText = Annotated[str, Field(max_length=100), AfterValidator(_check)]
+"""A condition that can be read; it is looked through only where it is short, as that may take long."""
 
 
 def in_short(value: float) -> str:

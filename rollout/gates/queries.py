@@ -12,11 +12,16 @@ from pydantic import AfterValidator, Field
 
 from rollwright.rollout.gates.gate import Context, GroupSeen
 
-_WORD = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_WORD = re.compile(r"\{\{([^{}]*)\}\}")
+"""What stands in it may have blanks around it; matched here, they could be shared out in ever so many ways."""
 _LITERAL = re.compile(r"""(?P<double>"(?:[^"\\\n]|\\.)*")|'(?:[^'\\\n]|\\.)*'|`[^`]*`|\#[^\n]*|\{\{""")
 """Strings and comments of PromQL, and the beginning of a word that stands in none of them."""
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 """What means more than itself in a regular expression of Go (RE2), outside a class of characters."""
+
+
+def _words(query: str) -> list[str]:
+    return [word.strip() for word in _WORD.findall(query)]
 
 
 def _ordinals(_: Context, groups: Sequence[GroupSeen]) -> str:
@@ -50,7 +55,7 @@ _OF_TARGET: Mapping[str, Callable[[Context], str]] = {
 
 def _check(query: str) -> str:
     known = (*_OF_TARGET, *_OF_GROUPS)
-    for word in _WORD.findall(query):
+    for word in _words(query):
         if word not in known:
             raise ValueError(f"there is no word '{{{{ {word} }}}}' for a query; there are {', '.join(known)}")
     if "{{" in _WORD.sub("", query):
@@ -60,20 +65,20 @@ def _check(query: str) -> str:
     return query
 
 
-Query = Annotated[str, AfterValidator(_check), Field(min_length=1, max_length=10_000)]
+Query = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_check)]
 """PromQL, in which {{ pods }} and the like may stand inside double quotes."""
 
 
 def names_groups(query: Query) -> bool:
     """Whether it asks for certain groups, so that without any there is nothing to ask for."""
-    return any(word in _OF_GROUPS for word in _WORD.findall(query))
+    return any(word in _OF_GROUPS for word in _words(query))
 
 
 def filled(query: Query, context: Context, groups: Sequence[GroupSeen]) -> str:
     """The query for these groups, of which there is one at least if it names groups."""
 
     def value(word: re.Match[str]) -> str:
-        name = word[1]
+        name = word[1].strip()
         return _OF_GROUPS[name](context, groups) if name in _OF_GROUPS else _OF_TARGET[name](context)
 
     return _WORD.sub(value, query)
