@@ -1,6 +1,8 @@
 """Reading a rollout file: strictly, and with every mistake told at once in plain words."""
 
 import difflib
+import errno
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from rollwright.rollout.spec import RolloutSpec
 from rollwright.rollout.written import WITHOUT_ALIASES, Loader
 
 _NAME_RULE = "write lower-case letters, digits and '-', beginning and ending with a letter or a digit"
+_MOST_BYTES = 1_000_000
+"""Of a file. An object in Kubernetes may have half as much again, and this takes ten seconds to read."""
 _TODO = "`rollwright schema` prints what may be written."
 
 
@@ -72,11 +76,23 @@ def _entry(node: yaml.Node | None, key: int | str) -> tuple[yaml.Node, yaml.Node
     return next(((name, value) for name, value in node.value if name.value == key), None)
 
 
+def read_raw(path: str, most_bytes: int = _MOST_BYTES) -> bytes:
+    """All of a file, or of stdin if `path` is "-". Raises OSError, also for one without an end, such as a device."""
+    if path == "-":
+        raw = sys.stdin.buffer.read(most_bytes + 1)
+    else:
+        with Path(path).open("rb") as file:
+            raw = file.read(most_bytes + 1)
+    if len(raw) > most_bytes:
+        raise OSError(errno.EFBIG, f"{os.strerror(errno.EFBIG).lower()}, more than {most_bytes} bytes")
+    return raw
+
+
 def read_document(path: str) -> Document:
     """Read one YAML document from a file, or from stdin if `path` is "-". Raises CommandError."""
     source = "stdin" if path == "-" else path
     try:
-        raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        raw = read_raw(path)
     except OSError as error:
         raise CommandError(f"{source} can't be read: {error.strerror}", code=ExitCode.BAD_INPUT) from error
     try:

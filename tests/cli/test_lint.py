@@ -75,7 +75,7 @@ def test_what_is_no_yaml_is_told_with_its_place_and_the_documents_before_it_are_
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("note: 2026-13-45", "stdin:1:7: error: this is no YAML: '2026-13-45' is no timestamp; "),
+        ("note: !!int x", "stdin:1:7: error: this is no YAML: 'x' is no int; "),
         ("strategy: {maxUnavailable: !!int x}", "stdin:1:28: error: this is no YAML: 'x' is no int; "),
         ("change: {patch: &a {spec: {x: *a}}}", "stdin:1:31: error: write it without aliases (*NAME)"),
         (MERGED, "stdin:2:15: error: write it without aliases (*NAME)"),
