@@ -1,7 +1,7 @@
 """`rollwright report`: what became of a rollout, from its workflow's history alone."""
 
 import asyncio
-import os
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -121,9 +121,11 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")  # a pipe, or a terminal, whose link leads to no path
         return
     file = path.resolve()
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    # Made anew under a name that nobody can foresee: others may write in the folder, and have put a link there.
+    beside = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
-        beside.write_text(text, encoding="utf-8")
+        with beside.open("x", encoding="utf-8") as made:
+            made.write(text)
         beside.replace(file)
     finally:
         beside.unlink(missing_ok=True)

@@ -73,6 +73,19 @@ def test_a_link_is_followed_and_stays_one(tmp_path: Path) -> None:
     assert page.read_text().startswith("<!doctype html>")
 
 
+def test_a_page_goes_through_no_link_that_others_have_put_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder like /tmp everybody may make one; whoever foresees the name decides what is overwritten."""
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    monkeypatch.setattr("secrets.token_hex", lambda _: "foreseen")
+    (tmp_path / ".report.html.foreseen").symlink_to(precious)
+    shown = report("--history", STORED, "--html", str(tmp_path / "report.html"))
+    assert (shown.code, precious.read_text()) == (1, "mine")
+    assert "can't be written: File exists" in shown.stderr
+
+
 def test_a_page_is_written_into_a_pipe() -> None:
     reading, writing = os.pipe()
     with ThreadPoolExecutor(1) as readers, open(reading, encoding="utf-8") as pipe:
