@@ -18,7 +18,7 @@ from rollwright.cluster.api import CONTROLLER_REVISIONS, Api, Manifest
 from rollwright.cluster.errors import ConflictError, MissingError, RefusedError
 from rollwright.cluster.objects import TargetObject
 from rollwright.cluster.record import Fence, Record
-from rollwright.cluster.templates import controller_revision, images_of, kept_name, render
+from rollwright.cluster.templates import controller_revision, digest, digest_of_kept, images_of, kept_name, render
 from rollwright.rollout.gpus import gpus_of_group
 from rollwright.rollout.models import Model
 from rollwright.rollout.spec import Change, Target
@@ -166,9 +166,10 @@ class Ledger:
     async def template(self, name: str) -> Manifest:
         """Return the content of a kept template."""
         try:
-            return (await self._read(name)).template
+            kept = await self._read(name)
         except MissingError as error:
             raise RefusedError(f"{self}: the kept template {name} is gone; abort, and start a rollout anew") from error
+        return self._content(kept)
 
     async def preview(self, item: TargetObject, change: Change, restarted_at: str) -> Manifest:
         """The template as the change would leave it: asked of the API server by a dry run.
@@ -179,7 +180,7 @@ class Ledger:
         if change.revision:
             chosen = self._find(entries, change.revision)
             self._check(chosen)
-            wanted = chosen.template
+            wanted = self._content(chosen)
         else:
             wanted = render(change, item, restarted_at)
         after = await self._tried(item, wanted)
@@ -272,6 +273,18 @@ class Ledger:
             f"{self}: no template is kept for it under the name {name}; "
             f"`rollwright history {self._target.word} -n {self._namespace}` shows those that are"
         )
+
+    def _content(self, kept: KeptTemplate) -> Manifest:
+        """What a template keeps, which is what was asked for, and approved, under its name. Raises RefusedError.
+
+        Kubernetes lets nobody change it; but whoever may delete it may make another one of the same name.
+        """
+        if digest(kept.template) != digest_of_kept(kept.name):
+            raise RefusedError(
+                f"{self}: the kept template {kept.name} is not the one that was kept under this name: somebody has "
+                "made it anew; find out who, delete it, and start a rollout anew"
+            )
+        return kept.template
 
     def _check_content(self, item: TargetObject, template: Manifest, entries: list[KeptTemplate]) -> None:
         name = kept_name(item, template)

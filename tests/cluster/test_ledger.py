@@ -321,6 +321,20 @@ async def test_another_template_under_the_same_name_is_never_taken_for_ours(real
         await real.keep(to(2))
 
 
+async def test_a_kept_template_that_somebody_has_made_anew_is_neither_put_in_place_nor_gone_back_to(real: Real) -> None:
+    """What was approved is named by its content; whoever may make ControllerRevisions may not thereby change targets."""
+    name = await real.keep(to(2))
+    genuine = (await entry(real, 2)).item
+    await real.api.delete(CONTROLLER_REVISIONS, real.namespace.name, name, {"uid": genuine["metadata"]["uid"]})
+    metadata = {key: genuine["metadata"][key] for key in ("name", "namespace", "labels", "ownerReferences")}
+    theirs = json.loads(json.dumps(genuine["data"]).replace("m:2", "m:miner"))
+    await real.api.create(CONTROLLER_REVISIONS, real.namespace.name, genuine | {"metadata": metadata, "data": theirs})
+    with pytest.raises(RefusedError, match="somebody has made it anew"):
+        await real.target.ledger.template(name)
+    with pytest.raises(RefusedError, match="somebody has made it anew"):
+        await preview(real, Change(revision=name))
+
+
 async def test_what_was_kept_goes_with_its_target_and_is_not_taken_for_that_of_the_next_one(real: Real) -> None:
     old = await real.target.read_object()
     first = await real.keep(to(2))
