@@ -17,6 +17,7 @@ from rollwright.rollout.models import Name, ObjectName
 from rollwright.worker import logs
 from rollwright.worker.endpoints import Address, EndpointError
 from rollwright.worker.observing import Endpoints
+from rollwright.worker.permissions import ALL_NAMESPACES
 from rollwright.worker.policies import DEFAULT_CONFIG_MAP, Place
 from rollwright.worker.run import run_worker
 from rollwright.worker.settings import Settings
@@ -41,6 +42,15 @@ def worker(
             "steps of rollouts whose target names it.",
         ),
     ] = None,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--namespace", "-n", help="Of its targets: it tells at its start what it may not do there; repeatable."
+        ),
+    ] = None,
+    everywhere: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="It has targets in all namespaces.")
+    ] = False,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     connections: options.Connections = None,
@@ -106,6 +116,7 @@ def worker(
     Examples:
       rollwright worker
       rollwright worker --kubeconfig ~/.kube/east --cluster east
+      rollwright worker --namespace inference --namespace batch
       rollwright worker --connections /etc/rollwright/connections
       rollwright worker --notify /etc/rollwright/notify.yaml
       rollwright worker --follow --follow-namespace inference --policies rollwright/policies
@@ -132,6 +143,7 @@ def worker(
                     context=context,
                     notify=notify,
                     reach=reach,
+                    targets=_targets(namespace or [], everywhere=everywhere),
                     follow=namespaces,
                     policies=place,
                     endpoints=endpoints,
@@ -163,6 +175,12 @@ def _address(option: str, text: str | None) -> Address | None:
         ) from None
 
 
+def _targets(namespaces: list[str], *, everywhere: bool) -> tuple[str, ...]:
+    if everywhere and namespaces:
+        raise CommandError("give --namespace or --all-namespaces, not both", code=ExitCode.BAD_INPUT)
+    return (ALL_NAMESPACES,) if everywhere else tuple(dict.fromkeys(map(_name, namespaces)))
+
+
 def _place(text: str) -> Place:
     namespace, separator, name = text.rpartition("/")
     return Place(_name(name), _name(namespace) if separator else "")
@@ -184,6 +202,6 @@ def _name(text: str) -> str:
     except ValidationError:
         raise CommandError(
             f"{one_line(text)!r} is no name of a namespace or a ConfigMap",
-            todo="Write --follow-namespace NAMESPACE, and --policies NAME or NAMESPACE/NAME.",
+            todo="Write --namespace and --follow-namespace NAMESPACE, and --policies NAME or NAMESPACE/NAME.",
             code=ExitCode.BAD_INPUT,
         ) from None

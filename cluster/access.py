@@ -31,6 +31,8 @@ class Right(NamedTuple):
     verb: str
     everywhere: bool = False
     """In all namespaces, and not in the target's alone."""
+    name: str = ""
+    """Of the only object that it is for; empty: for all."""
 
 
 def rights_to_start(spec: RolloutSpec) -> tuple[Right, ...]:
@@ -60,14 +62,18 @@ def rights_to_roll_out(spec: RolloutSpec) -> tuple[Right, ...]:
 
 
 async def missing(api: Api, namespace: str, rights: Sequence[Right]) -> tuple[Right, ...]:
-    """Those of them that whoever is connected doesn't have in a namespace. Raises ClusterError."""
+    """Those of them that whoever is connected doesn't have in a namespace, or, if that is empty, in all of them.
+
+    Raises ClusterError.
+    """
     allowed = await asyncio.gather(*(_is_allowed(api, namespace, right) for right in rights))
     return tuple(right for right, has in zip(rights, allowed, strict=True) if not has)
 
 
 async def _is_allowed(api: Api, namespace: str, right: Right) -> bool:
     group = right.kind.version.rpartition("/")[0]
-    asked = {"group": group, "resource": right.kind.plural, "verb": right.verb}
+    resource, _, subresource = right.kind.plural.partition("/")
+    asked = {"group": group, "resource": resource, "subresource": subresource, "verb": right.verb, "name": right.name}
     if not right.everywhere:
         asked["namespace"] = namespace
     review = {

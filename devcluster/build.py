@@ -68,7 +68,11 @@ CONTROL_PLANE = Programs(
 
 EXTRAS = Programs(
     "the extras",
-    (Binary("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", 190),),
+    (
+        Binary("prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", 190),
+        Binary("promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", 20),
+        Binary("helm", "helm", "helm.sh/helm/v4/cmd/helm", 110),
+    ),
 )
 """What stands beside a cluster in some tests; no cluster needs it."""
 

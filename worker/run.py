@@ -15,6 +15,7 @@ from rollwright.worker import temporal
 from rollwright.worker.follower import Follower
 from rollwright.worker.making import Parts, make_workers
 from rollwright.worker.observing import Observed
+from rollwright.worker.permissions import told
 from rollwright.worker.policies import Policies
 from rollwright.worker.rollouts import Rollouts
 from rollwright.worker.settings import Settings
@@ -39,7 +40,8 @@ async def run_worker(settings: Settings) -> None:
         watches, prober = Watches(api), Prober()
         parts = Parts(client, api, watches, prober, recipients, observed.meters)
         try:
-            async with _working(parts, settings, observed), _following(parts, settings):
+            rights = told(api, settings.targets, follow=settings.follow, policies=settings.policies)
+            async with _working(parts, settings, observed), rights, _following(parts, settings):
                 await stop.wait()
                 _log.info("shutting down: waits move on, steps are finished")
         finally:

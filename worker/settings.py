@@ -22,6 +22,8 @@ class Settings:
     reach: Reach = PLAIN_REACH
     notify: Path | None = None
     """The file that says whom to tell."""
+    targets: Sequence[str] = ()
+    """The namespaces for which it tells what it may not do there."""
     follow: Sequence[str] = ()
     """The namespaces whose targets are followed."""
     policies: Place = DEFAULT_PLACE

@@ -40,6 +40,8 @@ OWN_WORDS = {
     ("start", "target"): "an option, beside a file",
     ("start", "task_queue"): "there may be no last rollout",
     ("worker", "task_queue"): "as start",
+    ("worker", "namespace"): "it has targets in several",
+    ("worker", "everywhere"): "it looks for nothing",
     ("plan", "task_queue"): "as start",
     ("reject", "step"): "in place of a revision",
 }
