@@ -56,15 +56,15 @@ IN_TARGETS = (
     Need(_to(JOBS, "get", "list", "create", "delete"), "rollouts with job gates are refused there"),
     Need(_to(_POD_LOGS, "get"), "job gates there don't show what their pods have written"),
     Need(_to(ENDPOINT_SLICES, "list", "watch"), "rollouts with readiness by endpoints are refused there"),
+    Need(
+        _to(_LOCAL_QUEUES, "list") + _to(_CLUSTER_QUEUES, "get", everywhere=True),
+        "capacity gates of targets with a queue of Kueue are inconclusive there",
+    ),
     Need(_to(EVENTS, "create"), "kubectl describe tells nothing of rollouts there"),
 )
 """In a namespace with targets."""
 IN_CLUSTER = (
     Need(_to(NODES, "list", everywhere=True) + _to(PODS, "list", everywhere=True), "capacity gates are inconclusive"),
-    Need(
-        _to(_LOCAL_QUEUES, "list", everywhere=True) + _to(_CLUSTER_QUEUES, "get", everywhere=True),
-        "capacity gates of targets with a queue of Kueue are inconclusive",
-    ),
 )
 """In the cluster as a whole."""
 

@@ -87,6 +87,11 @@ class DevCluster:
         return self._state.kubeconfig
 
     @property
+    def audit(self) -> Path:
+        """What service accounts have asked of the API server, as audit.k8s.io/v1 Events, one a line."""
+        return self._state.audit
+
+    @property
     def record(self) -> ClusterRecord | None:
         """What the cluster was made with; None if there is no such cluster."""
         return self._state.read()

@@ -12,6 +12,7 @@ from rollwright.devcluster.state import ClusterRecord, StateFolder
 
 MANIFESTS = Path(__file__).parent / "manifests"
 KWOK_CONFIG = MANIFESTS / "kwok"
+AUDIT_POLICY = Path(__file__).parent / "audit.yaml"
 
 # What the rollouts need, and what a person trying things out would miss. Node lifecycle is not among them: kwok's nodes
 # have no kubelet to lose.
@@ -168,6 +169,8 @@ def _api_server(layout: Layout) -> list[str]:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-signing-key-file={pki / 'service-account.key'}",
         f"--service-account-key-file={pki / 'service-account.crt'}",
+        f"--audit-policy-file={AUDIT_POLICY}",
+        f"--audit-log-path={layout.state.audit}",
         "--max-requests-inflight=2000",
         "--max-mutating-requests-inflight=1000",
         *_feature_gates(layout),

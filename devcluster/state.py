@@ -72,6 +72,7 @@ class StateFolder:
         self.path = home / "rollwright" / "devcluster" / name
         self.kubeconfig = self.path / "kubeconfig"
         self.logs = self.path / "logs"
+        self.audit = self.path / "audit.log"
         self._record = self.path / "cluster.json"
         self._lock = self.path.with_suffix(".lock")
 

@@ -37,6 +37,12 @@
   resources: [endpointslices]
   verbs: [list, watch]
 {{- end }}
+{{- if .Values.rights.capacity }}
+# For gates of the kind capacity, where a target has the label kueue.x-k8s.io/queue-name.
+- apiGroups: [kueue.x-k8s.io]
+  resources: [localqueues]
+  verbs: [list]
+{{- end }}
 {{- if .Values.rights.events }}
 # `kubectl describe` of a target tells of each step of its rollout, and why it stands; without this, it doesn't, and
 # everything else works.
@@ -51,9 +57,6 @@
   resources: [nodes, pods]
   verbs: [list]
 # Quota, where a target has the label kueue.x-k8s.io/queue-name.
-- apiGroups: [kueue.x-k8s.io]
-  resources: [localqueues]
-  verbs: [list]
 - apiGroups: [kueue.x-k8s.io]
   resources: [clusterqueues]
   verbs: [get]
