@@ -31,7 +31,7 @@ def _yours(namespace: str, lacking: tuple[access.Right, ...]) -> Checked:
         about="your rights",
         verdict=Verdict.FAILED,
         what=f"in namespace {namespace} you may not {access.in_words(lacking)}",
-        todo="Have it granted: deploy/rbac.yaml says what each verb needs. Or leave the checks to the worker: "
+        todo="Have it granted: docs/permissions.md says what each verb needs. Or leave the checks to the worker: "
         "rollwright start --no-check.",
     )
 

@@ -30,6 +30,6 @@ async def reached(kubeconfig: str | None, context: str | None) -> AsyncIterator[
     except (OSError, UnconfiguredError, TemporaryError) as error:
         raise CommandError(f"the cluster can't be asked: {error}", todo="Give --kubeconfig or --context.") from error
     except ForbiddenError as error:
-        raise CommandError(str(error), todo="What each verb needs is in rollwright's deploy/rbac.yaml.") from error
+        raise CommandError(str(error), todo="What each verb needs is in rollwright's docs/permissions.md.") from error
     except ClusterError as error:
         raise CommandError(str(error), todo="If this is the wrong cluster: --kubeconfig, --context.") from error

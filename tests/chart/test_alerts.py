@@ -44,7 +44,7 @@ async def promtool(*arguments: str | Path) -> Ended:
     return Ended(process.returncode or 0, output.decode(), error.decode())
 
 
-def test_every_alert_has_a_case() -> None:
+def test_every_alert_has_a_case_and_is_told_of() -> None:
     named = re.findall(r"alert: (\w+)", (CHART / "templates" / "prometheusrule.yaml").read_text(encoding="utf-8"))
     fires = {
         case["alertname"]
@@ -52,7 +52,8 @@ def test_every_alert_has_a_case() -> None:
         for case in test["alert_rule_test"]
         if case.get("exp_alerts")
     }
-    assert set(named) == fires
+    page = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
+    assert set(named) == fires == set(re.findall(r"^\| (Rollout\w+) \|", page, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", ["dashboard.json", "templates/prometheusrule.yaml"])

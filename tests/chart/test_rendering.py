@@ -8,9 +8,11 @@ from rollwright.activities.messages import LONGEST_MUTATION
 from tests.chart.helm import CHART, NAME, Helm, values_of
 from tests.chart.written import CASES, written
 from tests.devcluster.standin.namespace import Json
+from tests.docs.pages import ROOT, Block, blocks
 
 pytestmark = pytest.mark.real
 
+SHOWN = [block for block in blocks(ROOT / "docs" / "installing.md") if block.language == "yaml"]
 DEFAULT = f"--values={values_of('default')}"
 
 
@@ -42,6 +44,7 @@ async def test_what_is_rendered_is_what_is_kept(helm: Helm) -> None:
         ("env[0].name=TEMPORAL_API_KEY,env[0].value=secret", "at '/env/0/name': 'not' failed"),
         ("notify.secret=../../etc", "at '/notify/secret'"),
         ("alerts.waitingSeconds=1h", "at '/alerts/waitingSeconds': got string, want integer"),
+        ("versioning.buildId=a/b", "at '/versioning/buildId': 'a/b' does not match pattern"),
         ("rbac.create=false", "additional properties 'rbac' not allowed"),
     ],
 )
@@ -66,6 +69,13 @@ async def test_no_value_has_a_secret_in_it(helm: Helm) -> None:
         "name": "TEMPORAL_API_KEY",
         "valueFrom": {"secretKeyRef": {"name": "temporal-api-key", "key": "key"}},
     }
+
+
+@pytest.mark.parametrize("block", SHOWN, ids=str)
+async def test_the_values_that_the_page_shows_are_values(helm: Helm, block: Block, tmp_path: Path) -> None:
+    values = tmp_path / block.title
+    values.write_text(block.text)
+    assert deployment(await helm.objects(f"--values={values}"))
 
 
 async def test_a_worker_has_the_time_to_finish_what_it_is_at(helm: Helm) -> None:

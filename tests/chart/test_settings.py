@@ -8,6 +8,7 @@ import yaml
 from temporalio.envconfig import ClientConfigProfile
 from typer.core import TyperOption
 
+from docs.reference import chart
 from rollwright.cli import main
 from tests.chart.helm import CHART, DATA
 from tests.devcluster.standin.namespace import Json
@@ -58,6 +59,15 @@ def test_values_and_schema_are_of_the_same_keys() -> None:
     assert of_schema == set(paths(values, of_schema))
 
 
+def test_the_page_of_the_values_has_all_of_them() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    shown = {value.path: value.default for value in chart.values()}
+    assert set(shown) == set(paths(values, {"resources.requests", "resources.limits", "dashboard.labels"}))
+    assert (shown["temporal.apiKey.key"], shown["networkPolicy.apiServerPorts"]) == ("api-key", "[443, 6443]")
+    (told,) = (value.told for value in chart.values() if value.path == "rights.capacity")
+    assert told == "For capacity gates: to list the nodes and pods of the whole cluster, and what Kueue leaves."
+
+
 def keys(schema: Any, definitions: Any, path: str = "") -> list[str]:
     """The paths of all properties."""
     found = []
@@ -69,10 +79,10 @@ def keys(schema: Any, definitions: Any, path: str = "") -> list[str]:
 
 
 def paths(values: Any, leaves: set[str], path: str = "") -> list[str]:
-    """Of all values, down to those that the schema leaves open."""
+    """Of all values, down to leaves."""
     found = []
     for name, value in values.items():
         here = f"{path}{name}"
-        goes_on = isinstance(value, dict) and here not in leaves
+        goes_on = isinstance(value, dict) and value and here not in leaves
         found += paths(value, leaves, f"{here}.") if goes_on else [here]
     return found

@@ -323,7 +323,7 @@ async def test_rights_that_are_missing_are_not_taken_for_the_wrong_cluster(
     assert (ran.code, ran.stdout) == (1, "")
     what, todo = ran.stderr.splitlines()
     assert what.startswith("error: list leaderworkersets: not permitted")
-    assert todo == "What each verb needs is in rollwright's deploy/rbac.yaml."
+    assert todo == "What each verb needs is in rollwright's docs/permissions.md."
 
 
 async def account(real: Real, folder: Path, verbs: str, *resources: str) -> str:

@@ -20,7 +20,7 @@ from rollwright.rollout.planner import Action, Step
 from rollwright.rollout.spec import Change
 from tests.cluster.conftest import NAME, Real, fence
 from tests.devcluster.standin.namespace import Json, until
-from tests.e2e.rights import account, grant
+from tests.e2e.rights import Place, account, grant
 
 pytestmark = pytest.mark.real
 
@@ -181,7 +181,7 @@ async def test_the_quota_of_a_queue_counts_where_it_is_less_than_the_nodes(real:
 
 
 @asynccontextmanager
-async def kueue(real: Real) -> AsyncIterator[None]:
+async def kueue(real: Place) -> AsyncIterator[None]:
     """Kueue's two kinds, and a queue with quota for three groups of eight GPUs, one of which is taken."""
     definitions = [definition("LocalQueue", "Namespaced"), definition("ClusterQueue", "Cluster")]
     names = [f"crd/{found['metadata']['name']}" for found in definitions]
@@ -257,7 +257,7 @@ async def finish(real: Real, name: str) -> None:
     )
 
 
-async def apply(real: Real, *manifests: Json) -> None:
+async def apply(real: Place, *manifests: Json) -> None:
     with NamedTemporaryFile("w", suffix=".json") as file:
         json.dump({"apiVersion": "v1", "kind": "List", "items": manifests}, file)
         file.flush()

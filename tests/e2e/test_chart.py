@@ -14,7 +14,7 @@ from tests.e2e.scene import AT_ONCE, Scene, assert_left_alone
 pytestmark = pytest.mark.real
 
 OF_THE_POD = ("--task-queue=", "--metrics=", "--health=")
-"""Of this machine, others are taken."""
+"""Others are used here."""
 
 
 async def test_a_worker_of_the_chart_rolls_out(scene: Scene, tmp_path: Path) -> None:
@@ -36,6 +36,7 @@ async def install(scene: Scene, folder: Path) -> list[str]:
         "temporal": {"address": scene.server.address},
         "targets": {"namespaces": [targets]},
         "serviceAccount": {"name": "rollwright"},
+        "versioning": {"enabled": False},
     }
     path = folder / "values.json"
     path.write_text(json.dumps(values))

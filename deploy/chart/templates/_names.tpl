@@ -21,6 +21,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
+{{- define "rollwright.build" -}}
+{{ .Values.versioning.buildId | default (include "rollwright.tag" .) | trunc 63 }}
+{{- end }}
+
+{{- /* Of the Deployment: each build has one of its own. */ -}}
+{{- define "rollwright.workers" -}}
+{{ include "rollwright.name" . }}
+{{- if .Values.versioning.enabled }}-{{ include "rollwright.build" . | lower | replace "." "-" | replace "_" "-" }}{{ end }}
+{{- end }}
+
+{{- define "rollwright.workersSelector" -}}
+{{ include "rollwright.selector" . }}
+{{- if .Values.versioning.enabled }}
+rollwright.io/build: {{ include "rollwright.build" . | quote }}
+{{- end }}
+{{- end }}
+
 {{- /* The namespaces of the ConfigMaps with policies: the one that is named, or each target's own. */ -}}
 {{- define "rollwright.policyNamespaces" -}}
 {{- if contains "/" .Values.follow.policies -}}

@@ -24,9 +24,12 @@
 {{- if .Values.notify.secret }}
 - --notify=/etc/rollwright/notify/{{ .Values.notify.key }}
 {{- end }}
-{{- if .Values.versioning.deployment }}
-- --deployment={{ .Values.versioning.deployment }}
-- --build-id={{ .Values.versioning.buildId | default (include "rollwright.tag" .) }}
+{{- if .Values.versioning.enabled }}
+- --deployment={{ .Values.versioning.deployment | default .Values.taskQueue }}
+- --build-id={{ include "rollwright.build" . }}
+{{- if .Values.versioning.becomeCurrent }}
+- --become-current
+{{- end }}
 {{- end }}
 {{- end }}
 
