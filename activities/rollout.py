@@ -30,6 +30,7 @@ from rollwright.activities.messages import (
     TakeStep,
     WaitReadiness,
 )
+from rollwright.activities.succession import Succession
 from rollwright.activities.waiting import Looked, Waiter, unheard
 from rollwright.cluster import startups, steps
 from rollwright.cluster.api import Api
@@ -70,6 +71,7 @@ class RolloutActivities:
         *,
         reach: Reach = PLAIN_REACH,
         looked: Looked = unheard,
+        succession: Succession | None = None,
     ) -> None:
         """`looked`: is told what each look of a wait has seen."""
         self._looked = looked
@@ -78,6 +80,7 @@ class RolloutActivities:
         self._prober = prober
         self._events = events
         self._answers = Answers(api, reach)
+        self._succession = succession
 
     def all(self) -> Sequence[Callable[..., object]]:
         """Everything to register with a worker."""
@@ -110,7 +113,7 @@ class RolloutActivities:
         with told_apart():
             witness = self._witness(request.aim.effective.readiness, request.target, request.template)
             target = self._target(request.target, record=request.record, witness=witness)
-            return await Waiter(target, request, self._looked).wait()
+            return await Waiter(target, request, looked=self._looked, succession=self._succession).wait()
 
     @activity.defn(name=ActivityName.FREEZE)
     async def freeze(self, request: TakeStep) -> Outcome:

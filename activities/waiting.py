@@ -8,6 +8,7 @@ from contextlib import suppress
 from rollwright.activities.estimating import Estimator
 from rollwright.activities.lasting import last_heard, lasting
 from rollwright.activities.messages import Heard, Sight, WaitReadiness
+from rollwright.activities.succession import Succession
 from rollwright.cluster.errors import TemporaryError
 from rollwright.cluster.snapshot import Snapshot, now
 from rollwright.cluster.target import LiveTarget
@@ -35,11 +36,19 @@ def unheard(request: WaitReadiness, seen: Observation) -> None:
 class Waiter:
     """One wait on one target."""
 
-    def __init__(self, target: LiveTarget, request: WaitReadiness, looked: Looked = unheard) -> None:
+    def __init__(
+        self,
+        target: LiveTarget,
+        request: WaitReadiness,
+        *,
+        looked: Looked = unheard,
+        succession: Succession | None = None,
+    ) -> None:
         """`looked`: is told what each look has seen."""
         self._looked = looked
         self._target = target
         self._request = request
+        self._succession = succession or Succession()
         self._available_min: int | None = None
         self._surge_limit: int | None = None
         self._ordeals: Mapping[int, Ordeal] = request.ordeals
@@ -145,7 +154,7 @@ class Waiter:
         request, known = self._request, self._request.known
         if known is None or seen.uid != known.uid or seen.dispute != known.dispute:
             return True
-        if self._surge_limit not in (None, request.aim.surge_limit):
+        if self._surge_limit not in (None, request.aim.surge_limit) or self._succession.ends(self._began):
             return True
         verdict = request.aim.plan(seen)
         match verdict:

@@ -38,6 +38,7 @@ VERBS = {
     "worker": "Run a worker: it carries rollouts out.",
     "setup": "Have a Temporal namespace ready for rollouts.",
     "codec-server": "Let the Temporal UI read sealed payloads.",
+    "versions": "Show the builds of the workers, and make one current.",
     "demo": "See a rollout on an embedded Kubernetes, from nothing.",
     "dev": "An embedded Kubernetes for development.",
 }

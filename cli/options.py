@@ -102,6 +102,15 @@ Notify = Annotated[
         help="Whom to tell what becomes of rollouts, as YAML; nobody without it.",
     ),
 ]
+Deployment = Annotated[
+    str | None,
+    typer.Option(
+        "--deployment",
+        metavar="NAME",
+        envvar="ROLLWRIGHT_DEPLOYMENT",
+        help="Temporal's worker deployment: all workers of a cluster, whatever their build.",
+    ),
+]
 Check = Annotated[
     bool, typer.Option("--check/--no-check", help="Have the cluster check the change first, by a dry run.")
 ]

@@ -17,6 +17,7 @@ from rollwright.rollout.gates.kinds import AnyGate
 from rollwright.rollout.observation import Group
 from rollwright.rollout.spec import Pacing, Reclaim, RolloutSpec
 from rollwright.rollout.stages import Stage
+from rollwright.worker.builds import Standing
 from rollwright.workflows.contract import Event, Intervention, OpenGate, Phase, RolloutStatus
 
 
@@ -398,6 +399,24 @@ class Listing(Output):
     """What `list` prints."""
 
     rollouts: tuple[Listed, ...]
+
+
+class ListedBuild(Output):
+    """One build of the workers."""
+
+    build_id: str
+    standing: Standing = Field(description="Drained: it has no rollouts left, and its workers can go.")
+    since: str = Field(description="When that last changed, ISO 8601 in UTC; empty if it isn't known.")
+    rollouts: int = Field(description="Open ones that are carried out by it.")
+
+
+class Versions(Output):
+    """What `versions` prints."""
+
+    deployment: str
+    current: str = Field(description="Id of the build that rollouts go to; empty: to workers without a build.")
+    builds: tuple[ListedBuild, ...] = Field(description="Those that Temporal knows, the newest first.")
+    rollouts_without: int = Field(description="Open rollouts on no build, of this deployment or any other.")
 
 
 class Steered(Output):

@@ -20,6 +20,7 @@ from rollwright.cli.outputs import (
     Started,
     Status,
     Steered,
+    Versions,
 )
 from rollwright.cli.reports.record import Report
 from rollwright.rollout.spec import RolloutSpec
@@ -44,6 +45,7 @@ class Subject(StrEnum):
     UNDO = "undo"
     DOCTOR = "doctor"
     SETUP = "setup"
+    VERSIONS = "versions"
     DEMO = "demo"
 
 
@@ -62,6 +64,7 @@ MODELS: dict[Subject, type[BaseModel]] = {
     Subject.UNDO: Started,
     Subject.DOCTOR: Diagnosis,
     Subject.SETUP: SetUp,
+    Subject.VERSIONS: Versions,
     Subject.DEMO: Demonstrated,
 }
 

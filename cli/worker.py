@@ -22,6 +22,7 @@ from rollwright.worker.policies import DEFAULT_CONFIG_MAP, Place
 from rollwright.worker.run import run_worker
 from rollwright.worker.settings import Settings
 from rollwright.worker.temporal import MisconfiguredError
+from rollwright.worker.versions import Versioned
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 
 app = typer.Typer()
@@ -107,6 +108,25 @@ def worker(
             "--log", envvar="ROLLWRIGHT_LOG", help="How log lines look; text at a terminal and else json without it."
         ),
     ] = None,
+    deployment: options.Deployment = None,
+    build_id: Annotated[
+        str | None,
+        typer.Option(
+            "--build-id",
+            metavar="ID",
+            envvar="ROLLWRIGHT_BUILD_ID",
+            help="Which build of the deployment this is, such as the image's tag; rollouts stay on one until another "
+            "is made current.",
+        ),
+    ] = None,
+    become_current: Annotated[
+        bool,
+        typer.Option(
+            "--become-current",
+            envvar="ROLLWRIGHT_BECOME_CURRENT",
+            help="Make this build the current one once its workers take tasks, unless it was that before.",
+        ),
+    ] = False,
 ) -> None:
     """Run a worker: it carries out the rollouts of one cluster until it gets SIGTERM or Ctrl-C.
 
@@ -121,6 +141,7 @@ def worker(
       rollwright worker --notify /etc/rollwright/notify.yaml
       rollwright worker --follow --follow-namespace inference --policies rollwright/policies
       rollwright worker --metrics 127.0.0.1:9090 --health 127.0.0.1:8080
+      rollwright worker --deployment rollwright --build-id v2 --become-current
       TEMPORAL_ADDRESS=temporal.internal:7233 rollwright worker
 
     """
@@ -132,6 +153,7 @@ def worker(
         raise CommandError("--follow-namespace says where to follow; give --follow too", code=ExitCode.BAD_INPUT)
     if policies is not None and not follow_targets:
         raise CommandError("--policies says what to follow by; give --follow too", code=ExitCode.BAD_INPUT)
+    versioned = _versioned(deployment, build_id, become_current=become_current)
     namespaces = tuple(dict.fromkeys(map(_name, follow_namespace or ["default"]))) if follow_targets else ()
     try:
         asyncio.run(
@@ -147,6 +169,7 @@ def worker(
                     follow=namespaces,
                     policies=place,
                     endpoints=endpoints,
+                    versioned=versioned,
                 )
             )
         )
@@ -179,6 +202,19 @@ def _targets(namespaces: list[str], *, everywhere: bool) -> tuple[str, ...]:
     if everywhere and namespaces:
         raise CommandError("give --namespace or --all-namespaces, not both", code=ExitCode.BAD_INPUT)
     return (ALL_NAMESPACES,) if everywhere else tuple(dict.fromkeys(map(_name, namespaces)))
+
+
+def _versioned(deployment: str | None, build_id: str | None, *, become_current: bool) -> Versioned | None:
+    """Which build this is; none without a word of it."""
+    if not deployment and not build_id and not become_current:
+        return None
+    if not deployment or not build_id:
+        raise CommandError(
+            "--deployment, --build-id and --become-current go together: a build is one of a deployment",
+            todo="Give --deployment and --build-id; docs/upgrading.md says what for.",
+            code=ExitCode.BAD_INPUT,
+        )
+    return Versioned(deployment, build_id, becomes_current=become_current)
 
 
 def _place(text: str) -> Place:

@@ -10,6 +10,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from rollwright.activities.messages import LONGEST_MUTATION
 from rollwright.activities.recipients import Recipients
 from rollwright.activities.rollout import RolloutActivities
+from rollwright.activities.succession import Succession
 from rollwright.activities.telling import TellingActivities
 from rollwright.cluster.api import Api
 from rollwright.cluster.events import Events
@@ -18,6 +19,7 @@ from rollwright.cluster.watching import Watches
 from rollwright.worker.meters import Meters
 from rollwright.worker.settings import Settings
 from rollwright.worker.tasks import Tasks
+from rollwright.worker.versions import Versioned
 from rollwright.workflows.contract import activity_queue
 from rollwright.workflows.rollout import RolloutWorkflow
 
@@ -35,6 +37,7 @@ class Parts:
     prober: Prober
     recipients: Recipients | None = None
     meters: Meters = field(default_factory=Meters)
+    succession: Succession = field(default_factory=Succession)
 
 
 def make_workers(parts: Parts, settings: Settings) -> list[Worker]:
@@ -47,19 +50,21 @@ def make_workers(parts: Parts, settings: Settings) -> list[Worker]:
         events,
         reach=settings.reach,
         looked=parts.meters.rollouts.looked,
+        succession=parts.succession,
     )
     activities = [*rollouts.all(), *TellingActivities(events, parts.recipients).all()]
     queue = activity_queue(settings.task_queue, settings.cluster)
     if queue == settings.task_queue:
-        return [_worker(parts, queue, workflows=[RolloutWorkflow], activities=activities)]
+        return [_worker(parts, settings.versioned, queue, workflows=[RolloutWorkflow], activities=activities)]
     return [
-        _worker(parts, settings.task_queue, workflows=[RolloutWorkflow]),
-        _worker(parts, queue, activities=activities),
+        _worker(parts, settings.versioned, settings.task_queue, workflows=[RolloutWorkflow]),
+        _worker(parts, settings.versioned, queue, activities=activities),
     ]
 
 
 def _worker(
     parts: Parts,
+    versioned: Versioned | None,
     task_queue: str,
     *,
     workflows: Sequence[type] = (),
@@ -76,6 +81,7 @@ def _worker(
         workflows=workflows,
         activities=activities,
         interceptors=[Tasks(parts.meters)],
+        deployment_config=versioned.config if versioned else None,
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=_MOST_ACTIVITIES,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),

@@ -19,6 +19,7 @@ from rollwright.worker.permissions import told
 from rollwright.worker.policies import Policies
 from rollwright.worker.rollouts import Rollouts
 from rollwright.worker.settings import Settings
+from rollwright.worker.versions import accompanied
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ async def run_worker(settings: Settings) -> None:
         parts = Parts(client, api, watches, prober, recipients, observed.meters)
         try:
             rights = told(api, settings.targets, follow=settings.follow, policies=settings.policies)
-            async with _working(parts, settings, observed), rights, _following(parts, settings):
+            builds = accompanied(client, settings.versioned, parts.succession)
+            async with _working(parts, settings, observed), builds, rights, _following(parts, settings):
                 await stop.wait()
                 _log.info("shutting down: waits move on, steps are finished")
         finally:

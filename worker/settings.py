@@ -7,6 +7,7 @@ from pathlib import Path
 from rollwright.activities.connections import PLAIN_REACH, Reach
 from rollwright.worker.observing import NO_ENDPOINTS, Endpoints
 from rollwright.worker.policies import DEFAULT_PLACE, Place
+from rollwright.worker.versions import Versioned
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 
 
@@ -30,3 +31,5 @@ class Settings:
     """By which they are."""
     endpoints: Endpoints = NO_ENDPOINTS
     """Where it is observed."""
+    versioned: Versioned | None = None
+    """Which build it is; without it Temporal tells builds apart by nothing."""

@@ -96,7 +96,7 @@ class RolloutWorkflow(Telling):
         self._show()
         while not self._phase.is_final:
             try:
-                await self._begin_anew_if_long()
+                await self._begin_anew_if_due()
                 await self._go_on()
             except _Interrupted:
                 continue
@@ -108,20 +108,27 @@ class RolloutWorkflow(Telling):
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 
-    async def _begin_anew_if_long(self) -> None:
+    async def _begin_anew_if_due(self) -> None:
         if self._is_to_begin_anew:
             self._begins_anew = True
             await workflow.wait_condition(workflow.all_handlers_finished)
             self._let_checks_go()
             state = self._state.model_copy(update={"phase": self._phase})
-            workflow.continue_as_new(self._given.model_copy(update={"state": state}))
+            workflow.continue_as_new(
+                self._given.model_copy(update={"state": state}),
+                initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
+            )
 
     @property
     def _is_to_begin_anew(self) -> bool:
+        return self._may_begin_anew and (_is_long(workflow.info()) or _is_to_move())
+
+    @property
+    def _may_begin_anew(self) -> bool:
         to_be_answered = self._pending is not None and self._failures == 0
-        run = workflow.info()
-        tells = self._tells and not _is_long(run, times=2)  # people who can't be told hold it up for a while only
-        return _is_long(run) and not to_be_answered and not tells
+        # People who can't be told hold it up for a while only.
+        tells = self._tells and not _is_long(workflow.info(), times=2)
+        return not to_be_answered and not tells
 
     async def _go_on(self) -> None:
         """One turn of the loop."""
@@ -270,7 +277,7 @@ class RolloutWorkflow(Telling):
             timeout = None if first is None else timedelta(seconds=max(1.0, first - workflow.time()))
             try:
                 await workflow.wait_condition(
-                    lambda: waiting.done() or self._steered or self._has_news_of_gates,
+                    lambda: waiting.done() or self._steered or self._has_news_of_gates or self._moves,
                     timeout=timeout,
                     timeout_summary=None if first is None else describing.short_line(due[first].what),
                 )
@@ -282,6 +289,10 @@ class RolloutWorkflow(Telling):
             if waiting.done() or self._steered or self._take_in_checks() or self._is_to_begin_anew:
                 return
             self._begin_checks(self._state.observation)
+
+    @property
+    def _moves(self) -> bool:
+        return _is_to_move() and self._may_begin_anew
 
     @property
     def _deadlines(self) -> dict[float, Due]:
@@ -437,3 +448,12 @@ class RolloutWorkflow(Telling):
 def _is_long(run: workflow.Info, times: int = 1) -> bool:
     events, size = run.get_current_history_length(), run.get_current_history_size()
     return events > times * _EVENTS_A_RUN or size > times * _BYTES_A_RUN
+
+
+def _is_to_move() -> bool:
+    """Whether another build is current than the one this run is pinned to. A new run begins on the current one.
+
+    Only between two steps, so that none is carried out by both; and it needs no `workflow.patched`, as no history that
+    was written before there were versions says so.
+    """
+    return workflow.info().is_target_worker_deployment_version_changed()

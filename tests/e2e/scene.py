@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,6 +43,8 @@ BY_HAND = "1h"
 AT_ONCE = "200ms"
 CAPTAIN = "ada"
 """Who steers."""
+PROGRAM = ("-m", "rollwright.cli.main")
+"""What the interpreter is given before a verb."""
 NEW_IMAGE = Change(images={"model": NEW})
 
 
@@ -148,6 +150,12 @@ class Scene:
     manifest: Json = field(default_factory=dict)
     """Of the target, as its user has it."""
     workers: list[Process] = field(default_factory=list)
+    shared_queue: str = ""
+    """Where its workers take tasks from, if they serve other scenes too."""
+
+    @property
+    def queue(self) -> str:
+        return self.shared_queue or self.namespace.name
 
     async def create(
         self,
@@ -236,12 +244,14 @@ class Scene:
         pod = (await self.namespace.pods()).get(name)
         return pod is not None and _starts(pod, image)
 
-    async def start_worker(self, kubeconfig: Path | None = None, *options: str) -> Process:
+    async def start_worker(
+        self, kubeconfig: Path | None = None, *options: str, program: Sequence[str] = PROGRAM
+    ) -> Process:
         """Start a worker and wait until it takes tasks."""
         log = self.folder / f"worker-{len(self.workers)}.log"
-        command = ("worker", "--task-queue", self.namespace.name, "--kubeconfig", kubeconfig or self.cluster.kubeconfig)
+        command = ("worker", "--task-queue", self.queue, "--kubeconfig", kubeconfig or self.cluster.kubeconfig)
         named = (f"--cluster={self.cluster_name}",) if self.cluster_name else ()
-        worker = await self._rollwright(*command, *named, *options, log=log)
+        worker = await self._rollwright(*command, *named, *options, log=log, program=program)
         self.workers.append(worker)
         self.cleanup.push_async_callback(worker.kill)
         await worker.says("taking tasks")
@@ -278,12 +288,12 @@ class Scene:
         assert await process.ended() == 0, log.read_text()
         return log.read_text()
 
-    async def _rollwright(self, *command: str | Path, log: Path) -> Process:
-        interpreted = (sys.executable, "-m", "rollwright.cli.main", *command)
+    async def _rollwright(self, *command: str | Path, log: Path, program: Sequence[str] = PROGRAM) -> Process:
+        interpreted = (sys.executable, *program, *command)
         environment = {
             "KUBECONFIG": str(self.cluster.kubeconfig),
             "ROLLWRIGHT_ALLOW_LOCAL": "1",  # what gates ask is on this host, too
-            "ROLLWRIGHT_TASK_QUEUE": self.namespace.name,
+            "ROLLWRIGHT_TASK_QUEUE": self.queue,
             "TEMPORAL_ADDRESS": self.server.address,
         }
         return await Process.start(*interpreted, log=log, **environment)
@@ -297,9 +307,9 @@ class Scene:
         spec = RolloutSpec(target=self.target, change=change, strategy=strategy)
         return await self.client.start_workflow(
             WORKFLOW_TYPE,
-            RolloutInput(spec=spec, task_queue=self.namespace.name),
+            RolloutInput(spec=spec, task_queue=self.queue),
             id=self.target.workflow_id,
-            task_queue=self.namespace.name,
+            task_queue=self.queue,
             result_type=RolloutStatus,
             search_attributes=TypedSearchAttributes(
                 [

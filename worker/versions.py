@@ -1,0 +1,95 @@
+"""A worker of one build among others: its rollouts stay with it until another build is current, and move then."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError
+from temporalio.worker import WorkerDeploymentConfig
+
+from rollwright.activities.succession import Succession
+from rollwright.worker import deployments
+
+_log = logging.getLogger(__name__)
+
+_ASK_EVERY_SECONDS = 10.0
+_TRY_EVERY_SECONDS = 2.0
+
+
+class Versioned(NamedTuple):
+    """Which build a worker is."""
+
+    deployment: str
+    build_id: str
+    becomes_current: bool = False
+    """It makes itself the current one, once it takes tasks."""
+
+    @property
+    def version(self) -> WorkerDeploymentVersion:
+        """As Temporal has it."""
+        return WorkerDeploymentVersion(self.deployment, self.build_id)
+
+    @property
+    def config(self) -> WorkerDeploymentConfig:
+        """A rollout stays on the build it began on until it begins anew, which it does once another one is current."""
+        return WorkerDeploymentConfig(
+            version=self.version, use_worker_versioning=True, default_versioning_behavior=VersioningBehavior.PINNED
+        )
+
+
+@asynccontextmanager
+async def accompanied(client: Client, versioned: Versioned | None, succession: Succession) -> AsyncIterator[None]:
+    """A while in which it is known whether a worker's build is the current one, and in which it may become that."""
+    tasks = []
+    if versioned:
+        tasks.append(asyncio.create_task(_watch(client, versioned, succession), name="which build is current"))
+    if versioned and versioned.becomes_current:
+        tasks.append(asyncio.create_task(_become_current(client, versioned), name="become current"))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _become_current(client: Client, versioned: Versioned) -> None:
+    """Make it the current one, as soon as the server takes that: it has to have seen the workers first.
+
+    Only if it never was: a worker of an old build that is started again must not undo an upgrade.
+    """
+    told = ""
+    while True:
+        try:
+            known = await deployments.describe(client, versioned.deployment)
+            if known and known.was_current(versioned.build_id):
+                _log.info("build %s is, or was, the current one: that is left as it is", versioned.build_id)
+                return
+            await deployments.make_current(client, versioned.version)
+        except RPCError as error:
+            if error.message != told:
+                _log.info("build %s can't become the current one yet: %s", versioned.build_id, error.message)
+            told = error.message
+            await asyncio.sleep(_TRY_EVERY_SECONDS)
+        else:
+            _log.info("build %s is the current one of %s now", versioned.build_id, versioned.deployment)
+            return
+
+
+async def _watch(client: Client, versioned: Versioned, succession: Succession) -> None:
+    told = ""
+    while True:
+        try:
+            known = await deployments.describe(client, versioned.deployment)
+        except RPCError as error:
+            if error.message != told:
+                _log.warning("which build of %s is current is not known: %s", versioned.deployment, error.message)
+            told = error.message
+        else:
+            told = ""
+            succession.note(is_current=known is None or known.current == versioned.build_id)
+        await asyncio.sleep(_ASK_EVERY_SECONDS)
