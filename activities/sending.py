@@ -54,6 +54,7 @@ def body(told: Tell, delivery: str) -> bytes:
     """What a callback is sent."""
     target = told.target
     content = {
+        "format": 1,
         "id": delivery,
         "state": _STATES.get(told.news, "pending"),
         "event": told.news,

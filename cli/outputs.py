@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,7 +27,15 @@ class Output(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Started(Output):
+class Printed(Output):
+    """What a verb prints, whole."""
+
+    format: Literal[1] = Field(
+        default=1, description="Of these fields: it goes up when one goes, or means something else; others may come."
+    )
+
+
+class Started(Printed):
     """What `start` has started; also the first line of `start --wait`."""
 
     rollout: str = Field(description="The workflow id, made of the target.")
@@ -181,7 +189,7 @@ class Checked(Output):
     todo: str = Field(default="", description="What to do about it; empty if nothing is to be done.")
 
 
-class Plan(Output):
+class Plan(Printed):
     """How a rollout would go."""
 
     stages: tuple[Stage, ...]
@@ -216,7 +224,7 @@ class Remark(Output):
     message: str
 
 
-class Linted(Output):
+class Linted(Printed):
     """What `lint` prints."""
 
     rollouts: int = Field(description="How many were looked at.")
@@ -255,7 +263,7 @@ class Gate(Output):
         )
 
 
-class Status(Output):
+class Status(Printed):
     """Where a rollout stands; counts are groups, times are ISO 8601 in UTC and empty until then."""
 
     rollout: str = Field(description="The workflow id, made of the target.")
@@ -337,7 +345,7 @@ class Status(Output):
         )
 
 
-class Snapshot(Output):
+class Snapshot(Printed):
     """A line of `watch` and `start --wait`: printed whenever something changed; the last one has a final phase."""
 
     status: Status
@@ -395,7 +403,7 @@ class Listed(Output):
         )
 
 
-class Listing(Output):
+class Listing(Printed):
     """What `list` prints."""
 
     rollouts: tuple[Listed, ...]
@@ -410,7 +418,7 @@ class ListedBuild(Output):
     rollouts: int = Field(description="Open ones that are carried out by it.")
 
 
-class Versions(Output):
+class Versions(Printed):
     """What `versions` prints."""
 
     deployment: str
@@ -419,7 +427,7 @@ class Versions(Output):
     rollouts_without: int = Field(description="Open rollouts on no build, of this deployment or any other.")
 
 
-class Steered(Output):
+class Steered(Printed):
     """What the verbs that steer a rollout print, and `reject`."""
 
     rollout: str = Field(description="The workflow id, made of the target.")
@@ -452,14 +460,14 @@ class Revision(Output):
     rejected: Rejected | None
 
 
-class History(Output):
+class History(Printed):
     """What `history` prints."""
 
     target: str = Field(description="lws/NAMESPACE/NAME, or sts/...")
     revisions: tuple[Revision, ...] = Field(description="By number.")
 
 
-class Diff(Output):
+class Diff(Printed):
     """What `diff` prints."""
 
     before: int | None = Field(description="Number of a revision; null for what stands, if that is not kept.")
@@ -490,7 +498,7 @@ class Finding(Output):
     next: tuple[str, ...] = Field(description="Commands that mend it.")
 
 
-class Diagnosis(Output):
+class Diagnosis(Printed):
     """What `doctor` prints."""
 
     where: str = Field(description="Where it has looked, in words.")
@@ -531,7 +539,7 @@ class Canary(Output):
     )
 
 
-class Demonstrated(Output):
+class Demonstrated(Printed):
     """What `demo` prints. Counts are groups; what is measured is so at the API server, by an independent watcher."""
 
     story: Story

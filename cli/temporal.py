@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydantic import ValidationError
 from temporalio.client import (
     Client,
     WorkflowExecutionDescription,
@@ -36,6 +37,7 @@ from rollwright.workflows.contract import (
     StageTable,
     Steering,
 )
+from rollwright.workflows.describing import short
 
 ANSWER = timedelta(seconds=5)
 """How long a call may take: a server that is away, or a rollout whose worker is away, is told of after that."""
@@ -259,5 +261,10 @@ def _answered(*, by_worker_of: str = "") -> Iterator[None]:
         raise CommandError(f"Temporal refuses: {error.message}", todo=_todo(error)) from error
     except KeysError as error:  # of this one alone, where others are listed too
         raise CommandError(f"its answers can't be read: {error}") from error
+    except ValidationError as error:
+        raise CommandError(
+            f"what the rollout's worker answers can't be read: {short(error)}",
+            todo="If the worker is newer than this command line, upgrade this.",
+        ) from error
     except WorkflowQueryFailedError as error:
         raise NoAnswerError(f"its workflow doesn't answer as a rollout does: {error.message}") from error

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from rollwright.cluster import names, patches
 from rollwright.cluster.api import CONTROLLER_REVISIONS, Api, Manifest
 from rollwright.cluster.errors import ConflictError, MissingError, RefusedError
+from rollwright.cluster.formats import check_format
 from rollwright.cluster.objects import TargetObject
 from rollwright.cluster.record import Fence, Record
 from rollwright.cluster.templates import controller_revision, digest, digest_of_kept, images_of, kept_name, render
@@ -263,6 +264,7 @@ class Ledger:
         return self._kept(await self._api.get(CONTROLLER_REVISIONS, self._namespace, name))
 
     def _kept(self, item: Manifest) -> KeptTemplate:
+        check_format(item, f"the template {item['metadata']['name']}, kept for {self._target},")
         return KeptTemplate(item, self._kind)
 
     def _find(self, entries: list[KeptTemplate], name: str) -> KeptTemplate:

@@ -9,6 +9,7 @@ from rollwright.cluster import names, patches
 from rollwright.cluster.api import PODS, STATEFUL_SETS, Api, Kind, Manifest
 from rollwright.cluster.doubt import gone_and_there
 from rollwright.cluster.errors import ConflictError, GoneError, MissingError, RefusedError, SupersededError
+from rollwright.cluster.formats import check_format
 from rollwright.cluster.kinds import SNAPSHOTS
 from rollwright.cluster.ledger import Ledger
 from rollwright.cluster.objects import TargetObject
@@ -115,9 +116,11 @@ class LiveTarget:
         """Read the object itself."""
         kind, name = self._snapshot.OBJECT, self._target.name
         try:
-            return kind(await self._api.get(kind.RESOURCE, self._target.namespace, name))
+            item = await self._api.get(kind.RESOURCE, self._target.namespace, name)
         except MissingError as error:
             raise GoneError(f"{self} does not exist, or this cluster has no {kind.KIND}s: {error}") from error
+        check_format(item, str(self))
+        return kind(item)
 
     async def last_seen(self) -> Snapshot | None:
         """What the shared watches have told, at no cost, if anything. They may disagree: decide on `read`."""

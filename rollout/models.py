@@ -1,8 +1,8 @@
 """What everything written down is made of: the two base models, and the names that Kubernetes allows."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -21,6 +21,34 @@ class Model(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class Formatted(Model):
+    """What one version of rollwright writes, and another may have to go by.
+
+    Fields may come at any time. The format goes up where an older version that passed them over would do harm: it
+    refuses what it doesn't know, before it has read the rest. What bears no format was written in the first.
+    """
+
+    FORMAT: ClassVar[int] = 1
+    """The newest that is known here."""
+    format: int = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_known(cls, content: object) -> object:
+        found = content.get("format") if isinstance(content, dict) else None
+        if isinstance(found, int) and found > cls.FORMAT:
+            raise ValueError(unknown_format(found, cls.FORMAT))
+        return content
+
+
+def unknown_format(found: int, known: int) -> str:
+    """What to say of something that a newer version has written."""
+    return (
+        f"it is of format {found}, and this version of rollwright knows {known} at most: a newer one has written it, "
+        "so go on with that one"
+    )
 
 
 class Input(Model):

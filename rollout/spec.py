@@ -34,6 +34,22 @@ UrlPath = Annotated[str, Field(max_length=1024), BeforeValidator(_read_path)]
 """What follows host and port in a URL, as it is sent."""
 
 
+_API_VERSION = "rollwright/v1"
+_ANY_API_VERSION = re.compile(r"rollwright/v[0-9]\w*")
+
+
+def _known_api_version(value: object) -> object:
+    if isinstance(value, str) and value != _API_VERSION and _ANY_API_VERSION.fullmatch(value):
+        raise ValueError(
+            f"{value} is not known here: this version of rollwright reads {_API_VERSION}; take one that knows it"
+        )
+    return value
+
+
+ApiVersion = Annotated[Literal["rollwright/v1"], BeforeValidator(_known_api_version)]
+"""Of what people write. A file without it is of the first."""
+
+
 class TargetKind(StrEnum):
     """Kinds of object that can be rolled out."""
 
@@ -367,7 +383,7 @@ class Budget(Model):
 class RolloutSpec(Input):
     """One rollout, as written in a file."""
 
-    api_version: Literal["rollwright/v1"] = Field(default="rollwright/v1", description="Version of these fields.")
+    api_version: ApiVersion = Field(default="rollwright/v1", description="Version of these fields.")
     kind: Literal["Rollout"] = Field(default="Rollout", description="What the file describes.")
     target: Target = Field(description="What is rolled out.")
     change: Change = Field(default=Change(), description="What is to be different afterwards.")

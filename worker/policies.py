@@ -13,7 +13,7 @@ from rollwright.cluster.api import CONFIG_MAPS, Manifest
 from rollwright.cluster.errors import PermanentError
 from rollwright.cluster.watching import ANYBODY, Watches
 from rollwright.rollout.models import Input
-from rollwright.rollout.spec import Strategy
+from rollwright.rollout.spec import ApiVersion, Strategy
 from rollwright.rollout.written import WITHOUT_ALIASES, Loader
 from rollwright.workflows.describing import short
 
@@ -26,6 +26,7 @@ _LONGEST_NAME = 100
 class _Written(Input):
     """A policy, as it is written."""
 
+    api_version: ApiVersion = "rollwright/v1"
     strategy: Strategy
 
 

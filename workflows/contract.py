@@ -10,7 +10,7 @@ from rollwright.activities.messages import Side
 from rollwright.rollout.aim import Course
 from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.gates.gate import Progress
-from rollwright.rollout.models import Input, Model
+from rollwright.rollout.models import Formatted, Input, Model
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeals
 from rollwright.rollout.spec import Change, RolloutSpec, Strategy, SurgeBy
@@ -170,7 +170,7 @@ class OpenGate(Model):
     progress: Progress
 
 
-class RolloutStatus(Model):
+class RolloutStatus(Formatted):
     """The answer to the query `status`, and the workflow's result: a business outcome is a result, not a failure."""
 
     rollout: str
@@ -296,8 +296,11 @@ class RolloutState(Model):
     """Whether somebody could not be told something."""
 
 
-class RolloutInput(Model):
-    """What the workflow is started with: the spec. The state is for the workflow itself, to go on."""
+class RolloutInput(Formatted):
+    """What the workflow is started with: the spec. The state is for the workflow itself, to go on.
+
+    A workflow that a build can't read is not begun by it, and waits for one that can.
+    """
 
     spec: RolloutSpec
     task_queue: str = DEFAULT_TASK_QUEUE

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, PlainSerializer
 
-from rollwright.cli.outputs import Cost, Output
+from rollwright.cli.outputs import Cost, Output, Printed
 from rollwright.rollout.aim import Course
 from rollwright.rollout.gates.gate import Finding
 from rollwright.rollout.planner import Action
@@ -244,7 +244,7 @@ class Resolution(Output):
     longest_seconds: float | None
 
 
-class Report(Output):
+class Report(Printed):
     """What became of a rollout."""
 
     rollout: str = Field(description="The workflow id, made of the target.")

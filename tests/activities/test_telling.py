@@ -78,6 +78,7 @@ async def test_a_callback_is_sent_signed_json(tmp_path: Path) -> None:
     assert received.headers["X-Rollwright-Signature"] == f"sha256={expected}"
     assert abs(time.time() - int(timestamp)) < 60
     assert json.loads(received.body) == {
+        "format": 1,
         "id": "run/1",
         "state": "pending",
         "event": "gated",

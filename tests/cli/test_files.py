@@ -64,7 +64,8 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path, monkeypatch: pytest.Monke
           unreadyGrace: soon
         """
     assert refusal(tmp_path, monkeypatch, text).splitlines() == [
-        "rollout.yaml:1: apiVersion: 'rollwright/v2' is not possible; write 'rollwright/v1'",
+        "rollout.yaml:1: apiVersion: rollwright/v2 is not known here: this version of rollwright reads rollwright/v1; "
+        "take one that knows it",
         "rollout.yaml:4: target.name: 'My_Model' is not possible; write lower-case letters, digits and '-', beginning "
         "and ending with a letter or a digit",
         "rollout.yaml:7: change.images.model: 1.2 is a number; put quotes around it",

@@ -14,7 +14,7 @@ from rollwright.rollout.difference import Difference
 
 HOSTILE = "[red]\x1b[2J\x9b2J\u202e é: {a}"
 SHOWN = Diff(before=None, after=2, changes=(Difference(field="image", before="", after=HOSTILE),))
-CONTENT = {"before": None, "after": 2, "changes": [{"field": "image", "before": "", "after": HOSTILE}]}
+CONTENT = {"format": 1, "before": None, "after": 2, "changes": [{"field": "image", "before": "", "after": HOSTILE}]}
 
 
 def unexpected() -> None:
@@ -55,7 +55,7 @@ def test_yaml_escapes_what_could_move_the_cursor_or_change_the_direction_of_text
 @pytest.mark.parametrize("output", [Format.JSON, Format.YAML])
 def test_what_is_not_known_is_left_out_of_sparse_results(output: Format, capsys: pytest.CaptureFixture[str]) -> None:
     formats.show(Plan(stages=()), output, unexpected, sparse=True)
-    assert yaml.safe_load(capsys.readouterr().out) == {"stages": [], "steps": []}
+    assert yaml.safe_load(capsys.readouterr().out) == {"format": 1, "stages": [], "steps": []}
 
 
 @pytest.mark.parametrize(("output", "read"), [(Format.JSON, json.loads), (Format.YAML, yaml.safe_load)])

@@ -187,6 +187,7 @@ async def test_diff_shows_what_going_to_a_revision_would_change(scene: Scene) ->
     ran = await scene.run("diff", "1")
     assert ran.stdout.splitlines() == ["from revision 3 to revision 1", field, '  - "m:3"', '  + "m:1"']
     assert await scene.json("diff", "1", "2") == {
+        "format": 1,
         "before": 1,
         "after": 2,
         "changes": [{"field": field, "before": '"m:1"', "after": '"m:2"'}],

@@ -127,6 +127,7 @@ def test_a_file_that_can_not_be_read_is_told_beside_the_others(tmp_path: Path) -
 def test_json_is_one_object() -> None:
     shown = lint("-", "--json", text="target: {name: llm}\nchange: {images: {model: llm}}\n")
     assert json.loads(shown.stdout) == {
+        "format": 1,
         "rollouts": 1,
         "remarks": [
             {

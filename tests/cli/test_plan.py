@@ -32,6 +32,7 @@ def test_the_example_shows_every_change_of_partition_and_replicas() -> None:
 def test_the_json_is_one_object_with_the_stages_and_no_steps_where_there_are_none() -> None:
     shown = offline("--json", text="target: {name: llm, replicas: 1}\nstrategy: {maxUnavailable: 0, maxSurge: 1}")
     assert json.loads(shown.stdout) == {
+        "format": 1,
         "stages": [
             {"stage": 1, "partition": 0, "replicas": 1, "groups": ["updated"], "note": "Before rolling update"},
             {

@@ -71,6 +71,7 @@ async def test_start_prints_json(server: Client, run: "Run") -> None:
     ran = await run(*flags("json"), "--json", "--ui", "https://temporal.example.com")
     run_id = (await server.get_workflow_handle(rollout("json")).describe()).run_id
     assert json.loads(ran.stdout) == {
+        "format": 1,
         "rollout": "rollout/lws/inference/json",
         "run_id": run_id,
         "ui": "https://temporal.example.com/namespaces/default/workflows/rollout%2Flws%2Finference%2Fjson/" + run_id,

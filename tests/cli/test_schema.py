@@ -45,7 +45,7 @@ def test_what_may_be_a_word_or_a_mapping_is_so_in_the_schema_and_by_default_the_
     ],
 )
 def test_every_json_output_has_a_schema(of: str, fields: set[str]) -> None:
-    assert set(schema("--of", of)["properties"]) == fields
+    assert set(schema("--of", of)["properties"]) == {"format", *fields}
 
 
 def test_an_unknown_subject_is_bad_input() -> None:

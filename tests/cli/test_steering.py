@@ -46,6 +46,7 @@ async def test_programs_are_told_what_came_of_it(server: Client, run: "Run") -> 
     await begin(server, "to-programs")
     ran = await steer(run, "pause", "to-programs", "--json")
     assert json.loads(ran.stdout) == {
+        "format": 1,
         "rollout": "rollout/lws/inference/to-programs",
         "message": "pause",
         "actor": "ann@ops",

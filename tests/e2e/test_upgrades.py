@@ -24,6 +24,7 @@ from tests.e2e.scene import AT_ONCE, BY_HAND, PROGRAM, Rollout, Scene, assert_le
 
 pytestmark = pytest.mark.real
 
+MOVED_WITHIN_SECONDS = 90.0
 CANARY = Strategy(max_unavailable=1, steps=(GatedStep(until=1, gates=(ApprovalGate(),)),))
 OTHER = """
 from temporalio import workflow
@@ -82,7 +83,7 @@ async def build_of(rollout: Rollout) -> str:
 
 async def moves_to(build: str, *rollouts: Rollout) -> None:
     for rollout in rollouts:
-        await until(partial(build_of, rollout), lambda found: found == build)
+        await until(partial(build_of, rollout), lambda found: found == build, MOVED_WITHIN_SECONDS)
 
 
 def mind(status: RolloutStatus) -> tuple[object, ...]:
@@ -110,7 +111,7 @@ async def test_rollouts_under_way_move_to_another_build_as_they_stand_and_the_ol
         await start_build(one, "b", "--become-current", program=("-c", OTHER))
         await moves_to("b", rolling, gated)
         assert [mind(await rollout.status()) for rollout in (rolling, gated)] == before
-        await until(lambda: standing(one, "a"), lambda found: found is Standing.DRAINED)
+        await until(lambda: standing(one, "a"), lambda found: found is Standing.DRAINED, MOVED_WITHIN_SECONDS)
         assert await old.terminate() == 0
 
         await gated.send(Message.APPROVE, seen=(await gated.status()).seen)

@@ -48,6 +48,7 @@ def test_what_is_missing_is_named(config_map: dict[str, Any] | None, why: str) -
     ("text", "why"),
     [
         ("", "can't be used: write 'strategy:' with what belongs to it"),
+        ("apiVersion: rollwright/v2\nstrategy: {}", "rollwright/v2 is not known here"),
         ("maxSurge: 1", "strategy: Field required; maxSurge: Extra inputs are not permitted"),
         ("strategy: {maxSurge: many}", "strategy.maxSurge: "),
         ("strategy: [", "is no YAML"),

@@ -12,7 +12,11 @@ from rollwright.workflows.rollout import RolloutWorkflow
 from tests.support.record_history import HISTORIES
 
 
-@pytest.mark.parametrize("path", sorted(HISTORIES.glob("*.json")), ids=lambda path: path.stem)
+def name_of(path: Path) -> str:
+    return path.relative_to(HISTORIES).with_suffix("").as_posix()
+
+
+@pytest.mark.parametrize("path", sorted(HISTORIES.rglob("*.json")), ids=name_of)
 async def test_a_stored_history_replays(path: Path) -> None:
     history = WorkflowHistory.from_json("rollout/lws/default/llm", json.loads(path.read_text()))
     replayer = Replayer(workflows=[RolloutWorkflow], data_converter=pydantic_data_converter)
@@ -22,7 +26,7 @@ async def test_a_stored_history_replays(path: Path) -> None:
 
 
 def test_there_are_histories_to_replay() -> None:
-    assert {path.stem for path in HISTORIES.glob("*.json")} >= {
+    assert {path.stem for path in HISTORIES.rglob("*.json")} >= {
         "completed",
         "paused",
         "rolled-back",
@@ -32,4 +36,6 @@ def test_there_are_histories_to_replay() -> None:
         "gated",
         "eager",
         "told",
+        "moves-to-another-build",
+        "moved-to-another-build",
     }
