@@ -1,30 +1,27 @@
 """What `doctor` finds: targets left half way, and open rollouts that can't go on."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
 from rollwright.cli import options, temporal
 from rollwright.cli.failure import CommandError
 from rollwright.cli.outputs import Finding, Trouble
-from rollwright.cli.temporal import ANSWER, NoAnswerError, Run, explained
+from rollwright.cli.polling import Needed, are_there
+from rollwright.cli.temporal import NoAnswerError, Run, explained
 from rollwright.cluster import doctor, names
 from rollwright.cluster.api import Api
 from rollwright.cluster.errors import MissingError
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.spec import Target
-from rollwright.workflows.contract import WORKFLOW_TYPE, activity_queue
+from rollwright.workflows.contract import WORKFLOW_TYPE
 
 _PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 """Set by the server once workflow tasks of a run have failed a few times one after the other."""
-_POLLS_AGAIN_WITHIN = timedelta(minutes=2)
-"""A worker asks anew for tasks each minute; the server goes on naming one that is gone for five."""
+_BUILD = SearchAttributeKey.for_keyword("TemporalWorkerDeploymentVersion")
+"""Set by the server where a run is pinned to a build: DEPLOYMENT:ID."""
 
 _ELSEWHERE = (
     "Is it in another namespace (-n), or cluster (--kubeconfig, --context)? `rollwright doctor -A` looks in all."
@@ -174,39 +171,24 @@ def _failing(run: WorkflowExecution) -> Finding:
 
 
 async def _unserved(client: Client, runs: list[tuple[WorkflowExecution, Target]]) -> list[Finding]:
-    asked = {(run.task_queue, target.cluster) for run, target in runs}
-    served = {one: await is_served(client, *one) for one in asked}
-    return [
-        Finding(
-            trouble=Trouble.UNSERVED,
-            rollout=run.id,
-            what=f"the rollout is open, and no worker takes tasks from its queue "
-            f"{activity_queue(run.task_queue, target.cluster)}",
-            next=(worker_command(run.task_queue, target.cluster),),
-        )
+    needed = {
+        run.id: Needed(run.task_queue, target.cluster, run.typed_search_attributes.get(_BUILD) or "")
         for run, target in runs
-        if not served[run.task_queue, target.cluster]
-    ]
+    }
+    there = {one: await are_there(client, one) for one in dict.fromkeys(needed.values())}
+    return [without_workers(rollout, one) for rollout, one in needed.items() if not there[one]]
 
 
-def worker_command(task_queue: str, cluster: str | None) -> str:
-    """What starts a worker of a cluster."""
-    return f"rollwright worker --task-queue {task_queue}" + (f" --cluster {cluster}" if cluster else "")
-
-
-async def is_served(client: Client, task_queue: str, cluster: str | None) -> bool:
-    """Whether a worker of a cluster is there. Raises CommandError.
-
-    In a queue of a cluster's own there are activities only; who takes them takes workflows, too.
-    """
-    queue = activity_queue(task_queue, cluster)
-    kind = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY if cluster else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=queue),
-        task_queue_type=kind,
-    )
-    with explained(f"the task queue {queue} can't be looked up"):
-        answer = await client.workflow_service.describe_task_queue(request, timeout=ANSWER)
-    oldest = datetime.now(UTC) - _POLLS_AGAIN_WITHIN
-    return any(poller.last_access_time.ToDatetime(UTC) >= oldest for poller in answer.pollers)
+def without_workers(rollout: str, needed: Needed) -> Finding:
+    """That nobody carries an open rollout out."""
+    what, ways = f"no worker takes tasks from its queue {needed.queue}", [needed.command]
+    if not needed.build:
+        what = f"the rollout is open, and {what}"
+    else:
+        what = f"the rollout is open on build {needed.build.partition(':')[2]}, and {what} for that"
+        update = f"temporal workflow update-options --workflow-id {rollout} --versioning-override-behavior"
+        ways += [
+            f"{update} auto_upgrade",  # it goes on under the current build
+            f"{update} unspecified",  # and stays there
+        ]
+    return Finding(trouble=Trouble.UNSERVED, rollout=rollout, what=what, next=tuple(ways))

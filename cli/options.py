@@ -11,6 +11,7 @@ from rollwright.cli import completing
 from rollwright.cli.failure import CommandError, ExitCode
 from rollwright.cli.formats import Format
 from rollwright.cli.kubeconfig import namespace_in_use
+from rollwright.rollout.models import Name
 from rollwright.rollout.quantities import DurationSeconds
 from rollwright.rollout.spec import Target, TargetKind
 from rollwright.workflows.contract import Phase
@@ -152,6 +153,20 @@ def read_target(text: str, namespace: str | None, kubeconfig: str | None = None,
         raise CommandError(
             f"{text!r} in namespace {namespace!r} names no target: Kubernetes allows lower-case letters, "
             "digits and '-', at most 63",
+            code=ExitCode.BAD_INPUT,
+        ) from refused
+
+
+def check_deployment(text: str) -> None:
+    """Temporal separates a deployment from its build by a dot, and workers of another name would ask in vain.
+
+    Raises CommandError.
+    """
+    try:
+        TypeAdapter[str](Name).validate_python(text)
+    except ValidationError as refused:
+        raise CommandError(
+            f"--deployment: {text!r} names none: write lower-case letters, digits and '-', at most 63",
             code=ExitCode.BAD_INPUT,
         ) from refused
 

@@ -5,11 +5,10 @@ import asyncio
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from rollwright.cli import temporal
-from rollwright.cli.diagnosis import is_served, worker_command
 from rollwright.cli.failure import CommandError
 from rollwright.cli.outputs import Checked, Verdict
+from rollwright.cli.polling import Needed, are_there
 from rollwright.rollout.spec import Target
-from rollwright.workflows.contract import activity_queue
 
 _CONNECTING_SECONDS = 10.0
 _OTHER, _WORKER = "other rollout", "worker"
@@ -25,7 +24,7 @@ async def check(target: Target, task_queue: str) -> list[Checked]:
     except TimeoutError:
         what = f"Temporal does not answer within {_CONNECTING_SECONDS:g} s"
         return [Checked(about=about, verdict=Verdict.NOT_CHECKED, what=what) for about in (_OTHER, _WORKER)]
-    return [await _other(client, target), await _worker(client, task_queue, target.cluster)]
+    return [await _other(client, target), await _worker(client, Needed(task_queue, target.cluster))]
 
 
 async def _other(client: Client, target: Target) -> Checked:
@@ -44,17 +43,16 @@ async def _other(client: Client, target: Target) -> Checked:
     )
 
 
-async def _worker(client: Client, task_queue: str, cluster: str | None) -> Checked:
-    queue = activity_queue(task_queue, cluster)
+async def _worker(client: Client, needed: Needed) -> Checked:
     try:
-        served = await is_served(client, task_queue, cluster)
+        served = await are_there(client, needed)
     except CommandError as error:
         return Checked(about=_WORKER, verdict=Verdict.NOT_CHECKED, what=error.what)
     if served:
-        return Checked(about=_WORKER, verdict=Verdict.OK, what=f"one takes tasks from the queue {queue}")
+        return Checked(about=_WORKER, verdict=Verdict.OK, what=f"one takes tasks from the queue {needed.queue}")
     return Checked(
         about=_WORKER,
         verdict=Verdict.FAILED,
-        what=f"none takes tasks from the queue {queue}, so the rollout would not begin",
-        todo=f"Run one: {worker_command(task_queue, cluster)}; or plan with the --task-queue that has one.",
+        what=f"none takes tasks from the queue {needed.queue}, so the rollout would not begin",
+        todo=f"Run one: {needed.command}; or plan with the --task-queue that has one.",
     )

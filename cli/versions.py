@@ -54,6 +54,7 @@ def versions(
             todo="Give --deployment, or set ROLLWRIGHT_DEPLOYMENT, as for the workers.",
             code=ExitCode.BAD_INPUT,
         )
+    options.check_deployment(deployment)
     shown = asyncio.run(_versions(deployment, make_current))
     formats.show(shown, output, lambda: render.show_table(_table(shown)))
 
@@ -63,11 +64,11 @@ async def _versions(name: str, make_current: str) -> Versions:
     if make_current:
         with temporal.explained(f"build {one_line(make_current)} can't be made current"):
             await deployments.make_current(client, WorkerDeploymentVersion(name, make_current))
-    with temporal.explained(f"the builds of {one_line(name)} can't be told"):
+    with temporal.explained(f"the builds of {name} can't be told"):
         known = await deployments.describe(client, name)
         if known is None:
             raise CommandError(
-                f"there is no worker deployment {one_line(name)}",
+                f"there is no worker deployment {name}",
                 todo="It is made by its first worker: rollwright worker --deployment NAME --build-id ID",
             )
         counts = await asyncio.gather(*(_open_on(client, name, build) for build in known.builds))

@@ -214,6 +214,7 @@ def _versioned(deployment: str | None, build_id: str | None, *, become_current: 
             todo="Give --deployment and --build-id; docs/upgrading.md says what for.",
             code=ExitCode.BAD_INPUT,
         )
+    options.check_deployment(deployment)
     return Versioned(deployment, build_id, becomes_current=become_current)
 
 

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from rollwright.cli.diagnosis import without_workers
+from rollwright.cli.polling import Needed, are_there
 from rollwright.cluster import names
 from rollwright.cluster.ledger import Rejection
 from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Target
+from rollwright.worker.versions import Versioned
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, STATUS, WORKFLOW_TYPE, RolloutInput, RolloutStatus
+from tests.cli.played import FakeRollout
 from tests.cluster.conftest import NAME, USERS, Real, fence
 from tests.cluster.leaving import NEW, OLD, leave
 from tests.devcluster.standin.namespace import until
@@ -277,6 +282,30 @@ async def test_a_queue_without_a_worker_is_found(clinic: Clinic) -> None:
     await clinic.begin(queue="nobody")
     finding = await until_listed(clinic, "no worker")
     assert finding["next"] == ["rollwright worker --task-queue nobody"]
+
+
+async def test_workers_of_another_build_are_none_for_a_rollout_that_is_pinned_to_one(server: Client) -> None:
+    async with Worker(
+        server,
+        task_queue="builds",
+        workflows=[FakeRollout],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        deployment_config=Versioned("gpu", "v2").config,
+    ):
+        await until(lambda: are_there(server, Needed("builds", build="gpu:v2")), bool)
+        assert await are_there(server, Needed("builds"))
+        assert not await are_there(server, Needed("builds", build="gpu:v1"))
+
+
+def test_of_a_build_without_workers_it_is_told_how_to_start_one_or_to_do_without() -> None:
+    found = without_workers("rollout/lws/inference/llm", Needed("builds", build="gpu:v 1"))
+    update = "temporal workflow update-options --workflow-id rollout/lws/inference/llm --versioning-override-behavior"
+    assert found.what == "the rollout is open on build v 1, and no worker takes tasks from its queue builds for that"
+    assert found.next == (
+        "rollwright worker --task-queue builds --deployment=gpu '--build-id=v 1'",
+        f"{update} auto_upgrade",
+        f"{update} unspecified",
+    )
 
 
 async def test_a_rollout_whose_code_fails_is_found(

@@ -10,6 +10,7 @@ from rollwright.cli import worker
 from rollwright.cli.main import app
 from rollwright.worker.policies import Place
 from rollwright.worker.settings import Settings
+from rollwright.worker.versions import Versioned
 
 runner = CliRunner()
 SECRET = "s3cr3tT0ken"
@@ -115,3 +116,43 @@ def test_what_is_followed(
 def test_what_can_not_be_followed_is_refused(followed: list[tuple[tuple[str, ...], Place]], given: list[str]) -> None:
     assert runner.invoke(app, ["worker", *given]).exit_code == 2
     assert followed == []
+
+
+@pytest.fixture
+def versioned(monkeypatch: pytest.MonkeyPatch) -> list[Versioned | None]:
+    """Which build workers that are started are told to be."""
+    told: list[Versioned | None] = []
+
+    async def run_worker(settings: Settings) -> None:
+        told.append(settings.versioned)
+
+    monkeypatch.setattr(worker, "run_worker", run_worker)
+    return told
+
+
+def test_without_a_word_a_worker_is_of_no_build(versioned: list[Versioned | None]) -> None:
+    assert runner.invoke(app, ["worker"]).exit_code == 0
+    assert versioned == [None]
+
+
+def test_a_build_is_given_by_flags_or_by_the_environment(versioned: list[Versioned | None]) -> None:
+    by_flags = runner.invoke(app, ["worker", "--deployment=gpu", "--build-id=v2.1", "--become-current"])
+    by_environment = runner.invoke(app, ["worker"], env={"ROLLWRIGHT_DEPLOYMENT": "gpu", "ROLLWRIGHT_BUILD_ID": "v3"})
+    assert (by_flags.exit_code, by_environment.exit_code) == (0, 0)
+    assert versioned == [Versioned("gpu", "v2.1", becomes_current=True), Versioned("gpu", "v3")]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (["--deployment=gpu"], "go together"),
+        (["--build-id=v2"], "go together"),
+        (["--become-current"], "go together"),
+        (["--deployment=a.b", "--build-id=v2"], "--deployment: 'a.b' names none"),
+    ],
+)
+def test_half_a_build_is_refused(versioned: list[Versioned | None], given: list[str], why: str) -> None:
+    shown = runner.invoke(app, ["worker", *given])
+    assert shown.exit_code == 2
+    assert why in shown.stderr
+    assert versioned == []
