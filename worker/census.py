@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError
 
 from rollwright.worker.logs import fields_of
 from rollwright.workflows.contract import PHASE_ATTRIBUTE, WAITS_MEMO, WORKFLOW_TYPE, Phase, Waits
@@ -39,9 +38,9 @@ class Census(Collector):
         while True:
             try:
                 await self._count()
-            except RPCError as error:
+            except Exception as error:  # noqa: BLE001 - what was counted last would be told for ever
                 if self._phases is not None:
-                    _log.warning("the open rollouts can't be counted for metrics now: %s", error.message)
+                    _log.warning("the open rollouts can't be counted for metrics now: %s", error)
                 self._phases, self._waiting = None, {}
             await asyncio.sleep(_EVERY_SECONDS)
 

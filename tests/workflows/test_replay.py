@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from opentelemetry import trace
 from temporalio.client import WorkflowHistory
+from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTracerProvider, create_tracer_provider
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
@@ -23,6 +25,20 @@ async def test_a_stored_history_replays(path: Path) -> None:
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     assert result.replay_failure is None
     assert len(history.events) > 50
+
+
+async def test_a_history_from_before_traces_replays_with_them() -> None:
+    """Spans take their ids from the workflow's own random numbers."""
+    if not isinstance(trace.get_tracer_provider(), ReplaySafeTracerProvider):  # once for a process
+        trace.set_tracer_provider(create_tracer_provider())
+    history = WorkflowHistory.from_json("rollout/lws/default/llm", json.loads((HISTORIES / "gated.json").read_text()))
+    replayer = Replayer(
+        workflows=[RolloutWorkflow],
+        data_converter=pydantic_data_converter,
+        plugins=[OpenTelemetryPlugin(add_temporal_spans=True)],
+    )
+    result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
+    assert result.replay_failure is None
 
 
 def test_there_are_histories_to_replay() -> None:
