@@ -17,7 +17,7 @@ from rollwright.worker.logs import fields_of
 from rollwright.workflows.contract import PHASE_ATTRIBUTE, WAITS_MEMO, WORKFLOW_TYPE, Phase, Waits
 
 _log = logging.getLogger(__name__)
-_EVERY_SECONDS = 15.0
+_EVERY_SECONDS = 10.0
 _UNKNOWN = "unknown"
 """Of a rollout that was started while the server didn't know the search attributes."""
 _PHASES = (*(phase.value for phase in Phase if not phase.is_final), _UNKNOWN)

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from structlog.contextvars import bound_contextvars
@@ -25,7 +24,7 @@ def _as_before() -> Iterator[None]:
     logging.root.setLevel(level)
 
 
-def logged(shown: LogFormat, *, error: str = "", **extra: object) -> str:
+def logged(shown: LogFormat, *, error: str = "", extra: dict[str, object] | None = None) -> str:
     """What comes of a message with a hostile name in it, logged as Python's own logging does."""
     stream = io.StringIO()
     logs.configure(shown, stream)
@@ -84,8 +83,10 @@ def test_an_error_is_told_with_its_traceback_whose_every_line_is_indented() -> N
         ({}, {}),
     ],
 )
-def test_what_temporal_says_of_a_line_of_its_own_becomes_fields(extra: dict[str, Any], fields: dict[str, str]) -> None:
-    told = json.loads(logged(LogFormat.JSON, **extra))
+def test_what_temporal_says_of_a_line_of_its_own_becomes_fields(
+    extra: dict[str, object], fields: dict[str, str]
+) -> None:
+    told = json.loads(logged(LogFormat.JSON, extra=extra))
     assert {name: told[name] for name in ("rollout", "target", "step") if name in told} == fields
 
 
