@@ -40,9 +40,10 @@ _WITH_TLS: tuple[tuple[str, str, str], ...] = (
     ),
 )
 """What the SDK's words for it are, what they mean, and what to do."""
-_CUT = r"AlertReceived|after connection: Status \{ code: (Unknown|Cancelled|Internal),"
-"""A server refuses a client's certificate when the connection stands: it ends it, with or without a word. What the SDK
-makes of that depends on how far the first call has come; a server has no such answers to it."""
+_CUT = r"after connection: Status \{ code: (Unknown|Cancelled|Internal),"
+"""What the SDK makes of a connection that ends in the middle of its first call; a server has no such answers to it."""
+_CUT_WITH_TLS = _CUT + r"|AlertReceived|ConnectionReset|BrokenPipe|UnexpectedEof"
+"""A server refuses a client's certificate once the connection stands for the client: and ends it without a word."""
 _PLAIN = "it ends the connection, as a server does that speaks TLS only"
 _TLS_ON = "Set TEMPORAL_TLS=true, and TEMPORAL_TLS_SERVER_CA_CERT_PATH if its authority is one of your own."
 
@@ -76,13 +77,14 @@ def unreachable(error: Exception) -> CommandError:
 
 
 def _why(told: str, config: dict[str, Any]) -> tuple[str, str]:
-    tls = config.get("tls")
-    if tls:
+    if tls := config.get("tls"):
         for pattern, reason, todo in _WITH_TLS:
             if re.search(pattern, told):
                 return reason, todo
-    if re.search(_CUT, told):
-        return _cut(tls) if tls else (_PLAIN, _TLS_ON)
+        if re.search(_CUT_WITH_TLS, told):
+            return _cut(tls)
+    elif re.search(_CUT, told):
+        return _PLAIN, _TLS_ON
     # The SDK gives the debug form of nested errors; the innermost message is what happened.
     return (re.findall(r'message: "([^"]+)"', told) or [told])[-1], _ANYTHING
 
