@@ -43,9 +43,9 @@ def versions(
     are on no build are carried out by workers that were told of none.
 
     Examples:
-      rollwright versions --deployment rollwright
-      rollwright versions --deployment rollwright --make-current v2
-      rollwright versions --deployment rollwright --json
+      rollwright versions --deployment gpu
+      rollwright versions --deployment gpu --make-current v2
+      rollwright versions --deployment gpu --json
 
     """
     if not deployment:

@@ -141,7 +141,7 @@ def worker(
       rollwright worker --notify /etc/rollwright/notify.yaml
       rollwright worker --follow --follow-namespace inference --policies rollwright/policies
       rollwright worker --metrics 127.0.0.1:9090 --health 127.0.0.1:8080
-      rollwright worker --deployment rollwright --build-id v2 --become-current
+      rollwright worker --deployment gpu --build-id v2 --become-current
       TEMPORAL_ADDRESS=temporal.internal:7233 rollwright worker
 
     """
