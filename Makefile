@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo docs test browser pictures chaos check bench lock clean
+.PHONY: setup demo docs test browser containers pictures chaos check bench lock wheels image clean
 
 setup: $(READY)
 
@@ -34,6 +34,10 @@ browser: setup ## What people see in a browser; needs Chromium on PATH.
 	$(BIN)/python -m rollwright.devcluster.build
 	$(BIN)/pytest tests/browser
 
+containers: setup ## rollwright in containers; needs Docker, without which it is skipped.
+	$(BIN)/python -m rollwright.devcluster.build
+	$(BIN)/pytest -rs tests/containers
+
 pictures: setup ## What the README and docs/ show, made anew by the programs themselves; needs Chromium and colour emoji.
 	$(BIN)/python -m rollwright.devcluster.build
 	$(BIN)/rollwright plan -f examples/rollout.yaml --offline --start-up 30m --svg docs/plan.svg
@@ -48,12 +52,27 @@ bench: setup ## For example: make bench ONLY=stragglers; its parts are in tests/
 	@$(BIN)/python -m rollwright.devcluster.build >&2
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
-LOCK := uv pip compile pyproject.toml --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11
+LOCK := uv pip compile --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11
 
-lock: ## Pins anew what pyproject.toml asks for, and for the image what it alone needs of that; needs uv.
-	$(LOCK) --extra dev --extra docs --extra image --extra test --output-file requirements.lock
-	$(LOCK) --constraint requirements.lock --output-file deploy/requirements.lock
+lock: ## Pins anew what pyproject.toml asks for; of that what the image alone needs, and what builds it; needs uv.
+	$(LOCK) pyproject.toml --extra dev --extra docs --extra image --extra test --output-file requirements.lock
+	$(LOCK) pyproject.toml --constraint requirements.lock --output-file deploy/requirements.lock
+	printf 'cyclonedx-bom\nhatchling\n' | $(LOCK) - --constraint requirements.lock --output-file deploy/build.lock
+
+wheels: setup ## All that `make image` installs, into deploy/wheels; for another Python: make wheels PYTHON_VERSION=3.13
+	$(BIN)/python -m pip download --quiet --only-binary :all: $(if $(PYTHON_VERSION),--python-version $(PYTHON_VERSION)) \
+	    --require-hashes --requirement deploy/requirements.lock --requirement deploy/build.lock --dest deploy/wheels
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= rollwright:$(VERSION)
+
+image: ## With deploy/wheels, without a network; for example: make image IMAGE=registry.internal/rollwright:1 BASE_IMAGE=...
+	docker build --quiet --file deploy/Dockerfile --tag $(IMAGE) \
+	    $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+	    $(if $(wildcard deploy/wheels/*.whl),--build-arg PIP_NO_INDEX=1 --network none) \
+	    --build-arg VERSION=$(VERSION) --build-arg SOURCE=$(SOURCE) \
+	    --build-arg REVISION=$(shell git rev-parse HEAD) --build-arg CREATED=$(shell git log -1 --format=%cI) .
 
 clean:
-	rm -rf $(VENV) dist build site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build site deploy/wheels .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
