@@ -144,6 +144,7 @@ async def start(client: Client, given: RolloutInput, on_conflict: OnConflict, re
             retargets(other.run)
             if await _retarget(other.run, given):
                 return other.run
+            await _end_of(other.run)  # it may be telling people still
 
 
 async def _check_not_overtaken(latest: _Latest, queued_behind: Run, given: RolloutInput, asked_at: datetime) -> None:
@@ -192,11 +193,15 @@ async def _look(client: Client, target: Target) -> _Latest | None:
 
 
 async def _end_of(run: Run) -> None:
-    typer.echo(f"{run.rollout} is open; waiting here for its end, to start then. Ctrl-C ends the waiting", err=True)
+    is_told = False
     while True:
         try:
             if not await run.is_open():
                 return
+            if not is_told:
+                is_told = True
+                waits = "is open; waiting here for its end, to start then. Ctrl-C ends the waiting"
+                typer.echo(f"{run.rollout} {waits}", err=True)
         except NoAnswerError as error:
             typer.echo(f"{run.rollout}: {plain(str(error))}; trying again", err=True)
         await asyncio.sleep(INTERVAL_SECONDS)

@@ -19,7 +19,7 @@ from typing import TypeVar
 from rollwright.cluster import names
 from rollwright.cluster.api import ENDPOINT_SLICES, LEADER_WORKER_SETS, PODS, STATEFUL_SETS, Api, Kind, Manifest
 from rollwright.cluster.doubt import may_hide_groups_gone, pacing_of
-from rollwright.cluster.errors import ClusterError, TemporaryError, UnreachableError
+from rollwright.cluster.errors import ClusterError, PermanentError, TemporaryError, UnreachableError
 from rollwright.cluster.objects import controller_of
 from rollwright.cluster.pruning import pruned
 
@@ -95,6 +95,11 @@ class SharedWatch:
     def trouble(self) -> str:
         """Why the API server can't be heard, while that lasts. That something may not be seen is no such trouble."""
         return str(self._error) if isinstance(self._error, TemporaryError) else ""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it may not be watched, or this cluster has no such kind: nothing will be told until that changes."""
+        return isinstance(self._error, PermanentError)
 
     @contextmanager
     def waking(self, owner: str, event: asyncio.Event) -> Iterator[None]:

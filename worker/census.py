@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -18,6 +18,7 @@ from rollwright.workflows.contract import PHASE_ATTRIBUTE, WAITS_MEMO, WORKFLOW_
 
 _log = logging.getLogger(__name__)
 _EVERY_SECONDS = 10.0
+_ANSWER = timedelta(seconds=5)
 _UNKNOWN = "unknown"
 """Of a rollout that was started while the server didn't know the search attributes."""
 _PHASES = (*(phase.value for phase in Phase if not phase.is_final), _UNKNOWN)
@@ -32,6 +33,7 @@ class Census(Collector):
         self._phases: Counter[str] | None = None
         self._waiting: dict[tuple[str, Waits], datetime] = {}
         """Since when, by target and what is waited for."""
+        self._fails = False
 
     async def keep(self) -> None:
         """Count again and again until cancelled."""
@@ -39,15 +41,17 @@ class Census(Collector):
             try:
                 await self._count()
             except Exception as error:  # noqa: BLE001 - what was counted last would be told for ever
-                if self._phases is not None:
+                if not self._fails:
                     _log.warning("the open rollouts can't be counted for metrics now: %s", error)
-                self._phases, self._waiting = None, {}
+                self._fails, self._phases, self._waiting = True, None, {}
+            else:
+                self._fails = False
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def _count(self) -> None:
         phases: Counter[str] = Counter()
         waiting: dict[tuple[str, Waits], datetime] = {}
-        async for run in self._client.list_workflows(self._query):
+        async for run in self._client.list_workflows(self._query, rpc_timeout=_ANSWER):
             phase = run.typed_search_attributes.get(PHASE_ATTRIBUTE)
             phases[phase if phase in _PHASES else _UNKNOWN] += 1
             if waits := await _waits(run):

@@ -32,8 +32,9 @@ class ClusterReach(Collector):
         )
         ages: dict[tuple[str, str], float] = {}
         for kind, namespace, watch in self._watches.all():
-            place = (kind.plural, namespace)
-            ages[place] = max(watch.age_seconds, ages.get(place, 0.0))
+            if not watch.is_refused:  # that is told by the rollout that asked for it
+                place = (kind.plural, namespace)
+                ages[place] = max(watch.age_seconds, ages.get(place, 0.0))
         for place, seconds in ages.items():
             age.add_metric(place, seconds)
         yield from (requests, age)

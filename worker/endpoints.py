@@ -1,5 +1,6 @@
 """What a worker answers over HTTP, to those who scrape and probe it."""
 
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -46,7 +47,8 @@ async def served(address: Address, handlers: Mapping[str, Handler]) -> AsyncIter
         try:
             await web.TCPSite(runner, *address).start()
         except OSError as error:
-            raise EndpointError(f"nothing can listen at {address}: {error.strerror or error}") from error
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise EndpointError(f"nothing can listen at {address}: {why}") from error
         yield Address(address.host, runner.addresses[0][1])
     finally:
         await runner.cleanup()

@@ -8,10 +8,11 @@ from typing import Any
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
 
-from rollwright.workflows.contract import Retarget, Steering
+from rollwright.workflows.contract import OVER, Retarget, Steering
 
 # What the server says of an update that was taken by a rollout that then ended.
 _ENDED_BEFORE_THE_ANSWER = "AcceptedUpdateCompletedWorkflow"
+_ENDED = (_ENDED_BEFORE_THE_ANSWER, OVER)
 
 
 class NotTakenError(Exception):
@@ -38,7 +39,7 @@ async def update(
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
         raise TimeoutError(f"{name} is not answered within {patience.total_seconds():.0f} s") from error
     except WorkflowUpdateFailedError as failed:
-        if isinstance(failed.cause, ApplicationError) and failed.cause.type == _ENDED_BEFORE_THE_ANSWER:
+        if isinstance(failed.cause, ApplicationError) and failed.cause.type in _ENDED:
             return ""
         raise NotTakenError(getattr(failed.cause, "message", str(failed.cause))) from failed
 

@@ -13,6 +13,7 @@ from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Step
 from rollwright.workflows.approving import asked
 from rollwright.workflows.contract import (
+    OVER,
     Message,
     OpenGate,
     Phase,
@@ -192,9 +193,9 @@ def retarget(given: Any) -> Retarget:
     return Retarget.model_validate({} if given is None else given)
 
 
-def refusal(why: str) -> ApplicationError:
-    """What an update is refused with."""
-    return ApplicationError(why, type="Refused", non_retryable=True)
+def refusal(why: str, *, over: bool = False) -> ApplicationError:
+    """What an update is refused with. `over`: as the rollout has ended, so that whoever asks may start another one."""
+    return ApplicationError(why, type=OVER if over else "Refused", non_retryable=True)
 
 
 def short(error: ValidationError | ApplicationError) -> str:

@@ -152,7 +152,7 @@ class Inbox(Standing):
         message, steer = describing.message(given)
         answer = steering.answer(message, steer, self._situation)
         if isinstance(answer, steering.Refused):
-            raise describing.refusal(answer.why)
+            raise describing.refusal(answer.why, over=self._phase.is_final)
 
     @workflow.update(name=RETARGET, description=_RETARGET)
     async def retarget(self, given: Any = None) -> str:
@@ -162,13 +162,13 @@ class Inbox(Standing):
         """
         answer = self._ask_for(describing.retarget(given))
         if isinstance(answer, steering.Refused):
-            raise describing.refusal(answer.why)
+            raise describing.refusal(answer.why, over=self._phase.is_final)
         pending = self._pending
         if pending is None:
             return self._state.template  # the same request, sent again
         await workflow.wait_condition(lambda: pending.is_answered or self._begins_anew)
         if pending.refusal:
-            raise describing.refusal(pending.refusal)
+            raise describing.refusal(pending.refusal, over=self._phase.is_final)
         return pending.template
 
     @retarget.validator
@@ -179,7 +179,7 @@ class Inbox(Standing):
             raise describing.refusal(describing.short(error)) from error
         answer = steering.answer(RETARGET, Steering(), self._situation)
         if isinstance(answer, steering.Refused):
-            raise describing.refusal(answer.why)
+            raise describing.refusal(answer.why, over=self._phase.is_final)
 
     @property
     def _situation(self) -> steering.Situation:

@@ -9,6 +9,7 @@ from rollwright.rollout.planner import Action, Done, Step
 from rollwright.rollout.spec import Target
 from rollwright.rollout.stages import extend, first_stage
 from rollwright.workflows.contract import (
+    OVER,
     REQUEST_MEMO,
     RETARGET,
     STAGES,
@@ -66,7 +67,7 @@ class FakeRollout:
     """Stands at stage 2 until it is told to `go_on`, which completes it, or is aborted or rolled back.
 
     With gates, the first waits; promoting it leads to the second. What was answered is among the events. Once it was
-    told to `hold`, it takes no new change up.
+    told to `hold`, it takes no new change up; once to `be_over`, it is only about to be closed, which `go_on` does.
     """
 
     @workflow.init
@@ -92,6 +93,7 @@ class FakeRollout:
         self._stages = PREPARED
         self._renewed = False
         self._holds = False
+        self._is_over = False
 
     @workflow.run
     async def run(self, started: RolloutInput) -> RolloutStatus:
@@ -144,6 +146,15 @@ class FakeRollout:
         self._set(spec=spec, request_id=given.request_id)
         workflow.upsert_memo({REQUEST_MEMO: given.request_id})
         return "llm-rw-next"
+
+    @retarget.validator
+    def _check_retarget(self, given: Retarget) -> None:
+        if self._is_over:
+            raise ApplicationError("the rollout has ended", type=OVER, non_retryable=True)
+
+    @workflow.signal
+    def be_over(self) -> None:
+        self._is_over = True
 
     @workflow.signal
     def hold(self) -> None:

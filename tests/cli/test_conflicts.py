@@ -170,6 +170,21 @@ async def test_retargeting_with_a_strategy_sets_the_whole_of_it(server: Client, 
     assert (strategy.max_unavailable, strategy.max_surge) == (3, 0)
 
 
+async def test_what_would_retarget_a_rollout_that_is_just_over_starts_after_it(
+    server: Client, run: "Run", start: "Start"
+) -> None:
+    await run(*flags("over"))
+    await server.get_workflow_handle(rollout("over")).signal("be_over")
+    command = await start(*other("over"), "--on-conflict", "retarget")
+    assert command.process.stderr
+    told = (await asyncio.wait_for(command.process.stderr.readline(), 60)).decode()
+    assert told.startswith("rollout/lws/inference/over is open; waiting here for its end")
+    await go_on(server, "over")
+    ran = await command.end()
+    assert (ran.code, ran.stdout.splitlines()[0]) == (0, "started rollout/lws/inference/over")
+    assert (await status(server, "over")).spec.change == Change(images={"model": "llm:v3"})
+
+
 async def test_queueing_starts_once_the_open_rollout_has_ended(server: Client, run: "Run", start: "Start") -> None:
     await run(*flags("queued"))
     command = await start(*other("queued"), "--on-conflict", "queue")

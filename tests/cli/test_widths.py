@@ -122,7 +122,8 @@ def test_an_error_is_left_to_the_terminal_to_fold_so_that_commands_in_it_can_be_
     assert (shown.exit_code, shown.stdout) == (2, "")
     assert shown.stderr.splitlines() == [
         "error: 'llm' names no target",
-        "Write lws/NAME or sts/NAME with -n NAMESPACE, or a rollout's id: rollout/lws/NAMESPACE/NAME.",
+        "Write lws/NAME or sts/NAME with -n NAMESPACE, or a rollout's id: rollout/lws/NAMESPACE/NAME; of a cluster "
+        "with a name lws/NAME@CLUSTER.",
     ]
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 
-from rollwright.cluster.api import PODS, Api
+from rollwright.cluster.api import NO_ANSWER, PODS, Api
 from rollwright.cluster.errors import (
     ClusterError,
     ConflictError,
@@ -72,8 +72,10 @@ async def test_an_event_may_be_as_large_as_an_object() -> None:
 
 async def test_no_server_at_all_is_worth_trying_again() -> None:
     async with ApiClient(Configuration(host="http://127.0.0.1:9")) as client:
+        api = Api(client)
         with pytest.raises(UnreachableError, match=r"get pods default/a: .*; is the API server up\?"):
-            await Api(client).get(PODS, "default", "a")
+            await api.get(PODS, "default", "a")
+        assert api.answers == {("get pods", NO_ANSWER): 1}
 
 
 WEBHOOK = 'admission webhook "v.example" denied the request: not scanned'
@@ -99,6 +101,7 @@ async def test_answers_are_told_apart(status: int, message: str, error: type[Clu
     async with server(saying(body, status=f"{status} No")) as api:
         with pytest.raises(error, match=words):
             await api.get(PODS, "default", "a")
+        assert api.answers == {("get pods", str(status)): 1}
 
 
 async def test_what_a_proxy_does_not_find_is_not_missing() -> None:
@@ -120,6 +123,7 @@ async def test_a_list_of_several_pages_is_one_list() -> None:
     async with server(answer) as api:
         assert await api.list_all(PODS, "default") == {"metadata": {"resourceVersion": "7"}, "items": ["a", "b"]}
         assert api.requests == {"list pods": 2}
+        assert api.answers == {("list pods", "200"): 2}
 
 
 async def test_a_kind_the_cluster_does_not_have_is_missing() -> None:

@@ -250,3 +250,31 @@ async def test_a_watch_that_was_well_for_a_while_is_soon_tried_again(
             await asyncio.sleep(0.005)
     pauses = [record.args[2] for record in caplog.records if isinstance(record.args, tuple)]
     assert pauses == [0.01, 0.02, 0.04, 0.01]
+
+
+async def test_it_tells_whether_the_api_server_can_be_heard_and_for_how_long_it_was_not() -> None:
+    script = Script()
+    async with watching(script) as watches:
+        watch = watches.begun(PODS, "ml")
+        for answer, trouble, refused in (
+            (UnreachableError("nobody answers"), "nobody answers", False),
+            (ForbiddenError("not permitted"), "", True),
+            ([pod("a-0", "a", 1)], "", False),
+        ):
+            watch._told -= 1000
+            script.lists.put_nowait(answer)
+            async with asyncio.timeout(5):
+                while (watch.trouble, watch.is_refused) != (trouble, refused):
+                    await asyncio.sleep(0.01)
+        assert watch.age_seconds < 1000
+        watch._told -= 1000
+        script.events.put_nowait({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "11"}}})
+        async with asyncio.timeout(5):
+            while watch.age_seconds >= 1000:
+                await asyncio.sleep(0.01)
+        assert list(watches.all()) == [(PODS, "ml", watch)]
+        assert watches.ended == []
+        (task,) = watches._tasks
+        task.cancel()
+        await asyncio.wait([task])
+        assert watches.ended == ["watch pods ml"]

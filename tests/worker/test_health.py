@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Coroutine
 from concurrent import futures
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,8 +43,10 @@ async def nothing() -> None:
 class Probed:
     """A worker, on an event loop of its own: it is the only one there, and may be kept from running."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, asked_as: str = "") -> None:
+        """`asked_as`: whom the probes take it for; as somebody else it is not seen to poll."""
         self._server = server
+        self._asked_as = asked_as
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -62,8 +65,9 @@ class Probed:
             activities=[nothing],
             workflow_runner=UnsandboxedWorkflowRunner(),
         )
+        asking = await Client.connect(self._server, identity=self._asked_as) if self._asked_as else client
         async with worker:
-            async with served(self.address, Health([worker], client, self.watches).handlers) as self.address:
+            async with served(self.address, Health([worker], asking, self.watches).handlers) as self.address:
                 self._up.set()
                 await self._stop.wait()
             await self.watches.close()
@@ -124,15 +128,21 @@ async def server(temporal_binary: Path) -> AsyncIterator[str]:
         yield environment.client.service_client.config.target_host
 
 
-@pytest.fixture
-async def probed(server: str) -> AsyncIterator[Probed]:
-    probed = Probed(server)
+@asynccontextmanager
+async def probing(server: str, asked_as: str = "") -> AsyncIterator[Probed]:
+    probed = Probed(server, asked_as)
     try:
         await probed.up()
-        await probed.tells("/readyz", 200, "ok")
         yield probed
     finally:
         await asyncio.to_thread(probed.close)
+
+
+@pytest.fixture
+async def probed(server: str) -> AsyncIterator[Probed]:
+    async with probing(server) as probed:
+        await probed.tells("/readyz", 200, "ok")
+        yield probed
 
 
 @pytest.mark.parametrize(
@@ -160,6 +170,16 @@ async def test_a_watch_that_has_ended_fails_both_and_one_that_is_not_answered_on
     assert await probed.told("/healthz") == (200, "ok\n")
     probed.there(probed.end_task("watch pods ml"))
     assert await probed.told("/healthz") == (503, "the watch pods ml has ended\n")
+
+
+async def test_a_worker_that_temporal_does_not_see_poll_is_not_ready(server: str) -> None:
+    async with probing(server, asked_as="somebody else") as probed:
+        assert await probed.told("/readyz") == (
+            503,
+            f"Temporal does not see this worker poll for activity tasks of {QUEUE}\n"
+            f"Temporal does not see this worker poll for workflow tasks of {QUEUE}\n",
+        )
+        assert await probed.told("/healthz") == (200, "ok\n")
 
 
 async def test_a_wedged_event_loop_answers_nothing(probed: Probed) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
@@ -13,7 +13,7 @@ from rollwright.activities.messages import News, Tell
 from rollwright.rollout.gates.gate import OnFailure
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import GatedStep, Strategy
-from rollwright.workflows.contract import Phase
+from rollwright.workflows.contract import OVER, RETARGET, Phase
 from tests.support.fakes import FakeCluster
 from tests.support.skipped_time import TWO_TWO, Handle, rollout, steps, until, until_phase
 
@@ -160,6 +160,25 @@ async def test_a_tell_that_hangs_holds_nothing(server: WorkflowEnvironment) -> N
             result = await asyncio.wait_for(handle.result(), 30)
     assert result.phase is Phase.COMPLETED
     assert cluster.told == []
+
+
+async def test_while_people_are_told_of_the_end_the_rollout_is_over(server: WorkflowEnvironment) -> None:
+    """Whoever asks for something else knows by the error's type that another rollout may be started."""
+    let_go = asyncio.Event()
+
+    async def hang(told: Tell) -> None:
+        if told.news is News.COMPLETED:
+            await let_go.wait()
+
+    cluster = FakeCluster(World(2), telling=hang)
+    async with rollout(server, cluster) as handle:
+        await until_phase(handle, Phase.COMPLETED)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(RETARGET, {"change": {"restart": True}})
+        let_go.set()
+        await handle.result()
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert (refused.value.cause.type, refused.value.cause.message) == (OVER, "the rollout has ended")
 
 
 async def test_that_somebody_is_not_told_is_kept_among_the_events_once(server: WorkflowEnvironment) -> None:
