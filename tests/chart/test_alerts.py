@@ -60,7 +60,7 @@ def test_every_alert_has_a_case_and_is_told_of() -> None:
 def test_every_metric_that_is_named_is_documented(name: str) -> None:
     named = set(_METRIC.findall(text_of(CHART / name)))
     assert len(named) >= 4
-    documented = set(re.findall(r"`((?:rollwright|temporal)_\w+)", PAGE.read_text(encoding="utf-8")))
+    documented = set(re.findall(r"\b(?:rollwright|temporal)_\w+", PAGE.read_text(encoding="utf-8")))
     assert {_PART.sub("", metric) for metric in named} - documented == set()
 
 

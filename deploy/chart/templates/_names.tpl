@@ -21,6 +21,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
+{{- /* The queue of the steps, which only workers of this cluster take. */ -}}
+{{- define "rollwright.queue" -}}
+{{ .Values.taskQueue }}{{ with .Values.cluster }}@{{ . }}{{ end }}
+{{- end }}
+
 {{- define "rollwright.build" -}}
 {{ .Values.versioning.buildId | default (include "rollwright.tag" .) | trunc 63 }}
 {{- end }}

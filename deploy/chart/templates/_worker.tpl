@@ -3,6 +3,9 @@
 {{- define "rollwright.arguments" -}}
 - worker
 - --task-queue={{ .Values.taskQueue }}
+{{- with .Values.cluster }}
+- --cluster={{ . }}
+{{- end }}
 - --metrics=0.0.0.0:9090
 - --health=0.0.0.0:8080
 {{- range .Values.targets.namespaces }}
