@@ -31,21 +31,22 @@ async def tell_missing(api: Api, namespaces: Sequence[str], *, follow: Sequence[
 
     What people may have left away on purpose is no warning.
     """
-    asked = [(namespace, need) for namespace in namespaces for need in IN_TARGETS]
+    asked = [
+        (namespace, f" in {namespace or 'all namespaces'}", need) for namespace in namespaces for need in IN_TARGETS
+    ]
     if namespaces:
-        asked += [(ALL_NAMESPACES, need) for need in IN_CLUSTER]
+        asked += [(ALL_NAMESPACES, "", need) for need in IN_CLUSTER]
     places = dict.fromkeys(policies.namespace or namespace for namespace in follow)
-    asked += [(namespace, to_read_policies(policies.config_map)) for namespace in places]
-    for namespace, need in asked:
+    asked += [(namespace, f" in {namespace}", to_read_policies(policies.config_map)) for namespace in places]
+    for namespace, where, need in asked:
         try:
-            await _tell(api, namespace, need)
+            await _tell(api, namespace, where, need)
         except ClusterError as error:
             _log.warning("what this worker may do can't be told: %s", error)
             return
 
 
-async def _tell(api: Api, namespace: str, need: Need) -> None:
+async def _tell(api: Api, namespace: str, where: str, need: Need) -> None:
     if lacking := await missing(api, namespace, need.rights):
-        where = f" in {namespace}" if namespace else ""
         level = logging.INFO if need.optional else logging.WARNING
         _log.log(level, "may not %s%s: %s (docs/permissions.md)", in_words(lacking), where, need.lost)

@@ -12,6 +12,7 @@ from rollwright.cli import worker
 from rollwright.cli.main import app
 from rollwright.worker.endpoints import Address
 from rollwright.worker.observing import NO_ENDPOINTS, Endpoints
+from rollwright.worker.permissions import ALL_NAMESPACES
 from rollwright.worker.policies import Place
 from rollwright.worker.settings import Settings
 from rollwright.worker.versions import Versioned
@@ -176,3 +177,37 @@ def test_the_log_looks_as_it_is_told_to(told: list[Settings]) -> None:
     assert runner.invoke(app, ["worker", "--log=text"]).exit_code == 0
     assert runner.invoke(app, ["worker", "--log=xml"]).exit_code == 2
     assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], ()),
+        (["-n", "inference", "--namespace=batch", "-n", "inference"], ("inference", "batch")),
+        (["--all-namespaces"], (ALL_NAMESPACES,)),
+    ],
+)
+def test_where_its_targets_are(told: list[Settings], given: list[str], expected: tuple[str, ...]) -> None:
+    assert runner.invoke(app, ["worker", *given]).exit_code == 0
+    assert told == [Settings(targets=expected)]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["-A", "-n", "inference"], "give --namespace or --all-namespaces, not both"),
+        (["-n", "Inference"], "'Inference' is no name of a namespace"),
+        (["--cluster", "East"], "--cluster: 'East' is no name of a cluster"),
+    ],
+)
+def test_where_no_targets_can_be_is_refused(told: list[Settings], given: list[str], says: str) -> None:
+    refused = runner.invoke(app, ["worker", *given])
+    assert refused.exit_code == 2
+    assert says in refused.stderr
+    assert told == []
+
+
+def test_the_name_of_its_cluster_is_given_by_flag_or_environment(told: list[Settings]) -> None:
+    assert runner.invoke(app, ["worker", "--cluster=east"]).exit_code == 0
+    assert runner.invoke(app, ["worker"], env={"ROLLWRIGHT_CLUSTER": "east"}).exit_code == 0
+    assert told == [Settings(cluster="east")] * 2

@@ -74,10 +74,10 @@ async def roll_leaderworkersets(scene: Scene) -> None:
     await scene.start_worker(await account(scene), f"--namespace={here}", "--follow", f"--follow-namespace={here}")
     async with kueue(scene), scene.rollout(EVERY_GATE, queued("model:2")) as gated:
         assert (await gated.result()).phase is Phase.COMPLETED
-    async with scene.rollout(TWO_TWO, broken("not-ready")) as aborted:
-        await aborted.reaches(2, 6)
-        await aborted.send(Message.ROLLBACK)
-        assert (await aborted.result()).phase is Phase.ROLLED_BACK
+    async with scene.rollout(TWO_TWO, broken("not-ready")) as failing:
+        await failing.reaches(2, 6)
+        await failing.send(Message.ROLLBACK)
+        assert (await failing.result()).phase is Phase.ROLLED_BACK
     await commit(scene, "model:3")
     await runs(scene, "model:3")
 

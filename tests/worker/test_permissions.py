@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rollwright.cluster.api import connect
-from rollwright.worker.permissions import tell_missing
+from rollwright.worker.permissions import ALL_NAMESPACES, tell_missing
 from rollwright.worker.policies import DEFAULT_PLACE, Place
 from tests.cluster.conftest import Real
 from tests.e2e.rights import account, documented_rules, grant, namespaces_of, without
@@ -32,14 +32,16 @@ async def told(
     caplog: pytest.LogCaptureFixture,
     kubeconfig: Path,
     *,
+    namespace: str | None = None,
     follow: tuple[str, ...] = (),
     policies: Place = DEFAULT_PLACE,
 ) -> list[tuple[int, str]]:
-    """What is logged for the namespace of the target, with its level."""
+    """What is logged for the namespace of the target, or for another, with its level."""
     caplog.set_level(logging.INFO, logger="rollwright.worker.permissions")
     caplog.clear()
     async with connect(str(kubeconfig)) as api:
-        await tell_missing(api, [real.namespace.name], follow=follow, policies=policies)
+        asked = real.namespace.name if namespace is None else namespace
+        await tell_missing(api, [asked], follow=follow, policies=policies)
     return [(record.levelno, record.getMessage()) for record in caplog.records]
 
 
@@ -77,6 +79,16 @@ async def test_without_a_right_that_rollouts_need_there_is_a_warning(
             f"may not list, watch configmaps in {here}: nothing is followed by it (docs/permissions.md)",
         ),
     ]
+
+
+async def test_rights_in_one_namespace_are_none_in_all(real: Real, caplog: pytest.LogCaptureFixture) -> None:
+    await grant(real, counting=True)
+    said = await told(real, caplog, await account(real), namespace=ALL_NAMESPACES)
+    assert (
+        logging.WARNING,
+        "may not patch statefulsets in all namespaces: StatefulSets there can't be rolled out (docs/permissions.md)",
+    ) in said
+    assert "may not create events in all namespaces: " in said[-1][1]
 
 
 async def test_policies_that_are_elsewhere_are_asked_for_there(real: Real, caplog: pytest.LogCaptureFixture) -> None:
