@@ -35,9 +35,9 @@ class SealedFailures(FailureConverter):
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         """Convert it; that a key is missing stays as it is, for whoever has to find out which."""
         self._plain.to_failure(exception, payload_converter, failure)
-        if isinstance(exception, KeysError):
-            return
         for told in _chain(failure):
+            if told.application_failure_info.type == KeysError.__name__:
+                continue
             hidden = {"message": told.message, "stack_trace": told.stack_trace}
             told.encoded_attributes.CopyFrom(payload_converter.to_payloads([hidden])[0])
             told.message, told.stack_trace = HIDDEN, ""

@@ -98,6 +98,8 @@ async def test_failures_are_sealed_with_their_causes_and_details_and_read_as_bef
 
 async def test_that_a_key_is_missing_can_be_read_without_it() -> None:
     failure = Failure()
-    await converter(OLD).encode_failure(KeysError("sealed with the key 'new'"), failure)
-    assert failure.message == "sealed with the key 'new'"
-    assert not failure.HasField("encoded_attributes")
+    error = RuntimeError("what the walrus was given can't be read")
+    error.__cause__ = KeysError("sealed with the key 'new'")
+    await converter(OLD).encode_failure(error, failure)
+    assert (failure.message, failure.cause.message) == (HIDDEN, "sealed with the key 'new'")
+    assert b"walrus" not in failure.SerializeToString()
