@@ -39,8 +39,9 @@ class SealingCodec(PayloadCodec):
         return [self.open(payload) for payload in payloads]
 
     def open(self, payload: Payload) -> Payload:
-        """What is in it; itself if it is not sealed. Raises KeysError."""
-        return self._opened(payload) if payload.metadata.get("encoding") == ENCODING else payload
+        """What is in it; itself if it is not sealed, or by something else. Raises KeysError."""
+        is_sealed = payload.metadata.get("encoding") == ENCODING and KEY_ID in payload.metadata
+        return self._opened(payload) if is_sealed else payload
 
     def _sealed(self, payload: Payload) -> Payload:
         nonce = os.urandom(_NONCE_BYTES)
@@ -51,7 +52,7 @@ class SealingCodec(PayloadCodec):
     def _opened(self, payload: Payload) -> Payload:
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - slow to import, and only where it is sealed
 
-        key = payload.metadata.get(KEY_ID, b"")
+        key = payload.metadata[KEY_ID]
         name = key.decode(errors="replace")
         if not (cipher := self._ciphers.get(name)):
             raise KeysError(self._lacking(name))
