@@ -109,7 +109,7 @@ Deployment = Annotated[
         "--deployment",
         metavar="NAME",
         envvar="ROLLWRIGHT_DEPLOYMENT",
-        help="Temporal's worker deployment: all workers of a cluster, whatever their build.",
+        help="Temporal's worker deployment: all workers that share a task queue, whatever their build.",
     ),
 ]
 Check = Annotated[

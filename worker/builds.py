@@ -1,6 +1,7 @@
 """Builds of the workers as Temporal knows them: which is current, which still has rollouts, which has none left.
 
-A worker deployment is all the workers of one cluster, whatever their build. What is started goes to its current build.
+A worker deployment is all the workers that share a task queue, whatever their build. What is started goes to its
+current build.
 """
 
 from collections.abc import Sequence

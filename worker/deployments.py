@@ -3,9 +3,11 @@
 from datetime import UTC, timedelta
 
 from temporalio.api.deployment.v1 import WorkerDeploymentInfo
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion as DeploymentVersion
 from temporalio.api.enums.v1 import WorkerDeploymentVersionStatus
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkerDeploymentRequest,
+    DescribeWorkerDeploymentVersionRequest,
     SetWorkerDeploymentCurrentVersionRequest,
 )
 from temporalio.client import Client
@@ -15,6 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from rollwright.worker.builds import Build, Deployment, Standing
 
 _ANSWER = timedelta(seconds=10)
+"""For each try: the server lets a deployment be asked about only so often, by all who do, and may be asked again."""
 
 
 _STANDINGS = {
@@ -29,12 +32,22 @@ async def describe(client: Client, name: str) -> Deployment | None:
     """What Temporal knows of a deployment; None if no worker of it was ever there. Raises RPCError."""
     request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=name)
     try:
-        found = await client.workflow_service.describe_worker_deployment(request, timeout=_ANSWER)
+        found = await client.workflow_service.describe_worker_deployment(request, retry=True, timeout=_ANSWER)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
     return _read(name, found.worker_deployment_info)
+
+
+async def queues_of(client: Client, version: WorkerDeploymentVersion) -> frozenset[str]:
+    """The task queues that workers of a build take tasks from, or did. Raises RPCError."""
+    request = DescribeWorkerDeploymentVersionRequest(
+        namespace=client.namespace,
+        deployment_version=DeploymentVersion(deployment_name=version.deployment_name, build_id=version.build_id),
+    )
+    found = await client.workflow_service.describe_worker_deployment_version(request, retry=True, timeout=_ANSWER)
+    return frozenset(queue.name for queue in found.version_task_queues)
 
 
 async def make_current(client: Client, version: WorkerDeploymentVersion) -> None:
@@ -49,6 +62,7 @@ async def make_current(client: Client, version: WorkerDeploymentVersion) -> None
             build_id=version.build_id,
             identity=client.identity,
         ),
+        retry=True,
         timeout=_ANSWER,
     )
 

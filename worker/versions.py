@@ -13,6 +13,7 @@ from temporalio.worker import WorkerDeploymentConfig
 
 from rollwright.activities.succession import Succession
 from rollwright.worker import deployments
+from rollwright.worker.builds import Deployment
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ async def accompanied(client: Client, versioned: Versioned | None, succession: S
 
 
 async def _become_current(client: Client, versioned: Versioned) -> None:
-    """Make it the current one, as soon as the server takes that: it has to have seen the workers first.
+    """Make it the current one, as soon as it has workers wherever the current one has, and the server has seen them.
 
     Only if it never was: a worker of an old build that is started again must not undo an upgrade.
     """
@@ -69,15 +70,30 @@ async def _become_current(client: Client, versioned: Versioned) -> None:
             if known and known.was_current(versioned.build_id):
                 _log.info("build %s is, or was, the current one: that is left as it is", versioned.build_id)
                 return
-            await deployments.make_current(client, versioned.version)
+            lacks = await _lacks(client, versioned, known)
+            if not lacks:
+                await deployments.make_current(client, versioned.version)
+                _log.info("build %s is the current one of %s now", versioned.build_id, versioned.deployment)
+                return
         except RPCError as error:
-            if error.message != told:
-                _log.info("build %s can't become the current one yet: %s", versioned.build_id, error.message)
-            told = error.message
-            await asyncio.sleep(_TRY_EVERY_SECONDS)
-        else:
-            _log.info("build %s is the current one of %s now", versioned.build_id, versioned.deployment)
-            return
+            lacks = error.message
+        if lacks != told:
+            _log.info("build %s can't become the current one yet: %s", versioned.build_id, lacks)
+        told = lacks
+        await asyncio.sleep(_TRY_EVERY_SECONDS)
+
+
+async def _lacks(client: Client, versioned: Versioned, known: Deployment | None) -> str:
+    """What it has no workers for yet: clusters have queues of their own, which the server passes over while they idle.
+
+    Raises RPCError.
+    """
+    if known is None or not known.current:
+        return ""
+    current = WorkerDeploymentVersion(versioned.deployment, known.current)
+    served = await deployments.queues_of(client, versioned.version)
+    missing = await deployments.queues_of(client, current) - served
+    return f"it has no workers on {', '.join(sorted(missing))}" if missing else ""
 
 
 async def _watch(client: Client, versioned: Versioned, succession: Succession) -> None:

@@ -16,6 +16,7 @@ from rollwright.workflows.contract import Message, Phase
 from tests.e2e.conftest import make_scene
 from tests.e2e.processes import TemporalServer
 from tests.e2e.scene import NAME, NEW, OLD, Scene, assert_left_alone, assert_replaced_once
+from tests.e2e.test_upgrades import CANARY, is_current, moves_to, start_build
 
 pytestmark = pytest.mark.real
 
@@ -82,6 +83,22 @@ async def test_a_rollout_whose_cluster_has_no_worker_answers_by_another_clusters
         await east.start_worker()
         assert (await rollout.result()).phase is Phase.COMPLETED
     assert (await east.images(), await west.images()) == ({NEW}, {OLD})
+
+
+async def test_a_build_is_current_once_it_has_workers_in_every_cluster(east: Scene, west: Scene) -> None:
+    """They are one deployment, as all of them take workflows; else a cluster's steps would be on no build."""
+    await east.create()
+    for scene in (east, west):
+        await start_build(scene, "a", "--become-current")
+    await is_current(east, "a")
+    async with east.rollout(CANARY) as rollout:
+        await rollout.until(lambda now: now.seen)
+        first = await start_build(east, "b", "--become-current")
+        await first.says(f"can't become the current one yet: it has no workers on {east.queue}@west")
+        await start_build(west, "b")
+        await moves_to("b", rollout)
+        await rollout.send(Message.APPROVE, seen=(await rollout.status()).seen)
+        assert (await rollout.result()).phase is Phase.COMPLETED
 
 
 async def test_a_doctor_looks_for_the_rollouts_of_the_cluster_that_it_is_told_of(east: Scene, west: Scene) -> None:
