@@ -59,9 +59,15 @@ lock: ## Pins anew what pyproject.toml asks for; of that what the image alone ne
 	$(LOCK) pyproject.toml --constraint requirements.lock --output-file deploy/requirements.lock
 	printf 'cyclonedx-bom\nhatchling\n' | $(LOCK) - --constraint requirements.lock --output-file deploy/build.lock
 
-wheels: setup ## All that `make image` installs, into deploy/wheels; for another Python: make wheels PYTHON_VERSION=3.13
-	$(BIN)/python -m pip download --quiet --only-binary :all: $(if $(PYTHON_VERSION),--python-version $(PYTHON_VERSION)) \
-	    --require-hashes --requirement deploy/requirements.lock --requirement deploy/build.lock --dest deploy/wheels
+WHEELS := deploy/wheels/.complete$(PYTHON_VERSION)
+
+wheels: $(WHEELS) ## All that `make image` installs, into deploy/wheels; for another Python: make wheels PYTHON_VERSION=3.13
+
+$(WHEELS): deploy/requirements.lock deploy/build.lock | setup
+	$(BIN)/python -m pip download --quiet --no-deps --require-hashes --only-binary :all: --dest deploy/wheels \
+	    $(if $(PYTHON_VERSION),--python-version $(PYTHON_VERSION)) \
+	    --requirement deploy/requirements.lock --requirement deploy/build.lock
+	touch $@
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= rollwright:$(VERSION)

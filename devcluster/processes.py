@@ -29,9 +29,14 @@ class PartProcess:
     frozen: bool
 
 
+def mark(folder: Path, part: str) -> str:
+    """Return what MARK is for a part of a cluster."""
+    return f"{folder}:{part}"
+
+
 def start(command: Sequence[str], *, folder: Path, part: str, log: Path) -> int:
     """Start a part in a session of its own, so that it outlives us; its output is appended to the log."""
-    environment = {**os.environ, MARK: _mark(folder, part)}
+    environment = {**os.environ, MARK: mark(folder, part)}
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
@@ -117,17 +122,13 @@ async def _wait_for_exit(descriptor: int) -> None:
         loop.remove_reader(descriptor)
 
 
-def _mark(folder: Path, part: str) -> str:
-    return f"{folder}:{part}"
-
-
 def _part_of(pid: int, folder: Path) -> str | None:
     """Return the part that a process plays in a cluster; None for strangers and for the dead."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes()
     except (FileNotFoundError, PermissionError, ProcessLookupError):
         return None
-    prefix = f"{MARK}={_mark(folder, '')}".encode()
+    prefix = f"{MARK}={mark(folder, '')}".encode()
     for variable in environment.split(b"\0"):
         if variable.startswith(prefix):
             return variable.removeprefix(prefix).decode()

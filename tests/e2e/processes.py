@@ -44,6 +44,11 @@ class Process:
         return self._process.pid
 
     @property
+    def identity(self) -> str:
+        """As Temporal knows a worker."""
+        return f"{self.pid}@{socket.gethostname()}"
+
+    @property
     def lives(self) -> bool:
         return self._process.returncode is None
 
@@ -103,10 +108,10 @@ class TemporalServer:
         """All that it has on disk, the journal of the last changes too."""
         return b"".join(path.read_bytes() for path in sorted(self._folder.glob("temporal.db*")))
 
-    async def start(self) -> None:
-        """Start it on what the database holds, and wait until it serves."""
-        self._process = await Process.start(
-            *(self.binary, "server", "start-dev", "--ip=127.0.0.1", f"--port={self._port}"),
+    @property
+    def _command(self) -> list[str]:
+        return [
+            *(str(self.binary), "server", "start-dev", "--ip=127.0.0.1", f"--port={self._port}"),
             *self._shown,
             f"--db-filename={self._folder / 'temporal.db'}",
             # Survives a kill of the server, not a power cut: nobody waits for a disk.
@@ -115,8 +120,14 @@ class TemporalServer:
             *(f'--dynamic-config-value=matching.wv.VersionDrainageStatus{what}="1s"' for what in _DRAINAGE),
             "--log-level=error",
             *(f"--search-attribute={attribute.name}=Keyword" for attribute in ATTRIBUTES),
-            log=self._folder / "temporal.log",
-        )
+        ]
+
+    async def start(self) -> None:
+        """Start it on what the database holds, and wait until it serves."""
+        self._process = await Process.start(*self._command, log=self._folder / "temporal.log")
+        await self._until_it_serves()
+
+    async def _until_it_serves(self) -> None:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while not await self._serves():
                 await asyncio.sleep(0.1)

@@ -117,8 +117,8 @@ class Rollout:
     async def _waiting(self) -> Waiting | None:
         pending = (await self.handle.describe()).raw_description.pending_activities
         for activity in pending:
-            pid = int(activity.last_worker_identity.partition("@")[0] or 0)
-            holder = next((worker for worker in self.workers if worker.pid == pid and worker.lives), None)
+            identity = activity.last_worker_identity
+            holder = next((worker for worker in self.workers if worker.identity == identity and worker.lives), None)
             if holder and activity.activity_type.name == "wait_readiness":
                 return Waiting(holder, activity.last_failure.message)
         return None

@@ -1,0 +1,111 @@
+"""Rollouts by workers in containers, whatever happens to those, and to what they need."""
+
+import asyncio
+
+import pytest
+from temporalio.service import RPCError
+
+from rollwright.workflows.contract import Message, Phase
+from tests.containers.site import ContainedScene
+from tests.containers.workers import ContainedWorker
+from tests.devcluster.standin.namespace import until
+from tests.e2e.documented import READY_AFTER, TWO_TWO, assert_done_once, play
+from tests.e2e.scene import BY_HAND, Rollout
+
+pytestmark = pytest.mark.real
+
+
+async def test_of_two_workers_the_one_at_work_may_be_killed(scene: ContainedScene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await scene.start_worker()
+        await rollout.reaches(2, 6)
+        await (await at_work(rollout)).kill()
+        result = await play(scene, rollout)
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
+
+
+async def test_the_worker_at_work_may_be_paused_and_come_back(scene: ContainedScene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await scene.start_worker()
+        await rollout.reaches(2, 6)
+        frozen = await at_work(rollout)
+        frozen.freeze()
+        await taken_over_from(frozen, rollout)
+        await scene.make_ready(*READY_AFTER[2, 6])
+        await rollout.reaches(0, 6)
+        frozen.thaw()
+        result = await play(scene, rollout, first=(0, 6))
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
+
+
+async def test_a_worker_whose_network_was_cut_works_again_once_it_is_back(scene: ContainedScene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await scene.start_worker()
+        await rollout.reaches(2, 6)
+        alone = await at_work(rollout)
+        alone.cut()
+        other = await taken_over_from(alone, rollout)
+        await scene.make_ready(*READY_AFTER[2, 6])
+        await rollout.reaches(0, 6)
+        alone.join()
+        await other.kill()
+        result = await play(scene, rollout, first=(0, 6))
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
+
+
+async def test_temporal_may_be_restarted_with_its_volume(scene: ContainedScene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await rollout.reaches(2, 6)
+        await scene.server.kill()
+        await scene.make_ready(*READY_AFTER[2, 6])
+        await scene.server.start()
+        result = await play(scene, rollout, first=(0, 6))
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
+
+
+async def test_nothing_moves_while_the_disk_of_temporal_is_full(scene: ContainedScene) -> None:
+    await scene.create(ready_after=BY_HAND)
+    async with scene.rollout(TWO_TWO) as rollout:
+        await rollout.reaches(2, 6)
+        await rollout.replaced(2, 3)
+        await scene.site.disk.fill()
+        await scene.make_ready(*READY_AFTER[2, 6])
+        import time
+        t = time.time()
+        while time.time() < t + 40:
+            try:
+                await rollout.send(Message.RESUME)
+                print("sent", rollout.seen.partition_replicas[-1])
+            except RPCError as e:
+                print(time.time() - t, repr(e), rollout.seen.partition_replicas[-1])
+            await asyncio.sleep(2)
+        await scene.site.disk.free()
+        print("freed")
+        result = await play(scene, rollout, first=(0, 6))
+    print([w.peak_megabytes for w in scene.workers])
+    assert result.phase is Phase.COMPLETED
+    await assert_done_once(scene, rollout)
+
+
+async def at_work(rollout: Rollout) -> ContainedWorker:
+    """The worker that holds the wait."""
+    worker = (await rollout.waiting()).worker
+    assert isinstance(worker, ContainedWorker)
+    return worker
+
+
+async def taken_over_from(worker: ContainedWorker, rollout: Rollout) -> ContainedWorker:
+    """The other one, once it holds the wait."""
+
+    async def now() -> ContainedWorker:
+        return await at_work(rollout)
+
+    return await until(now, lambda now: now is not worker)
