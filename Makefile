@@ -59,12 +59,12 @@ lock: ## Pins anew what pyproject.toml asks for; of that what the image alone ne
 	$(LOCK) pyproject.toml --constraint requirements.lock --output-file deploy/requirements.lock
 	printf 'cyclonedx-bom\nhatchling\n' | $(LOCK) - --constraint requirements.lock --output-file deploy/build.lock
 
-WHEELS := deploy/wheels/.complete$(PYTHON_VERSION)
+WHEELS := dist/wheels/.complete$(PYTHON_VERSION)
 
-wheels: $(WHEELS) ## All that `make image` installs, into deploy/wheels; for another Python: make wheels PYTHON_VERSION=3.13
+wheels: $(WHEELS) ## All that `make image` installs, into dist/wheels; for another Python: make wheels PYTHON_VERSION=3.13
 
 $(WHEELS): deploy/requirements.lock deploy/build.lock | setup
-	$(BIN)/python -m pip download --quiet --no-deps --require-hashes --only-binary :all: --dest deploy/wheels \
+	$(BIN)/python -m pip download --quiet --no-deps --require-hashes --only-binary :all: --dest dist/wheels \
 	    $(if $(PYTHON_VERSION),--python-version $(PYTHON_VERSION)) \
 	    --requirement deploy/requirements.lock --requirement deploy/build.lock
 	touch $@
@@ -72,13 +72,13 @@ $(WHEELS): deploy/requirements.lock deploy/build.lock | setup
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= rollwright:$(VERSION)
 
-image: ## With deploy/wheels, without a network; for example: make image IMAGE=registry.internal/rollwright:1 BASE_IMAGE=...
+image: ## With dist/wheels, without a network; for example: make image IMAGE=registry.internal/rollwright:1 BASE_IMAGE=...
 	docker build --quiet --file deploy/Dockerfile --tag $(IMAGE) \
 	    $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
-	    $(if $(wildcard deploy/wheels/*.whl),--build-arg PIP_NO_INDEX=1 --network none) \
+	    $(if $(wildcard dist/wheels/*.whl),--build-arg PIP_NO_INDEX=1 --network none) \
 	    --build-arg VERSION=$(VERSION) --build-arg SOURCE=$(SOURCE) \
 	    --build-arg REVISION=$(shell git rev-parse HEAD) --build-arg CREATED=$(shell git log -1 --format=%cI) .
 
 clean:
-	rm -rf $(VENV) dist build site deploy/wheels .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

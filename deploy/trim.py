@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 
 NEEDLESS = (
-    # Of the Kubernetes client only connections, watches and quantities are used. It imports the rest by name, when asked.
+    # Of the Kubernetes client only connections, watches and quantities are used; it loads the rest when asked for it.
     "kubernetes/client/api/[!_]*",
     "kubernetes/client/models/[!_]*",
     "kubernetes/aio/client/api/[!_]*",

@@ -53,7 +53,11 @@ class ContainedCluster(DevCluster):
         authority = cluster.pop("certificate-authority-data")
         port = cluster["server"].rpartition(":")[2]
         # The certificate of the API server is for loopback.
-        cluster |= {"server": f"https://{ALIAS}:{port}", "tls-server-name": "localhost", "certificate-authority": "ca.crt"}
+        cluster |= {
+            "server": f"https://{ALIAS}:{port}",
+            "tls-server-name": "localhost",
+            "certificate-authority": "ca.crt",
+        }
         folder = kubeconfig.with_suffix(".inside")
         folder.mkdir(exist_ok=True)
         (folder / "ca.crt").write_bytes(b64decode(authority))
