@@ -36,7 +36,7 @@ browser: setup ## What people see in a browser; needs Chromium on PATH.
 
 containers: setup ## rollwright in containers; needs Docker, without which it is skipped.
 	$(BIN)/python -m rollwright.devcluster.build
-	$(BIN)/pytest -rs tests/containers
+	$(BIN)/pytest tests/containers
 
 pictures: setup ## What the README and docs/ show, made anew by the programs themselves; needs Chromium and colour emoji.
 	$(BIN)/python -m rollwright.devcluster.build

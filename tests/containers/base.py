@@ -23,7 +23,7 @@ def import_base(name: str) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as importing:
         assert importing.stdin
         with tarfile.open(fileobj=importing.stdin, mode="w|") as archive:
-            for path in _files(python):
+            for path in sorted(_files(python)):
                 archive.add(path, recursive=False, filter=_readable)
             scratch = tarfile.TarInfo("tmp")
             scratch.type, scratch.mode = tarfile.DIRTYPE, 0o1777
@@ -55,7 +55,7 @@ def _linked(programs: Iterable[Path]) -> set[Path]:
 def _promised() -> list[Path]:
     known = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
     lines = [line.split() for line in known.splitlines()]
-    return [Path(line[-1]) for line in lines if line and line[0] in PROMISED and "x86-64" in line[1]]
+    return [Path(line[-1]) for line in lines if line and line[0] in PROMISED]
 
 
 def _resolved(paths: Iterable[Path]) -> set[Path]:

@@ -13,7 +13,7 @@ from rollwright.devcluster import processes
 from rollwright.devcluster.cluster import DevCluster
 from rollwright.devcluster.parts import MANIFESTS, Layout, Part, command
 from rollwright.devcluster.state import ClusterSettings
-from tests.containers.images import EMPTY, PYTHON
+from tests.containers.images import EMPTY, IMAGE, PYTHON
 
 ALIAS = "control-plane"
 """Its name in the network of the containers."""
@@ -25,11 +25,9 @@ class ContainedCluster(DevCluster):
     To this machine they are processes as any: they bear the same mark, by which DevCluster finds them.
     """
 
-    def __init__(self, name: str, network: Network, image: str) -> None:
-        """`image`: of rollwright, which holds the stand-in for LWS."""
+    def __init__(self, name: str, network: Network) -> None:
         super().__init__(name)
         self._network = network
-        self._image = image
         self._containers: list[DockerContainer] = []
 
     async def begin(self) -> None:
@@ -65,7 +63,7 @@ class ContainedCluster(DevCluster):
         return folder
 
     def _start(self, part: Part, layout: Layout) -> None:
-        container = DockerContainer(self._image if part is Part.LWS_STAND_IN else EMPTY)
+        container = DockerContainer(IMAGE if part is Part.LWS_STAND_IN else EMPTY)
         for folder, mode in ((layout.state.path, "rw"), (layout.binaries, "ro"), (MANIFESTS, "ro")):
             container.with_volume_mapping(folder, str(folder), mode)
         container.with_env(processes.MARK, processes.mark(layout.state.path, part))
@@ -77,7 +75,8 @@ class ContainedCluster(DevCluster):
             container.with_bind_ports(layout.record.ports.api, layout.record.ports.api)
         first, *rest = _called(part, layout)
         container.with_command(rest).with_kwargs(entrypoint=[first], **own)
-        self._containers.append(container.start())
+        self._containers.append(container)
+        container.start()
         while not processes.find(self._state.path, part):  # for a moment the process is still Docker's own
             container.reload()
             assert container.status == "running", container.get_logs()

@@ -9,7 +9,6 @@ from pathlib import Path
 from testcontainers.core.network import Network
 
 from tests.containers.cluster import ContainedCluster
-from tests.containers.images import IMAGE
 from tests.containers.temporal import ContainedTemporal, Disk
 from tests.containers.workers import ContainedWorker
 from tests.e2e.rights import account, grant
@@ -42,7 +41,7 @@ async def make_site(temporal: Path) -> AsyncIterator[Site]:
         server = ContainedTemporal(temporal.resolve(), disk, network)
         stack.callback(server.remove)
         await server.start()
-        cluster = ContainedCluster(name, network, IMAGE)
+        cluster = ContainedCluster(name, network)
         stack.push_async_callback(cluster.end)
         await cluster.begin()
         yield Site(network, cluster, server, disk)

@@ -10,10 +10,8 @@ from testcontainers.core.network import Network
 from tests.containers.images import IMAGE
 from tests.e2e.processes import Process
 
-USER = "4711:4712"
-"""Nobody whom the image knows."""
 CONFINED: dict[str, Any] = {
-    "user": USER,
+    "user": "4711:4712",  # nobody whom the image knows
     "read_only": True,
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges"],
