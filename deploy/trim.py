@@ -1,6 +1,6 @@
 """Takes out of the environment it runs in what no process of rollwright ever loads; called by the Dockerfile.
 
-Half of what is installed is code that a generator has written for requests that rollwright writes itself, as JSON.
+More than a third of it is generated code for requests to Kubernetes, which rollwright writes itself, as JSON.
 """
 
 import shutil
