@@ -21,7 +21,17 @@ from rollwright.rollout.quantities import MOST_GROUPS, Count, DurationSeconds, r
 
 Image = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=1024)]
 
+_MOST_BYTES = 250_000
+"""Of a change, and of a strategy, as JSON. A rollout carries them along with every look it takes, and Temporal keeps
+each: with megabytes it would begin its history anew for ever.
+"""
 _PATH = re.compile(r"/([!-.0-~][!-~]*)?")
+
+
+def _check_size(found: Model) -> None:
+    size = len(found.model_dump_json(by_alias=True))
+    if size > _MOST_BYTES:
+        raise ValueError(f"it has {size} characters as JSON, and may have {_MOST_BYTES}; leave away what isn't needed")
 
 
 def _read_path(value: object) -> object:
@@ -124,6 +134,11 @@ class Change(Input):
             raise ValueError(
                 f"{' and '.join(given)} are given; give one of images, patch, manifest, restart or revision"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _in_bounds(self) -> Self:
+        _check_size(self)
         return self
 
 
@@ -305,6 +320,11 @@ class Strategy(Input):
         zero = (0, "0%")
         if self.max_unavailable in zero and self.max_surge in zero:
             raise ValueError("maxUnavailable and maxSurge are both 0, so nothing may move; raise one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _in_bounds(self) -> Self:
+        _check_size(self)
         return self
 
     def gates_at(self, step: int) -> tuple[AnyGate, ...]:
