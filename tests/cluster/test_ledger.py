@@ -322,7 +322,7 @@ async def test_another_template_under_the_same_name_is_never_taken_for_ours(real
 
 
 async def test_a_kept_template_that_somebody_has_made_anew_is_neither_put_in_place_nor_gone_back_to(real: Real) -> None:
-    """What was approved is named by its content: whoever may make ControllerRevisions can't change targets by them."""
+    """What was approved is named by its content; whoever may make ControllerRevisions changes no target by that."""
     name = await real.keep(to(2))
     genuine = (await entry(real, 2)).item
     await real.api.delete(CONTROLLER_REVISIONS, real.namespace.name, name, {"uid": genuine["metadata"]["uid"]})

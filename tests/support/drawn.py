@@ -1,6 +1,6 @@
 """What is drawn at random in tests: the same in every run, so that a run that fails blames the change it ran on.
 
-ROLLWRIGHT_EXPLORE=1 draws anew, to find what nobody has met yet; `make chaos` always does.
+ROLLWRIGHT_EXPLORE=1 draws anew, to find what nobody has met yet; `make chaos` and `make fuzz` always do.
 """
 
 import os
