@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo docs test browser containers pictures chaos check bench lock wheels image clean
+.PHONY: setup demo docs test browser containers pictures chaos fuzz check bench audit lock wheels image clean
 
 setup: $(READY)
 
@@ -48,9 +48,17 @@ chaos: setup ## For example: make chaos ROUNDS=200; make chaos SEED=7 ROUNDS=1; 
 	@$(BIN)/python -m rollwright.devcluster.build >&2
 	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(PLAN),--plan $(PLAN))
 
+fuzz: setup ## What files, messages and clusters may hold, drawn anew for so long: make fuzz MINUTES=10
+	@$(BIN)/python -m tests.support.fuzz $(if $(MINUTES),--minutes $(MINUTES))
+
 bench: setup ## For example: make bench ONLY=stragglers; its parts are in tests/bench/__main__.py
 	@$(BIN)/python -m rollwright.devcluster.build >&2
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+audit: ## Known vulnerabilities of what is pinned; asks PyPI, and fails where that doesn't know a package.
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet pip-audit
+	build/audit/bin/pip-audit --strict --disable-pip --requirement deploy/requirements.lock --requirement requirements.lock
 
 LOCK := uv pip compile --generate-hashes --no-header --no-emit-index-url --universal --python-version 3.11
 

@@ -14,7 +14,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
-from docs.reference import chart, fields, verbs
+from docs.reference import chart, fields, licences, verbs
 from rollwright.cli.main import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +23,7 @@ _SOURCES = "source"
 _LANGUAGES = {".py": "python", ".yaml": "yaml"}
 _FILES = "reference/file.md"
 _CHART = "reference/chart.md"
+_LICENCES = "reference/licences.md"
 _VERBS = "reference/cli"
 
 
@@ -36,7 +37,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add the generated pages, and a page of each file outside of docs/ that a page links to."""
-    generated = {_FILES: fields.page(), _CHART: chart.page(), f"{_VERBS}/index.md": verbs.overview()}
+    generated = {_FILES: fields.page(), _CHART: chart.page(), _LICENCES: licences.page()}
+    generated |= {f"{_VERBS}/index.md": verbs.overview()}
     generated |= {f"{_VERBS}/{verb}.md": verbs.page(verb) for verb in VERBS}
     linked = {
         path for page in files.documentation_pages() for path in _outside(page.src_uri, page.content_string) if path
