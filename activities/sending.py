@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import aiohttp
 from pydantic import SecretStr
@@ -20,6 +21,9 @@ _STATES = {
     News.DELETED: "failure",
 }
 """As of a commit status; what hasn't ended is pending."""
+_CALLS = re.compile(r"(?<!\w)@(?=\w)|<(?=[!@#])")
+"""How people are called in chats: @everyone, and as Slack writes it, <!channel>."""
+_NO_WIDTH = "\N{ZERO WIDTH SPACE}"
 _SEVERITIES = {"success": "success", "failure": "failure", "pending": "info"}
 
 
@@ -41,13 +45,15 @@ def title(told: Tell) -> str:
 
 
 def text(told: Tell) -> str:
-    """What a message says, in plain text."""
+    """What a message says, in plain text. It may hold what pods and services say, which calls nobody."""
     lines = [told.line]
     if told.next:
         lines += ["", "To go on:", *(f"  {command}" for command in told.next)]
     by = " ".join(filter(None, (f"by {told.actor}" if told.actor else "", f"({told.reason})" if told.reason else "")))
     about = ", ".join(filter(None, (f"revision {told.revision}" if told.revision else "", by, told.request_id)))
-    return "\n".join([*lines, *(["", about] if about else [])])
+    whole = "\n".join([*lines, *(["", about] if about else [])])
+    printable = "".join(letter for letter in whole if letter.isprintable() or letter == "\n")
+    return _CALLS.sub(lambda found: f"{found[0]}{_NO_WIDTH}", printable)
 
 
 def body(told: Tell, delivery: str) -> bytes:

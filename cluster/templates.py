@@ -106,10 +106,16 @@ def _set_images(pod_templates: Sequence[Manifest], images: dict[str, str]) -> No
 
 
 def _from_manifest(manifest: Manifest, item: TargetObject) -> Manifest:
-    found, wanted = (manifest.get("kind"), manifest.get("metadata", {}).get("name")), (item.KIND, item.name)
+    found, wanted = (manifest.get("kind"), _object(manifest, "metadata").get("name")), (item.KIND, item.name)
     if found != wanted:
         raise RefusedError(f"change.manifest is a {found[0]} {found[1]}; it must be {wanted[0]} {wanted[1]}")
     part, *_ = item.TEMPLATE_PARTS
-    if not manifest.get("spec", {}).get(part):
+    if not _object(manifest, "spec").get(part):
         raise RefusedError(f"change.manifest has no spec.{part}")
     return copy.deepcopy(replace(item, manifest=manifest).template)
+
+
+def _object(manifest: Manifest, name: str) -> Manifest:
+    """A part of what somebody has written; empty if it is none, or not of that sort."""
+    found = manifest.get(name)
+    return found if isinstance(found, dict) else {}

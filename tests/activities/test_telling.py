@@ -66,6 +66,14 @@ def test_a_message_says_what_has_happened_and_how_to_go_on() -> None:
     )
 
 
+def test_what_pods_and_services_say_calls_nobody_in_a_chat() -> None:
+    said = sending.text(
+        GATED.model_copy(update={"line": "@everyone <!channel> <@U1> \x1b[2Jada@example.com", "reason": "@here"})
+    )
+    assert not any(call in said for call in ("@everyone", "<!channel>", "<@U1>", "@here", "\x1b"))
+    assert "ada@example.com" in said
+
+
 async def test_a_callback_is_sent_signed_json(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("a key\n")
