@@ -26,7 +26,7 @@ class Loader(yaml.SafeLoader):
     """
 
     # A date without quotes is a text to Kubernetes too.
-    yaml_implicit_resolvers: ClassVar = {
+    yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc] - the library reads it of the class
         first: [(tag, pattern) for tag, pattern in known if tag != _TIMESTAMP]
         for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

@@ -127,7 +127,7 @@ GATE = "target: {{name: llm}}\nstrategy: {{steps: [{{until: 1, gates: [{{kind: p
 )
 def test_what_is_made_to_take_long_takes_neither_a_minute_nor_a_gigabyte(text: str) -> None:
     """Each has taken from ten seconds to hours, or would with a reader that looks at more of it than it must."""
-    command = [Path(sys.executable).with_name("rollwright"), "plan", "--offline", "-f", "-"]
+    command = [str(Path(sys.executable).with_name("rollwright")), "plan", "--offline", "-f", "-"]
     shown = subprocess.run(command, input=text.encode(), capture_output=True, check=False, preexec_fn=_limit)
     assert shown.returncode == 2, shown.stderr[-2000:]
     assert shown.stderr.startswith(b"error: stdin")
