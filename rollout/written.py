@@ -26,7 +26,8 @@ class Loader(yaml.SafeLoader):
     """
 
     # A date without quotes is a text to Kubernetes too.
-    yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc] - the library reads it of the class
+    # The library reads it of the class.
+    yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc]
         first: [(tag, pattern) for tag, pattern in known if tag != _TIMESTAMP]
         for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
