@@ -1,5 +1,6 @@
 """Where a rollout stands: what it remembers, and how that shows. The loop and the messages both work on it."""
 
+import asyncio
 from typing import Any
 
 from temporalio import workflow
@@ -43,6 +44,7 @@ class Standing:
         """Somebody has steered since the loop last looked."""
         self._acting = False
         """A step is being carried out."""
+        self._details_due = False
         self._failures = 0
         self._looks_anew = True
         """What stands in the way is to be told again: in a new run, and after somebody has steered."""
@@ -149,12 +151,21 @@ class Standing:
 
     def _show(self) -> None:
         """What the Temporal UI shows. Attributes only where they were set at the start, so they are registered."""
-        status = self.status()
-        workflow.set_current_details(details.details(status, self._state))
+        self._show_details_soon()
         if self._has_attributes and workflow.info().typed_search_attributes.get(PHASE_ATTRIBUTE) != self._phase:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(self._phase)])
-            workflow.upsert_memo({MEMO: describing.line(status)})
+            workflow.upsert_memo({MEMO: describing.line(self.status())})
         self._note_what_it_waits_for()
+
+    def _show_details_soon(self) -> None:
+        """Once for all that came together: for each of a flood of messages it would take longer than a task may."""
+        if not self._details_due:
+            self._details_due = True
+            asyncio.get_running_loop().call_soon(self._show_details)
+
+    def _show_details(self) -> None:
+        self._details_due = False
+        workflow.set_current_details(details.details(self.status(), self._state))
 
     def _note_what_it_waits_for(self) -> None:
         """And since when, for metrics: a memo can be listed, and stays over new runs."""

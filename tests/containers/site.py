@@ -1,7 +1,7 @@
 """All that a rollout needs, in containers on a network of their own."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.containers.cluster import ContainedCluster
 from tests.containers.temporal import ContainedTemporal, Disk
 from tests.containers.workers import ContainedWorker
 from tests.e2e.rights import account, grant
-from tests.e2e.scene import Scene
+from tests.e2e.scene import PROGRAM, Scene
 
 # Ports are published on loopback only, and nothing inside finds a way out.
 ISOLATED = {
@@ -53,8 +53,14 @@ class ContainedScene(Scene):
 
     site: Site
 
-    async def start_worker(self, kubeconfig: Path | None = None, *options: str) -> ContainedWorker:
-        """Start a worker with the rights that are documented, and wait until it takes tasks."""
+    async def start_worker(
+        self, kubeconfig: Path | None = None, *options: str, program: Sequence[str] = PROGRAM
+    ) -> ContainedWorker:
+        """Start a worker with the rights that are documented, and wait until it takes tasks.
+
+        `program`: it is the image's.
+        """
+        assert program == PROGRAM
         if not self.workers:
             await grant(self)
         number = len(self.workers)

@@ -1,7 +1,9 @@
 """Whoever may send messages may send anything: a rollout neither stops, nor forgets, nor grows without bounds."""
 
 import asyncio
+import uuid
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,10 +15,23 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from rollwright.rollout.simulator import World
-from rollwright.rollout.spec import GatedStep, Strategy
-from rollwright.workflows.contract import EVENTS_KEPT, RETARGET, STEER, Message, Phase
+from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Target
+from rollwright.workflows import details
+from rollwright.workflows.contract import (
+    EVENTS_KEPT,
+    RETARGET,
+    STEER,
+    WORKFLOW_TYPE,
+    Message,
+    Phase,
+    RolloutInput,
+    RolloutStatus,
+)
+from rollwright.workflows.rollout import RolloutWorkflow
+from tests.support.fakes import FakeCluster
 from tests.support.played import PlayedCluster
 from tests.support.skipped_time import Handle, rollout, status, steer, until_phase
 
@@ -135,6 +150,32 @@ async def test_a_change_too_big_to_be_carried_along_is_refused_and_the_rollout_g
             assert last.startswith("retarget refused: ")
             assert "and may have 250000" in last
         assert (await status(handle)).phase is Phase.PROGRESSING
+
+
+async def test_a_flood_of_messages_is_shown_once_and_not_for_each(server: WorkflowEnvironment) -> None:
+    """They come together where no worker was there for a while; a task may take two seconds, and is done over else."""
+    cluster, queue = FakeCluster(World(4), stuck=True), str(uuid.uuid4())
+    spec = RolloutSpec(target=Target(name="llm"), change=Change(images={"model": "m:new"}), strategy=GATED)
+    handle = await server.client.start_workflow(
+        WORKFLOW_TYPE, RolloutInput(spec=spec, task_queue=queue), id=queue, task_queue=queue, result_type=RolloutStatus
+    )
+    for _ in range(20):
+        await asyncio.gather(*(handle.signal("pauze", {"actor": "a" * 30_000}) for _ in range(10)))
+    await handle.signal(Message.PAUSE)
+    shown = []
+    with patch.object(details, "details", lambda *given: shown.append(given) or ""):
+        async with Worker(
+            server.client,
+            task_queue=queue,
+            workflows=[RolloutWorkflow],
+            activities=cluster.activities(),
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ):
+            await until_phase(handle, Phase.PAUSED)
+            assert len((await status(handle)).events) == EVENTS_KEPT
+            assert 0 < len(shown) < 30
+            await handle.signal(Message.ABORT)
+            assert (await handle.result()).phase is Phase.ABORTED
 
 
 async def test_many_huge_messages_leave_little_behind_and_change_nothing(
