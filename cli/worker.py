@@ -4,30 +4,24 @@ import asyncio
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from rollwright.activities.connections import Reach
 from rollwright.activities.recipients import NotifyFileError
 from rollwright.cli import options
+from rollwright.cli import worker_settings as read
 from rollwright.cli.connecting import misconfigured, unreachable
 from rollwright.cli.failure import CommandError, ExitCode
-from rollwright.cli.text import one_line
 from rollwright.cluster.errors import UnconfiguredError
-from rollwright.rollout.models import Name, ObjectName
 from rollwright.worker import logs
-from rollwright.worker.endpoints import Address, EndpointError
+from rollwright.worker.endpoints import EndpointError
 from rollwright.worker.observing import Endpoints
-from rollwright.worker.permissions import ALL_NAMESPACES
-from rollwright.worker.policies import DEFAULT_CONFIG_MAP, Place
+from rollwright.worker.policies import DEFAULT_CONFIG_MAP
 from rollwright.worker.run import run_worker
 from rollwright.worker.settings import Settings
 from rollwright.worker.temporal import MisconfiguredError
-from rollwright.worker.versions import Versioned
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE
 
 app = typer.Typer()
-
-_NAME: TypeAdapter[str] = TypeAdapter(ObjectName)
 
 
 @app.command()
@@ -146,33 +140,21 @@ def worker(
 
     """
     logs.configure(log)
-    reach = Reach(connections=connections, local=allow_local)
-    endpoints = Endpoints(_address("--metrics", metrics), _address("--health", health))
-    place = _place(DEFAULT_CONFIG_MAP if policies is None else policies)
-    if follow_namespace and not follow_targets:
-        raise CommandError("--follow-namespace says where to follow; give --follow too", code=ExitCode.BAD_INPUT)
-    if policies is not None and not follow_targets:
-        raise CommandError("--policies says what to follow by; give --follow too", code=ExitCode.BAD_INPUT)
-    versioned = _versioned(deployment, build_id, become_current=become_current)
-    namespaces = tuple(dict.fromkeys(map(_name, follow_namespace or ["default"]))) if follow_targets else ()
+    settings = Settings(
+        task_queue=task_queue,
+        cluster=read.cluster(cluster),
+        kubeconfig=kubeconfig,
+        context=context,
+        notify=notify,
+        reach=Reach(connections=connections, local=allow_local),
+        targets=read.targets(namespace or [], everywhere=everywhere),
+        follow=read.followed(follow_namespace or [], policies, follows=follow_targets),
+        policies=read.place(policies),
+        endpoints=Endpoints(read.address("--metrics", metrics), read.address("--health", health)),
+        versioned=read.versioned(deployment, build_id, become_current=become_current),
+    )
     try:
-        asyncio.run(
-            run_worker(
-                Settings(
-                    task_queue=task_queue,
-                    cluster=None if cluster is None else _cluster(cluster),
-                    kubeconfig=kubeconfig,
-                    context=context,
-                    notify=notify,
-                    reach=reach,
-                    targets=_targets(namespace or [], everywhere=everywhere),
-                    follow=namespaces,
-                    policies=place,
-                    endpoints=endpoints,
-                    versioned=versioned,
-                )
-            )
-        )
+        asyncio.run(run_worker(settings))
     except NotifyFileError as error:
         todo = "docs/notifications.md shows what may be written."
         raise CommandError(str(error), todo=todo, code=ExitCode.BAD_INPUT) from None
@@ -187,58 +169,3 @@ def worker(
             f"there is no way to a cluster: {error}",
             todo="Give --kubeconfig, set KUBECONFIG, or run the worker as a pod with a service account.",
         ) from error
-
-
-def _address(option: str, text: str | None) -> Address | None:
-    try:
-        return Address.parse(text) if text else None
-    except EndpointError as error:
-        raise CommandError(
-            f"{option}: {error}", todo="Write it as in 127.0.0.1:9090, or [::1]:9090.", code=ExitCode.BAD_INPUT
-        ) from None
-
-
-def _targets(namespaces: list[str], *, everywhere: bool) -> tuple[str, ...]:
-    if everywhere and namespaces:
-        raise CommandError("give --namespace or --all-namespaces, not both", code=ExitCode.BAD_INPUT)
-    return (ALL_NAMESPACES,) if everywhere else tuple(dict.fromkeys(map(_name, namespaces)))
-
-
-def _versioned(deployment: str | None, build_id: str | None, *, become_current: bool) -> Versioned | None:
-    """Which build this is; none without a word of it."""
-    if not deployment and not build_id and not become_current:
-        return None
-    if not deployment or not build_id:
-        raise CommandError(
-            "--deployment, --build-id and --become-current go together: a build is one of a deployment",
-            todo="Give --deployment and --build-id; docs/upgrading.md says what for.",
-            code=ExitCode.BAD_INPUT,
-        )
-    options.check_deployment(deployment)
-    return Versioned(deployment, build_id, becomes_current=become_current)
-
-
-def _place(text: str) -> Place:
-    namespace, separator, name = text.rpartition("/")
-    return Place(_name(name), _name(namespace) if separator else "")
-
-
-def _cluster(text: str) -> str:
-    try:
-        return TypeAdapter[str](Name).validate_python(text)
-    except ValidationError:
-        raise CommandError(
-            f"--cluster: {one_line(text)!r} is no name of a cluster: lower-case letters, digits and '-', at most 63",
-            code=ExitCode.BAD_INPUT,
-        ) from None
-
-
-def _name(text: str) -> str:
-    try:
-        return _NAME.validate_python(text)
-    except ValidationError:
-        raise CommandError(
-            f"{one_line(text)!r} is no name of a namespace or a ConfigMap",
-            todo="Write --namespace and --follow-namespace NAMESPACE, and --policies NAME or NAMESPACE/NAME.",
-            code=ExitCode.BAD_INPUT,
-        ) from None
