@@ -1,6 +1,5 @@
 """How a worker is observed from outside: its metrics and its health, each at an address of its own, if any."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +13,7 @@ from temporalio.worker import Worker
 
 from rollwright.cluster.api import Api
 from rollwright.cluster.watching import Watches
+from rollwright.worker.beside import beside
 from rollwright.worker.census import Census
 from rollwright.worker.cluster_reach import ClusterReach
 from rollwright.worker.endpoints import Address, Handler, served
@@ -58,8 +58,7 @@ class Observed:
                 registry.register(census)
                 registry.register(ClusterReach(api, watches))
                 at = await stack.enter_async_context(served(self._endpoints.metrics, _metrics(registry, self._sdk)))
-                counting = asyncio.create_task(census.keep(), name="census")
-                stack.callback(counting.cancel)
+                await stack.enter_async_context(beside({"census": census.keep}))
                 _log.info("metrics are at http://%s/metrics", at)
             yield
 

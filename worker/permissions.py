@@ -1,9 +1,7 @@
 """What a worker may not do, said at its start, and not only once a rollout comes to it."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from rollwright.cluster.access import in_words, missing
 from rollwright.cluster.api import Api
@@ -13,17 +11,6 @@ from rollwright.worker.policies import Place
 
 ALL_NAMESPACES = ""
 _log = logging.getLogger(__name__)
-
-
-@asynccontextmanager
-async def told(api: Api, namespaces: Sequence[str], *, follow: Sequence[str], policies: Place) -> AsyncIterator[None]:
-    """A while at whose beginning it is told, beside all else: nothing waits for it."""
-    telling = asyncio.create_task(tell_missing(api, namespaces, follow=follow, policies=policies), name="permissions")
-    try:
-        yield
-    finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
 
 
 async def tell_missing(api: Api, namespaces: Sequence[str], *, follow: Sequence[str], policies: Place) -> None:

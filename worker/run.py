@@ -5,6 +5,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from rollwright.activities.recipients import Recipients
 from rollwright.cluster.api import connect
@@ -12,10 +13,11 @@ from rollwright.cluster.events import Events
 from rollwright.cluster.probing import Prober
 from rollwright.cluster.watching import Watches
 from rollwright.worker import temporal
+from rollwright.worker.beside import Work, beside
 from rollwright.worker.follower import Follower
 from rollwright.worker.making import Parts, make_workers
 from rollwright.worker.observing import Observed
-from rollwright.worker.permissions import told
+from rollwright.worker.permissions import tell_missing
 from rollwright.worker.policies import Policies
 from rollwright.worker.rollouts import Rollouts
 from rollwright.worker.settings import Settings
@@ -41,9 +43,10 @@ async def run_worker(settings: Settings) -> None:
         watches, prober = Watches(api), Prober()
         parts = Parts(client, api, watches, prober, recipients, observed.meters)
         try:
-            rights = told(api, settings.targets, follow=settings.follow, policies=settings.policies)
+            rights = partial(tell_missing, api, settings.targets, follow=settings.follow, policies=settings.policies)
+            others = beside({"permissions": rights, **_followers(parts, settings)})
             builds = accompanied(client, settings.versioned, parts.succession)
-            async with _working(parts, settings, observed), builds, rights, _following(parts, settings):
+            async with _working(parts, settings, observed), builds, others:
                 await stop.wait()
                 _log.info("shutting down: waits move on, steps are finished")
         finally:
@@ -64,26 +67,18 @@ async def _working(parts: Parts, settings: Settings, observed: Observed) -> Asyn
         yield
 
 
-@asynccontextmanager
-async def _following(parts: Parts, settings: Settings) -> AsyncIterator[None]:
-    """A while in which the targets of some namespaces are followed."""
+def _followers(parts: Parts, settings: Settings) -> dict[str, Work]:
+    """One for each namespace whose targets are followed, by what it is called."""
     events, rollouts = Events(parts.api), Rollouts(parts.client, settings.task_queue)
-    tasks = []
-    for namespace in settings.follow:
-        policies = Policies(parts.watches, settings.policies, namespace)
-        follower = Follower(
+    return {
+        f"follow {namespace}": Follower(
             parts.api,
             parts.watches,
             events,
             rollouts,
-            policies=policies,
+            policies=Policies(parts.watches, settings.policies, namespace),
             namespace=namespace,
             cluster=settings.cluster,
-        )
-        tasks.append(asyncio.create_task(follower.run(), name=f"follow {namespace}"))
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ).run
+        for namespace in settings.follow
+    }

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import NamedTuple
 
 from temporalio.client import Client
@@ -13,6 +13,7 @@ from temporalio.worker import WorkerDeploymentConfig
 
 from rollwright.activities.succession import Succession
 from rollwright.worker import deployments
+from rollwright.worker.beside import Work, beside
 from rollwright.worker.builds import Deployment
 
 _log = logging.getLogger(__name__)
@@ -42,20 +43,16 @@ class Versioned(NamedTuple):
         )
 
 
-@asynccontextmanager
-async def accompanied(client: Client, versioned: Versioned | None, succession: Succession) -> AsyncIterator[None]:
+def accompanied(
+    client: Client, versioned: Versioned | None, succession: Succession
+) -> AbstractAsyncContextManager[None]:
     """A while in which it is known whether a worker's build is the current one, and in which it may become that."""
-    tasks = []
+    works: dict[str, Work] = {}
     if versioned:
-        tasks.append(asyncio.create_task(_watch(client, versioned, succession), name="which build is current"))
+        works["which build is current"] = partial(_watch, client, versioned, succession)
     if versioned and versioned.becomes_current:
-        tasks.append(asyncio.create_task(_become_current(client, versioned), name="become current"))
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        works["become current"] = partial(_become_current, client, versioned)
+    return beside(works)
 
 
 async def _become_current(client: Client, versioned: Versioned) -> None:
