@@ -1,11 +1,12 @@
 """`rollwright report` as it is run: on files, and on real rollouts of a Temporal server."""
 
+import asyncio
 import json
 import os
 import stat
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from typer.testing import CliRunner
 
@@ -176,13 +178,24 @@ async def rolling(server: Client, name: str, strategy: Strategy, replicas: int =
         activities=cluster.activities(),
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
-        yield await server.start_workflow(
-            WORKFLOW_TYPE,
-            RolloutInput(spec=spec, task_queue=queue, by=Intervention(actor="ada", reason="nightly")),
-            id=target.workflow_id,
-            task_queue=queue,
-            result_type=RolloutStatus,
+        yield await started(
+            server, RolloutInput(spec=spec, task_queue=queue, by=Intervention(actor="ada", reason="nightly"))
         )
+
+
+async def started(server: Client, given: RolloutInput) -> Handle:
+    """Start it. A busy server may tell a result a moment before it takes another rollout of the same target."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(WorkflowAlreadyStartedError):
+                return await server.start_workflow(
+                    WORKFLOW_TYPE,
+                    given,
+                    id=given.spec.target.workflow_id,
+                    task_queue=given.task_queue,
+                    result_type=RolloutStatus,
+                )
+            await asyncio.sleep(0.05)
 
 
 async def reported(run: Run, *arguments: str) -> Any:
