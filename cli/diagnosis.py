@@ -135,7 +135,7 @@ async def _last(client: Client, described: WorkflowExecutionDescription | None) 
     if described.status is WorkflowExecutionStatus.COMPLETED:
         try:
             how = (await Run(client, described.id, temporal.first_run_id(described)).result()).phase.value
-        except NoAnswerError:
+        except (NoAnswerError, CommandError):  # as where it is sealed by a key that isn't here
             how = "ended"
     return f"its last rollout: {how}"
 

@@ -19,6 +19,8 @@ from rollwright.rollout.written import WITHOUT_ALIASES, Loader
 _NAME_RULE = "write lower-case letters, digits and '-', beginning and ending with a letter or a digit"
 _MOST_BYTES = 1_000_000
 """Of a file. An object in Kubernetes may have half as much again, and this takes ten seconds to read."""
+_MOST_MISTAKES = 100
+"""Told of one file."""
 _TODO = "`rollwright schema` prints what may be written."
 
 
@@ -150,7 +152,8 @@ def validate(document: Document) -> RolloutSpec:
     try:
         return RolloutSpec.model_validate(content)
     except ValidationError as refused:
-        raise MistakesError(sorted(_mistake(document, dict(error)) for error in refused.errors())) from refused
+        errors = refused.errors()[:_MOST_MISTAKES]  # each is looked for among all that is written
+        raise MistakesError(sorted(_mistake(document, dict(error)) for error in errors)) from refused
 
 
 def _mistake(document: Document, error: dict[str, Any]) -> Mistake:

@@ -10,6 +10,8 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
 from rollwright.cli.temporal import ANSWER, explained
+from rollwright.cli.text import one_line
+from rollwright.worker import deployments
 from rollwright.workflows.contract import activity_queue
 
 _POLLS_AGAIN_WITHIN = timedelta(minutes=2)
@@ -22,7 +24,7 @@ class Needed(NamedTuple):
     task_queue: str
     cluster: str | None = None
     build: str = ""
-    """Which it is pinned to, as DEPLOYMENT:ID; empty: to none."""
+    """Which it is pinned to, as DEPLOYMENT:ID; empty: to none, so it goes to the current one, or to workers of none."""
 
     @property
     def queue(self) -> str:
@@ -41,7 +43,8 @@ class Needed(NamedTuple):
 async def are_there(client: Client, needed: Needed) -> bool:
     """Whether there is one of these workers. Raises CommandError.
 
-    In a queue of a cluster's own there are activities only; who takes them takes workflows, too.
+    Where it is on no build, workers of one that isn't current don't count. In a queue of a cluster's own there are
+    activities only; who takes them takes workflows, too.
     """
     in_own_queue = needed.queue != needed.task_queue
     request = DescribeTaskQueueRequest(
@@ -55,5 +58,14 @@ async def are_there(client: Client, needed: Needed) -> bool:
         answer = await client.workflow_service.describe_task_queue(request, timeout=ANSWER)
     oldest = datetime.now(UTC) - _POLLS_AGAIN_WITHIN
     polling = [poller for poller in answer.pollers if poller.last_access_time.ToDatetime(UTC) >= oldest]
-    builds = (poller.deployment_options for poller in polling)
-    return any(needed.build in ("", f"{found.deployment_name}:{found.build_id}") for found in builds)
+    builds = {(found.deployment_options.deployment_name, found.deployment_options.build_id) for found in polling}
+    if needed.build:
+        return needed.build in {f"{deployment}:{build}" for deployment, build in builds}
+    return any([not build or await _is_current(client, deployment, build) for deployment, build in builds])
+
+
+async def _is_current(client: Client, deployment: str, build: str) -> bool:
+    """Whether what is on no build goes to this one."""
+    with explained(f"the builds of {one_line(deployment)} can't be told"):
+        known = await deployments.describe(client, deployment)
+    return known is not None and known.current == build

@@ -35,6 +35,10 @@ def versions(
             "being finished first.",
         ),
     ] = "",
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also without workers on a task queue of the build before, as of a cluster."),
+    ] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Show the builds of the workers: which is current, and how many open rollouts each still has.
@@ -55,15 +59,17 @@ def versions(
             code=ExitCode.BAD_INPUT,
         )
     options.check_deployment(deployment)
-    shown = asyncio.run(_versions(deployment, make_current))
+    if force and not make_current:
+        raise CommandError("--force is for --make-current; give that too", code=ExitCode.BAD_INPUT)
+    shown = asyncio.run(_versions(deployment, make_current, force=force))
     formats.show(shown, output, lambda: render.show_table(_table(shown)))
 
 
-async def _versions(name: str, make_current: str) -> Versions:
+async def _versions(name: str, make_current: str, *, force: bool) -> Versions:
     client = await temporal.connect()
     if make_current:
         with temporal.explained(f"build {one_line(make_current)} can't be made current"):
-            await deployments.make_current(client, WorkerDeploymentVersion(name, make_current))
+            await _make_current(client, WorkerDeploymentVersion(name, make_current), force=force)
     with temporal.explained(f"the builds of {name} can't be told"):
         known = await deployments.describe(client, name)
         if known is None:
@@ -75,6 +81,17 @@ async def _versions(name: str, make_current: str) -> Versions:
         without = (await client.count_workflows(f"{_OPEN} AND {_VERSION} IS NULL")).count
     listed = tuple(_listed(build, count) for build, count in zip(known.builds, counts, strict=True))
     return Versions(deployment=name, current=known.current, builds=listed, rollouts_without=without)
+
+
+async def _make_current(client: Client, version: WorkerDeploymentVersion, *, force: bool) -> None:
+    known = None if force else await deployments.describe(client, version.deployment_name)
+    if missing := await deployments.unserved(client, version, known):
+        raise CommandError(
+            f"build {one_line(version.build_id)} has no workers on {', '.join(map(one_line, missing))}, "
+            "where the current one has, or had",
+            todo="Start them there first: rollouts would stand there without. If there are to be none: --force.",
+        )
+    await deployments.make_current(client, version)
 
 
 async def _open_on(client: Client, name: str, build: Build) -> int:

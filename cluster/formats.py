@@ -1,6 +1,7 @@
 """What a newer version of rollwright has written to an object is not for this one to go by, nor to write over."""
 
 import json
+import re
 from contextlib import suppress
 
 from rollwright.cluster import names
@@ -20,12 +21,12 @@ def check_format(item: Manifest, what: str) -> None:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else _KNOWN
+    return int(text) if text and re.fullmatch(r"[0-9]{1,9}", text) else _KNOWN
 
 
 def _version_of(record: str | None) -> int:
     """Of a record. One that can't be read at all was spoilt by somebody, and is no newer."""
-    with suppress(ValueError, AttributeError):
+    with suppress(ValueError, AttributeError, RecursionError):
         version = json.loads(record or "{}").get("version")
         return version if isinstance(version, int) else _KNOWN
     return _KNOWN

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from contextvars import Context
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -108,7 +109,11 @@ class Prober:
         answer = self._answers.get(question)
         if answer is None:
             answer = self._answers[question] = _Answer(self._slots_of(leader, probe))
-            answer.asking = asyncio.create_task(self._keep_asking(question, answer), name=f"ask {question.uid}")
+            answer.asking = asyncio.create_task(
+                self._keep_asking(question, answer),
+                name=f"ask {question.uid}",
+                context=Context(),  # what it logs is not about whoever has asked first
+            )
         answer.looked_at = time.monotonic()
         return answer
 

@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from itertools import count
 from typing import TypeVar
 
@@ -252,7 +253,10 @@ class Watches:
         key = (kind, namespace, name)
         if key not in self._watches:
             self._watches[key] = SharedWatch(self._api, kind, namespace, name)
-            self._tasks.append(asyncio.create_task(self._watches[key].run(), name=f"watch {kind.plural} {namespace}"))
+            # What it logs is not about whoever has asked for it first.
+            watching, nobodys = self._watches[key].run(), Context()
+            name_of_task = f"watch {kind.plural} {namespace}"
+            self._tasks.append(asyncio.create_task(watching, name=name_of_task, context=nobodys))
         return self._watches[key]
 
     def all(self) -> Iterator[tuple[Kind, str, SharedWatch]]:

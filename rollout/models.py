@@ -20,7 +20,13 @@ class Model(BaseModel):
     What one version writes another may read, so unknown fields are passed over.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,  # Temporal's SDK logs what can't be read, and a template is nobody's there
+    )
 
 
 class Formatted(Model):

@@ -48,3 +48,8 @@ class Deployment(NamedTuple):
     def was_current(self, build_id: str) -> bool:
         """Whether a build is, or has ever been, the current one."""
         return any(build.was_current for build in self.builds if build.build_id == build_id)
+
+    def is_behind(self, build_id: str) -> bool:
+        """Whether a build that came later than this one is current."""
+        order = [build.build_id for build in self.builds]
+        return {build_id, self.current} <= set(order) and order.index(self.current) < order.index(build_id)

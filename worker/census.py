@@ -76,11 +76,13 @@ class Census(Collector):
 
 
 async def _waits(run: WorkflowExecution) -> tuple[Waits, datetime] | None:
-    reason, _, since = (await run.memo_value(WAITS_MEMO, "", type_hint=str)).partition(" ")
+    """None where it goes on by itself, or where that can't be read: anybody may write memos, by any key."""
     try:
-        return Waits(reason), datetime.fromisoformat(since)
-    except ValueError:
-        return None  # it goes on by itself
+        reason, _, text = (await run.memo_value(WAITS_MEMO, "", type_hint=str)).partition(" ")
+        since = datetime.fromisoformat(text)
+        return (Waits(reason), since) if since.tzinfo else None
+    except Exception:  # noqa: BLE001 - whatever is wrong with one, the others are counted
+        return None
 
 
 def _word(phase: str) -> str:

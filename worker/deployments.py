@@ -1,5 +1,6 @@
 """What is asked of Temporal about the builds of the workers, and which of them is to be current."""
 
+from collections.abc import Sequence
 from datetime import UTC, timedelta
 
 from temporalio.api.deployment.v1 import WorkerDeploymentInfo
@@ -40,8 +41,19 @@ async def describe(client: Client, name: str) -> Deployment | None:
     return _read(name, found.worker_deployment_info)
 
 
-async def queues_of(client: Client, version: WorkerDeploymentVersion) -> frozenset[str]:
-    """The task queues that workers of a build take tasks from, or did. Raises RPCError."""
+async def unserved(client: Client, version: WorkerDeploymentVersion, known: Deployment | None) -> Sequence[str]:
+    """The task queues on which the current build has workers, or had, and this one has none. Raises RPCError.
+
+    Clusters have queues of their own, which the server itself passes over while they are idle: what waits for people
+    in such a cluster would go on nowhere.
+    """
+    if known is None or not known.current:
+        return ()
+    current = await _queues_of(client, WorkerDeploymentVersion(version.deployment_name, known.current))
+    return sorted(current - await _queues_of(client, version))
+
+
+async def _queues_of(client: Client, version: WorkerDeploymentVersion) -> frozenset[str]:
     request = DescribeWorkerDeploymentVersionRequest(
         namespace=client.namespace,
         deployment_version=DeploymentVersion(deployment_name=version.deployment_name, build_id=version.build_id),

@@ -14,12 +14,12 @@ from temporalio.worker import WorkerDeploymentConfig
 from rollwright.activities.succession import Succession
 from rollwright.worker import deployments
 from rollwright.worker.beside import Work, beside
-from rollwright.worker.builds import Deployment
 
 _log = logging.getLogger(__name__)
 
 _ASK_EVERY_SECONDS = 10.0
 _TRY_EVERY_SECONDS = 2.0
+_ANYHOW = "rollwright versions --make-current does it all the same, with --force"
 
 
 class Versioned(NamedTuple):
@@ -64,33 +64,21 @@ async def _become_current(client: Client, versioned: Versioned) -> None:
     while True:
         try:
             known = await deployments.describe(client, versioned.deployment)
-            if known and known.was_current(versioned.build_id):
-                _log.info("build %s is, or was, the current one: that is left as it is", versioned.build_id)
+            if known and (known.was_current(versioned.build_id) or known.is_behind(versioned.build_id)):
+                _log.info("build %s is, or was, current, or a later one is: that is left as it is", versioned.build_id)
                 return
-            lacks = await _lacks(client, versioned, known)
-            if not lacks:
+            if missing := await deployments.unserved(client, versioned.version, known):
+                why = f"it has no workers on {', '.join(missing)}, as the current one has, or had ({_ANYHOW})"
+            else:
                 await deployments.make_current(client, versioned.version)
                 _log.info("build %s is the current one of %s now", versioned.build_id, versioned.deployment)
                 return
         except RPCError as error:
-            lacks = error.message
-        if lacks != told:
-            _log.info("build %s can't become the current one yet: %s", versioned.build_id, lacks)
-        told = lacks
+            why = error.message
+        if why != told:
+            _log.warning("build %s can't become the current one yet: %s", versioned.build_id, why)
+        told = why
         await asyncio.sleep(_TRY_EVERY_SECONDS)
-
-
-async def _lacks(client: Client, versioned: Versioned, known: Deployment | None) -> str:
-    """What it has no workers for yet: clusters have queues of their own, which the server passes over while they idle.
-
-    Raises RPCError.
-    """
-    if known is None or not known.current:
-        return ""
-    current = WorkerDeploymentVersion(versioned.deployment, known.current)
-    served = await deployments.queues_of(client, versioned.version)
-    missing = await deployments.queues_of(client, current) - served
-    return f"it has no workers on {', '.join(sorted(missing))}" if missing else ""
 
 
 async def _watch(client: Client, versioned: Versioned, succession: Succession) -> None:

@@ -13,6 +13,7 @@ from rollwright.rollout.observation import Group, Observation
 from rollwright.rollout.planner import Action, Step
 from rollwright.workflows.approving import asked
 from rollwright.workflows.contract import (
+    DEFAULT_TASK_QUEUE,
     OVER,
     Message,
     OpenGate,
@@ -208,8 +209,8 @@ def short(error: ValidationError | ApplicationError) -> str:
 
 
 def is_permanent(error: ActivityError) -> bool:
-    """Whether trying again won't help until somebody changes something."""
-    return isinstance(error.cause, ApplicationError) and error.cause.non_retryable
+    """Whether trying again won't help until somebody changes something. A worker without a key is one of several."""
+    return isinstance(error.cause, ApplicationError) and error.cause.non_retryable and not _missing_key(error)
 
 
 def is_worth_trying_again(error: ActivityError) -> bool:
@@ -221,14 +222,28 @@ def is_worth_trying_again(error: ActivityError) -> bool:
 def failure(error: ActivityError, given: RolloutInput) -> str:
     """Why an activity failed, for people."""
     cause = error.cause
+    if missing := _missing_key(error):
+        return missing
     if isinstance(cause, ApplicationError):
         return cause.message
     if isinstance(cause, TimeoutError) and cause.type == TimeoutType.SCHEDULE_TO_START:
-        return _without_worker(given.activity_queue, given.spec.target.cluster)
+        return _without_worker(given)
     return f"{error.activity_type} failed: {cause}"
 
 
-def _without_worker(queue: str, cluster: str | None) -> str:
+def _missing_key(error: BaseException) -> str:
+    """What a worker says that has no key for what was sealed; empty if that isn't the cause."""
+    cause = error.__cause__
+    while cause is not None:
+        if isinstance(cause, ApplicationError) and cause.type == "KeysError":
+            return cause.message
+        cause = cause.__cause__
+    return ""
+
+
+def _without_worker(given: RolloutInput) -> str:
+    cluster, queue = given.spec.target.cluster, given.task_queue
+    own = "" if queue == DEFAULT_TASK_QUEUE else f" --task-queue {queue}"
     if cluster:
-        return f"no worker of cluster {cluster} takes tasks; start one with: rollwright worker --cluster {cluster}"
-    return f"no worker takes tasks from the queue {queue}; start one with: rollwright worker"
+        return f"no worker of cluster {cluster} takes tasks; start one with: rollwright worker --cluster {cluster}{own}"
+    return f"no worker takes tasks from the queue {queue}; start one with: rollwright worker{own}"

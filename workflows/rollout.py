@@ -116,6 +116,7 @@ class RolloutWorkflow(Telling):
             state = self._state.model_copy(update={"phase": self._phase})
             workflow.continue_as_new(
                 self._given.model_copy(update={"state": state}),
+                memo=workflow.memo(),  # what was set since the run began is lost else
                 initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
             )
 
@@ -379,6 +380,7 @@ class RolloutWorkflow(Telling):
         if permanent and not self._state.prepared and not self._pending:
             self._remember(reason=message)
             await self._record_outcome(self._state.template, f"refused {workflow.now().isoformat()}")
+            self._details_due = True  # nothing is shown over this any more
             workflow.set_current_details(details.refused(message))
             raise ApplicationError(message, type=kind, non_retryable=True) from error
         self._failures += 1

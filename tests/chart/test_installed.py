@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 
 from rollwright.devcluster.cluster import DevCluster
 from tests.chart.helm import CHART, DATA, Helm, values_of
-from tests.devcluster.standin.namespace import Json
+from tests.devcluster.standin.namespace import Json, until
 
 pytestmark = pytest.mark.real
 
@@ -83,12 +84,12 @@ async def test_it_is_installed_changed_and_removed(release: Release) -> None:
     pods = await release.get("pods")
     assert len(pods) == 3
     assert all(ready(pod) for pod in pods)
-    (budget,) = await release.get("poddisruptionbudgets")
-    assert budget["status"]["disruptionsAllowed"] == 1
+    budgets = partial(release.get, "poddisruptionbudgets")
+    await until(budgets, lambda found: found[0]["status"]["disruptionsAllowed"] == 1)  # worked out a moment later
 
     await release.run("upgrade", CHART, f"--values={release.values}", "--set=replicas=1,versioning.buildId=b")
     assert {
-        found["metadata"]["name"]: found["status"]["readyReplicas"] for found in await release.get("deployments")
+        found["metadata"]["name"]: found["status"].get("readyReplicas") for found in await release.get("deployments")
     } == {
         f"{release.name}-a": 3,
         f"{release.name}-b": 1,

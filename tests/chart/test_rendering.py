@@ -45,6 +45,10 @@ async def test_what_is_rendered_is_what_is_kept(helm: Helm) -> None:
         ("notify.secret=../../etc", "at '/notify/secret'"),
         ("alerts.waitingSeconds=1h", "at '/alerts/waitingSeconds': got string, want integer"),
         ("versioning.buildId=a/b", "at '/versioning/buildId': 'a/b' does not match pattern"),
+        ("taskQueue=team.gpu", "taskQueue team.gpu can't name the deployment that the builds belong to"),
+        ("versioning.deployment=GPU", "at '/versioning/deployment': 'GPU' does not match pattern"),
+        ("image.tag=1@sha256:abc", "at '/image/tag': '1@sha256:abc' does not match pattern"),
+        ("alerts.enabled=true", "alerts.enabled takes serviceMonitor.enabled"),
         ("rbac.create=false", "additional properties 'rbac' not allowed"),
     ],
 )

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from rollwright.cli.diagnosis import without_workers
@@ -14,6 +17,7 @@ from rollwright.cli.polling import Needed, are_there
 from rollwright.cluster import names
 from rollwright.cluster.ledger import Rejection
 from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Target
+from rollwright.worker import deployments
 from rollwright.worker.versions import Versioned
 from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, STATUS, WORKFLOW_TYPE, RolloutInput, RolloutStatus
 from tests.cli.played import FakeRollout
@@ -293,8 +297,18 @@ async def test_workers_of_another_build_are_none_for_a_rollout_that_is_pinned_to
         deployment_config=Versioned("gpu", "v2").config,
     ):
         await until(lambda: are_there(server, Needed("builds", build="gpu:v2")), bool)
-        assert await are_there(server, Needed("builds"))
         assert not await are_there(server, Needed("builds", build="gpu:v1"))
+        assert not await are_there(server, Needed("builds"))  # what is on no build goes to the current one
+        await until(partial(is_made_current, server, WorkerDeploymentVersion("gpu", "v2")), bool)
+        assert await are_there(server, Needed("builds"))
+
+
+async def is_made_current(server: Client, version: WorkerDeploymentVersion) -> bool:
+    try:
+        await deployments.make_current(server, version)
+    except RPCError:
+        return False  # the server has not seen its workers yet
+    return True
 
 
 def test_of_a_build_without_workers_it_is_told_how_to_start_one_or_to_do_without() -> None:

@@ -122,8 +122,9 @@ GATE = "target: {{name: llm}}\nstrategy: {{steps: [{{until: 1, gates: [{{kind: p
         "[" * 900_000,
         "? " * 400_000,
         "a: &a " * 1000 + "x",
+        "".join(f"a{number}:\n" for number in range(90_000)),
     ],
-    ids=["blanks in a query", "digits", "base 60", "a number", "mappings", "brackets", "keys", "anchors"],
+    ids=["blanks in a query", "digits", "base 60", "a number", "mappings", "brackets", "keys", "anchors", "no fields"],
 )
 def test_what_is_made_to_take_long_takes_neither_a_minute_nor_a_gigabyte(text: str) -> None:
     """Each has taken from ten seconds to hours, or would with a reader that looks at more of it than it must."""

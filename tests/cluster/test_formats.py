@@ -22,10 +22,12 @@ RECORD = {"replicas": 3, "groups": 3, "maxUnavailable": 1, "maxSurge": 0, "parti
         {},
         {names.FORMAT: "1"},
         {names.FORMAT: "spoilt"},
+        {names.FORMAT: "1" * 5000},
         {names.RECORD: json.dumps(RECORD)},
         {names.RECORD: json.dumps({**RECORD, "version": 1, "later": "a field that came without a new format"})},
         {names.RECORD: "spoilt"},
         {names.RECORD: "[]"},
+        {names.RECORD: "[" * 200_000},
         {names.RECORD: '{"version": "spoilt"}'},
     ],
 )

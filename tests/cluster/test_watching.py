@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -220,6 +221,23 @@ async def test_an_answer_that_nobody_has_thought_of_is_told_and_what_follows_is_
                 await asyncio.sleep(0)
         script.lists.put_nowait([pod("a-0", "a", 20)])
         await until_woken(watch, "a", {"a-0": "20"})
+
+
+async def test_what_a_shared_watch_logs_is_not_about_who_has_asked_for_it_first() -> None:
+    about = ContextVar("about", default="nobody")
+
+    class Listed(Script):
+        async def list_all(self, *given: Any, **more: Any) -> Json:
+            seen.append(about.get())
+            return await super().list_all(*given, **more)
+
+    seen: list[str] = []
+    script = Listed()
+    script.lists.put_nowait([])
+    async with watching(script) as watches:
+        about.set("a rollout")
+        await watches.of(PODS, "default")
+    assert seen == ["nobody"]
 
 
 async def test_all_who_ask_share_one_watch() -> None:

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.real
 POLICY = DOCUMENTED.with_name("admission.yaml")
 PODS: dict[str, Json] = {
     "the account": {"serviceAccountName": "admin"},
+    "the account by its older name": {"serviceAccount": "admin"},
+    "the account's token": {"automountServiceAccountToken": True},
     "a folder of the host": {"volumes": [{"name": "root", "hostPath": {"path": "/"}}]},
     "a Secret": {"volumes": [{"name": "key", "secret": {"secretName": "key"}}]},
     "the network of the host": {"hostNetwork": True},
@@ -47,7 +49,7 @@ async def admitting(scene: Scene) -> AsyncIterator[None]:
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     await scene.cluster.kubectl("apply", f"--filename={path}")
     try:
-        await until(lambda: refusal(scene, PODS["the account"]), bool)
+        await until(lambda: refusal(scene, PODS["the account"]), lambda said: "a rollout may" in said)
         yield
     finally:
         await scene.cluster.kubectl("delete", f"--filename={path}")

@@ -95,6 +95,8 @@ async def test_a_build_is_current_once_it_has_workers_in_every_cluster(east: Sce
         await rollout.until(lambda now: now.seen)
         first = await start_build(east, "b", "--become-current")
         await first.says(f"can't become the current one yet: it has no workers on {east.queue}@west")
+        refused = await east.run("versions", f"--deployment={east.queue}", "--make-current=b", code=1)
+        assert f"has no workers on {east.queue}@west" in refused
         await start_build(west, "b")
         await moves_to("b", rollout)
         await rollout.send(Message.APPROVE, seen=(await rollout.status()).seen)

@@ -123,7 +123,7 @@ async def test_what_a_worker_waits_for_fails_its_readiness_and_never_its_livenes
 
             async with scene.rollout(GATED) as rollout:
                 await rollout.until_phase(Phase.GATED)
-                assert await told() == (200, "ok\n")
+                await until(told, lambda told: told == (200, "ok\n"))
                 async with scene.without(Part.API_SERVER):
                     _, why = await until(told, lambda told: told[0] == 503)
                     assert f"the watch of pods in {scene.namespace.name} is broken: " in why

@@ -129,7 +129,9 @@ async def test_a_rollout_goes_back_from_a_bad_build_without_anybody_touching_it(
         before = mind(await rollout.until(lambda now: now.seen))
         bad = await start_build(scene, "b", "--become-current", program=("-c", OTHER))
         await moves_to("b", rollout)
-        await until(lambda: builds(scene), lambda told: told == {"a": ("drained", 0), "b": ("current", 1)})
+        await until(
+            lambda: builds(scene), lambda told: told == {"a": ("drained", 0), "b": ("current", 1)}, MOVED_WITHIN_SECONDS
+        )
         again = await start_build(scene, "a", "--become-current")
         await again.says("that is left as it is")
 

@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from rollwright.worker import census
 from rollwright.worker.census import Census
+from rollwright.worker.keyring import KeysError
 from rollwright.workflows.contract import PHASE_ATTRIBUTE, WAITS_MEMO
 
 AWAY = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
@@ -26,6 +27,7 @@ class Run:
     id: str
     phase: str = ""
     waits: str = ""
+    error: Exception | None = None
 
     @property
     def typed_search_attributes(self) -> TypedSearchAttributes:
@@ -33,6 +35,8 @@ class Run:
 
     async def memo_value(self, name: str, default: str, **_: object) -> str:
         assert name == WAITS_MEMO
+        if self.error:
+            raise self.error
         return self.waits or default
 
 
@@ -118,3 +122,22 @@ async def test_while_temporal_does_not_answer_nothing_old_is_told_and_it_is_logg
     server.error = None
     await kept.counted_anew()
     assert kept.value("rollouts", phase="gated") == 1
+
+
+async def test_what_one_memo_says_that_can_not_be_read_keeps_no_other_from_being_told(
+    server: Server, kept: Kept
+) -> None:
+    """Anybody may start a workflow with memos of their own, by a key that isn't here."""
+    since = datetime.now(UTC) - timedelta(hours=1)
+    server.runs = [
+        Run("rollout/lws/ml/sealed", "gated", error=KeysError("there is no key k2")),
+        Run("rollout/lws/ml/naive", "gated", "approval 2026-01-01"),
+        Run("rollout/lws/ml/a", "gated", f"approval {since.isoformat()}"),
+    ]
+    await kept.counted_anew()
+    assert kept.value("rollouts", phase="gated") == 3
+    told = [
+        kept.value("rollout_waiting_seconds", target=f"lws/ml/{name}", reason="approval") for name in ("a", "naive")
+    ]
+    assert told[0]
+    assert told[1] is None

@@ -174,7 +174,8 @@ async def test_a_watch_that_has_ended_fails_both_and_one_that_is_not_answered_on
 
 async def test_a_worker_that_temporal_does_not_see_poll_is_not_ready(server: str) -> None:
     async with probing(server, asked_as="somebody else") as probed:
-        assert await probed.told("/readyz") == (
+        await probed.tells(
+            "/readyz",
             503,
             f"Temporal does not see this worker poll for activity tasks of {QUEUE}\n"
             f"Temporal does not see this worker poll for workflow tasks of {QUEUE}\n",

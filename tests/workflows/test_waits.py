@@ -1,6 +1,7 @@
 """What a rollout waits for, and since when, as a memo that can be listed: metrics tell it of all open rollouts."""
 
 from datetime import datetime
+from unittest.mock import patch
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
@@ -11,7 +12,7 @@ from rollwright.rollout.gates.gate import Finding, Progress
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import GatedStep, Strategy
 from rollwright.workflows.approving import waits_for
-from rollwright.workflows.contract import WAITS_MEMO, Phase, Waits
+from rollwright.workflows.contract import REQUEST_MEMO, RETARGET, WAITS_MEMO, Phase, Waits
 from tests.support.fakes import FakeCluster
 from tests.support.skipped_time import Handle, rollout, steer, until
 
@@ -70,3 +71,24 @@ async def test_the_memo_says_what_is_waited_for_and_since_when(server: WorkflowE
         await steer(handle, "promote")
         await handle.result()
         assert (await memo(handle))[0] == ""
+
+
+@pytest.mark.real
+async def test_what_is_told_by_memos_is_told_of_a_history_that_is_begun_anew_too(server: WorkflowEnvironment) -> None:
+    """Since when it waits, and whose request it answers: the server itself keeps those from the start of the run."""
+    cluster = FakeCluster(World(4))
+    strategy = Strategy(max_unavailable=1, steps=(GatedStep(until=1, gates=(BAKE, ASK)),))
+    with patch("rollwright.workflows.rollout._EVENTS_A_RUN", 60):
+        async with rollout(server, cluster, strategy, sandboxed=False) as handle:
+            await waits_since(handle, "gates")
+            await handle.execute_update(RETARGET, {"change": {"images": {"model": "m:3"}}, "requestId": "r2"})
+            cluster.gates["bake"] = PASSED
+            since = await waits_since(handle, "approval")
+            while (await handle.describe()).run_id == handle.first_execution_run_id:
+                await steer(handle, "pause")
+                await waits_since(handle, "paused")
+                await steer(handle, "resume")
+                since = await waits_since(handle, "approval")
+            assert await waits_since(handle, "approval") == since
+            assert await (await handle.describe()).memo_value(REQUEST_MEMO, "", type_hint=str) == "r2"
+            await handle.terminate()

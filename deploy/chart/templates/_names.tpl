@@ -27,7 +27,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "rollwright.build" -}}
-{{ .Values.versioning.buildId | default (include "rollwright.tag" .) | trunc 63 }}
+{{ .Values.versioning.buildId | default (include "rollwright.tag" .) | trunc 63 | trimAll "-._" }}
 {{- end }}
 
 {{- /* Of the Deployment: each build has one of its own. */ -}}
