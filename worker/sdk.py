@@ -5,6 +5,7 @@ The SDK serves metrics by itself, at an address of its own only; they are fetche
 
 import logging
 import socket
+from contextlib import suppress
 
 import aiohttp
 from temporalio.runtime import (
@@ -16,7 +17,10 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
+from rollwright.worker.endpoints import EndpointError
+
 _LOOPBACK = "127.0.0.1"
+_TRIES = 3
 _PATIENCE = aiohttp.ClientTimeout(total=5.0)
 
 
@@ -36,21 +40,35 @@ class SdkMetrics:
 
 
 def set_up(*, metrics: bool) -> SdkMetrics | None:
-    """To be called before anything connects to Temporal. Where its metrics are, if they are wanted."""
-    port = _free_port() if metrics else 0
-    exporter = PrometheusConfig(
-        f"{_LOOPBACK}:{port}", counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
-    )
+    """To be called before anything connects to Temporal. Where its metrics are, if they are wanted.
+
+    Raises EndpointError.
+    """
+    if not metrics:
+        Runtime.set_default(_runtime(None), error_if_already_set=False)
+        return None
+    for _ in range(_TRIES):
+        port = _free_port()
+        exporter = PrometheusConfig(
+            f"{_LOOPBACK}:{port}", counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+        )
+        with suppress(ValueError):  # somebody has taken the port in between
+            Runtime.set_default(_runtime(exporter), error_if_already_set=False)
+            return SdkMetrics(port)
+    raise EndpointError(f"Temporal's SDK finds no port on {_LOOPBACK} to tell its metrics at")
+
+
+def _runtime(exporter: PrometheusConfig | None) -> Runtime:
     core = logging.getLogger("temporalio.core")
-    telemetry = TelemetryConfig(
-        logging=LoggingConfig(
-            TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=LogForwardingConfig(core)
-        ),
-        metrics=exporter if metrics else None,
-        attach_service_name=False,
+    return Runtime(
+        telemetry=TelemetryConfig(
+            logging=LoggingConfig(
+                TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=LogForwardingConfig(core)
+            ),
+            metrics=exporter,
+            attach_service_name=False,
+        )
     )
-    Runtime.set_default(Runtime(telemetry=telemetry), error_if_already_set=False)
-    return SdkMetrics(port) if metrics else None
 
 
 def _free_port() -> int:
