@@ -12,7 +12,7 @@ from rollwright.cli.polling import Needed, are_there
 from rollwright.cli.temporal import NoAnswerError, Run, explained
 from rollwright.cluster import doctor, names
 from rollwright.cluster.api import Api
-from rollwright.cluster.errors import MissingError
+from rollwright.cluster.errors import MissingError, RefusedError
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.spec import Target
@@ -111,7 +111,11 @@ def _is_open(described: WorkflowExecutionDescription | None) -> bool:
 async def _left_behind(
     client: Client, api: Api, target: Target, described: WorkflowExecutionDescription | None
 ) -> Finding:
-    last, left = await _last(client, described), await doctor.examine(live(api, target))
+    last = await _last(client, described)
+    try:
+        left = await doctor.examine(live(api, target))
+    except RefusedError as refused:  # as by a format that isn't known here; the others are told of all the same
+        return Finding(trouble=Trouble.LEFT, rollout=target.workflow_id, what=f"{last}; {refused}", next=())
     if left is None:
         what = f"{last}; its annotation {names.RECORD} can't be read: mend it, or remove it"
         remove = f"kubectl annotate {target.kind.lower()} {target.name} -n {target.namespace} {names.RECORD}-"

@@ -155,6 +155,15 @@ async def test_a_record_that_can_not_be_read_is_found(clinic: Clinic, real: Real
     assert "can't be read" in ran.stderr
 
 
+async def test_a_target_of_a_newer_format_is_one_finding_and_keeps_no_other_from_being_told(
+    clinic: Clinic, real: Real
+) -> None:
+    await real.namespace.patch_set(NAME, {"metadata": {"annotations": {names.RECORD: '{"version": 2}'}}})
+    found = json.loads((await clinic.run("-n", clinic.target.namespace, "--json")).stdout)["findings"]
+    assert [(finding["rollout"], finding["next"]) for finding in found] == [(clinic.target.workflow_id, [])]
+    assert "it is of format 2, and this version of rollwright knows 1 at most" in found[0]["what"]
+
+
 async def test_settings_are_put_back_and_then_nothing_is_found(clinic: Clinic, real: Real) -> None:
     await leave(real, image=OLD)
     ran = await clinic.visit("--repair", "settings")
