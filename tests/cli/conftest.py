@@ -20,6 +20,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from typer.testing import CliRunner
 
 from rollwright.cli.main import app
+from rollwright.worker import logs
 from rollwright.workflows.contract import (
     ATTRIBUTES,
     DEFAULT_TASK_QUEUE,
@@ -29,6 +30,12 @@ from tests.cluster.conftest import group_size, real  # noqa: F401 - fixtures: a 
 
 StartServer = Callable[..., Awaitable[WorkflowEnvironment]]
 Attributes = Sequence[SearchAttributeKey[Any]]
+
+
+@pytest.fixture(autouse=True)
+def _as_pytest_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is started by a test in its own process would set up the log of all tests after it."""
+    monkeypatch.setattr(logs, "configure", lambda *_, **__: None)
 
 
 @pytest.fixture(scope="session")
