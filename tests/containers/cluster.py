@@ -11,7 +11,7 @@ from testcontainers.core.network import Network
 
 from rollwright.devcluster import processes
 from rollwright.devcluster.cluster import DevCluster
-from rollwright.devcluster.parts import MANIFESTS, Layout, Part, command
+from rollwright.devcluster.parts import AUDIT_POLICY, MANIFESTS, Layout, Part, command
 from rollwright.devcluster.state import ClusterSettings
 from tests.containers.images import EMPTY, IMAGE, PYTHON
 
@@ -64,8 +64,9 @@ class ContainedCluster(DevCluster):
 
     def _start(self, part: Part, layout: Layout) -> None:
         container = DockerContainer(IMAGE if part is Part.LWS_STAND_IN else EMPTY)
-        for folder, mode in ((layout.state.path, "rw"), (layout.binaries, "ro"), (MANIFESTS, "ro")):
-            container.with_volume_mapping(folder, str(folder), mode)
+        container.with_volume_mapping(layout.state.path, str(layout.state.path), "rw")
+        for path in (layout.binaries, MANIFESTS, AUDIT_POLICY):
+            container.with_volume_mapping(path, str(path), "ro")
         container.with_env(processes.MARK, processes.mark(layout.state.path, part))
         own = {"user": f"{os.getuid()}:{os.getgid()}"}
         if self._containers:
