@@ -105,6 +105,7 @@ async def test_rollouts_under_way_move_to_another_build_as_they_stand_and_the_ol
     async with one.rollout(TWO_TWO) as rolling, another.rollout(CANARY) as gated:
         await rolling.reaches(2, 6)
         await rolling.replaced(2, 3)
+        await rolling.until(lambda now: now.available_min == 2)  # it has seen that, too
         await gated.until(lambda now: now.seen)
         before = [mind(await rollout.status()) for rollout in (rolling, gated)]
 
