@@ -20,13 +20,13 @@ class MisconfiguredError(Exception):
     """Temporal's environment configuration can't be used; says why."""
 
 
-def configuration(profile: str | None = None) -> dict[str, Any]:
+def configuration() -> dict[str, Any]:
     """What TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_* or a profile in temporal.toml say.
 
     Files of certificates are read. Raises MisconfiguredError.
     """
     try:
-        return {"target_host": DEFAULT_ADDRESS, **ClientConfig.load_client_connect_config(profile=profile)}
+        return {"target_host": DEFAULT_ADDRESS, **ClientConfig.load_client_connect_config()}
     except OSError as error:
         raise MisconfiguredError(f"{error.filename} can't be read: {error.strerror}") from error
     except (RuntimeError, ValueError) as error:
@@ -42,13 +42,13 @@ def converter(keys: Keyring | None) -> DataConverter:
     )
 
 
-async def connect(profile: str | None = None) -> Client:
+async def connect() -> Client:
     """Connect as the environment says, with the keys of ROLLWRIGHT_KEYS.
 
     Raises MisconfiguredError, KeysError, and RuntimeError if the server can't be reached.
     """
     keys = keyring.from_environment()
-    settings = configuration(profile)
+    settings = configuration()
     try:
         return await Client.connect(**settings, data_converter=converter(keys), plugins=tracing.plugins())
     except ValueError as error:
