@@ -10,7 +10,7 @@ from rollwright.workflows.contract import Message, Phase
 from tests.containers.site import ContainedScene
 from tests.containers.workers import ContainedWorker
 from tests.devcluster.standin.namespace import until
-from tests.e2e.documented import READY_AFTER, TWO_TWO, assert_done_once, play
+from tests.e2e.documented import READY_AFTER, TWO_TWO, assert_done_once, outlive_a_restart_of_temporal, play
 from tests.e2e.scene import BY_HAND, Rollout
 
 pytestmark = pytest.mark.real
@@ -61,15 +61,7 @@ async def test_a_worker_whose_network_was_cut_works_again_once_it_is_back(scene:
 
 
 async def test_temporal_may_be_restarted_with_its_volume(scene: ContainedScene) -> None:
-    await scene.create(ready_after=BY_HAND)
-    async with scene.rollout(TWO_TWO) as rollout:
-        await rollout.reaches(2, 6)
-        await scene.server.kill()
-        await scene.make_ready(*READY_AFTER[2, 6])
-        await scene.server.start()
-        result = await play(scene, rollout, first=(0, 6))
-    assert result.phase is Phase.COMPLETED
-    await assert_done_once(scene, rollout)
+    await outlive_a_restart_of_temporal(scene)
 
 
 async def test_temporal_may_have_no_room_to_write_for_a_while(scene: ContainedScene) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from rollwright.devcluster.parts import Part
 from rollwright.workflows.contract import Message, Phase
-from tests.e2e.documented import READY_AFTER, TWO_TWO, assert_done_once, play
+from tests.e2e.documented import TWO_TWO, assert_done_once, outlive_a_restart_of_temporal, play
 from tests.e2e.scene import BY_HAND, Scene
 
 pytestmark = pytest.mark.real
@@ -44,15 +44,7 @@ async def test_a_worker_told_to_end_hands_its_wait_to_another_at_once(scene: Sce
 
 
 async def test_temporal_may_be_restarted_on_its_database(scene: Scene) -> None:
-    await scene.create(ready_after=BY_HAND)
-    async with scene.rollout(TWO_TWO) as rollout:
-        await rollout.reaches(2, 6)
-        await scene.server.kill()
-        await scene.make_ready(*READY_AFTER[2, 6])
-        await scene.server.start()
-        result = await play(scene, rollout, first=(0, 6))
-    assert result.phase is Phase.COMPLETED
-    await assert_done_once(scene, rollout)
+    await outlive_a_restart_of_temporal(scene)
 
 
 async def test_the_api_server_may_be_away(scene: Scene) -> None:
