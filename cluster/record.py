@@ -76,6 +76,10 @@ class Found(Model):
         }
         return {name: value for name, value in values.items() if value is not None}
 
+    def is_only(self, template: str | None) -> bool:
+        """Whether it is no more than this template, by its digest."""
+        return self.template is not None and digest_of_kept(self.template) == template and not self.settings
+
     def with_later(self, later: "Found") -> "Found | None":
         """Together with what was found once this was frozen; None if nothing differs any more."""
         together = {part: value for found in (self, later) for part, value in found if value is not None}

@@ -229,6 +229,7 @@ class Snapshot(ABC):
         written: int = self.item.replicas
         record, settled = self.record, self.is_settled
         edited = record.edited(self.item) if record else None
+        found = record.found if record else None
         stands = self._stands(target_digest)
         on_target = stands and self.is_in_hand
         revision = self.target_revision if stands else None
@@ -245,11 +246,11 @@ class Snapshot(ABC):
             settled=settled,
             uid=self.item.uid,
             generation=self.item.generation,
-            unheld=(on_target or (record is not None and record.found is not None))
-            and self._is_unheld(record, surge_by),
+            unheld=(on_target or found is not None) and self._is_unheld(record, surge_by),
             template=digest(self.item.template),
             edited=str(edited or ""),
-            dispute=str((record and record.found) or ""),
+            dispute=str(found or ""),
+            agreed=found is not None and found.is_only(target_digest),
             loose=settled and self.item.settings.partition < partition,
             widened=record is not None and self._is_widened(record, groups),
             starts_in_turn=self.starts_in_turn,

@@ -138,6 +138,8 @@ class Observation(Model):
     """What somebody else has changed of what a rollout holds, in words: to be frozen at once."""
     dispute: str = ""
     """The same, once it is frozen: people must say whose version holds."""
+    agreed: bool = False
+    """The dispute is only about a template which is the target's by now: both want the same."""
 
     @property
     def available(self) -> int:

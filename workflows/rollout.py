@@ -171,7 +171,7 @@ class RolloutWorkflow(Telling):
             self._finish(Phase.DELETED, "it was deleted, and made anew under its name; the new one is left alone")
         elif self._was_edited_before(seen):
             self._remember(template="")
-        elif seen.dispute and not seen.edited and not self._state.placed:
+        elif seen.dispute and not seen.edited and (seen.agreed or not self._state.placed):
             self._remember(settle=Side.OURS)
         else:
             await self._follow(seen, self._aim.plan(seen))

@@ -140,6 +140,26 @@ async def test_there_is_no_dispute_any_more_once_they_have_taken_it_back(real: R
     assert (seen.edited, seen.dispute, seen.on_target) == ("", "", True)
 
 
+@pytest.mark.parametrize(
+    ("edits", "agreed"),
+    [
+        pytest.param({"leaderWorkerTemplate": THEIR_TEMPLATE}, True, id="the template alone"),
+        pytest.param(EVERYTHING, False, id="and what else is held"),
+    ],
+)
+async def test_who_goes_towards_the_template_that_was_found_agrees_with_it(
+    real: Real, edits: Json, agreed: bool
+) -> None:
+    ours = await under_way(real)
+    await edit(real, **edits)
+    assert not (await freeze(real.target, ours, 3)).agreed
+    found = (await record_of(real)).found
+    assert found
+    assert found.template
+    seen = await look(real.target, found.template)
+    assert (bool(seen.dispute), seen.on_target, seen.agreed) == (True, True, agreed)
+
+
 async def replace(real: Real, spec: Json) -> None:
     """As `kubectl replace` does with a manifest that has no annotations."""
     whole: list[Json] = [

@@ -60,6 +60,8 @@ class FakeCluster:
     """Why those have failed."""
     dispute: str = ""
     """What somebody else has changed."""
+    agreed: bool = False
+    """To what is wanted anyway."""
     unsettled: int = 0
     """How often a dispute can't be settled, as the cluster is away."""
     settled: list[Side] = field(default_factory=list)
@@ -189,6 +191,7 @@ class FakeCluster:
                 "uid": self.uid,
                 "generation": self.generation,
                 "dispute": self.dispute,
+                "agreed": self.agreed,
                 "template": self.world.spec.revision,
             }
         )

@@ -172,6 +172,19 @@ async def test_a_change_by_somebody_else_waits_for_people_to_say_whose_holds(
     assert len(prepared) == (1 if side is Side.OURS else 0)
 
 
+async def test_a_change_by_somebody_else_to_what_is_wanted_anyway_is_nobodys_business(
+    server: WorkflowEnvironment,
+) -> None:
+    """As where another target was asked for just when somebody had put it there, and it was being frozen."""
+    cluster = FakeCluster(World(4), stuck=True)
+    async with rollout(server, cluster) as handle:
+        await steps(cluster, 2)
+        cluster.dispute, cluster.agreed = "the template", True
+        cluster.stuck = False
+        result = await handle.result()
+    assert (result.phase, cluster.settled) == (Phase.COMPLETED, [Side.OURS])
+
+
 async def test_a_target_that_is_deleted_ends_the_rollout_cleanly(server: WorkflowEnvironment) -> None:
     cluster = FakeCluster(World(4), stuck=True)
     async with rollout(server, cluster) as handle:
