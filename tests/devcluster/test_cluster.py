@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from rollwright.devcluster import DevClusterError, processes
 from rollwright.devcluster.cluster import DevCluster, PartState
+from rollwright.devcluster.credentials import KWOK
 from rollwright.devcluster.parts import Part
 from rollwright.devcluster.state import ClusterSettings
 from tests.devcluster.standin.namespace import until
@@ -268,6 +269,17 @@ async def test_a_deleted_pod_goes_without_waiting_for_its_grace_period(namespace
     await namespace.kubectl("scale", "statefulset", "s", "--replicas=0")
 
     await namespace.kubectl("wait", "--for=delete", "pod/s-0", "--timeout=30s")
+
+
+async def test_a_late_deletion_spares_the_pod_that_has_followed_under_the_same_name(namespace: Namespace) -> None:
+    await namespace.stateful_set("s", replicas=1, annotations={"ready-after": "0s"})
+    await namespace.wait("condition=Ready", "pod/s-0")
+    before = (await namespace.get("pod", "s-0"))["metadata"]["uid"]
+
+    with pytest.raises(DevClusterError, match="nobody has asked for the deletion of this pod"):
+        await namespace.kubectl("delete", "pod", "s-0", "--now", f"--as={KWOK.name}")
+
+    assert (await namespace.get("pod", "s-0"))["metadata"]["uid"] == before
 
 
 async def test_what_an_object_owns_goes_with_it(namespace: Namespace) -> None:
