@@ -123,6 +123,10 @@ class Gating(Changing):
         return decided
 
     @property
+    def _reason_by_will(self) -> str:
+        return self._trouble_at_gates if self._state.paused else ""
+
+    @property
     def _reason_at_gate(self) -> str:
         """What the open gate waits for."""
         found = describing.gates(self._gates_now) or "waits to be promoted"

@@ -207,9 +207,14 @@ class Inbox(Standing):
     def _note(self, what: str, by: Intervention) -> None:
         self._steered = True
         self._failures = 0
-        self._remember(reason="")  # what stood in the way is looked at anew
+        self._remember(reason=self._reason_by_will)
         self._enter(self._phase_by_will)
         self._keep_event(what, by)
+
+    @property
+    def _reason_by_will(self) -> str:
+        """Why it stands so: what else stood in the way is looked at anew."""
+        return ""
 
     def _ask_for(self, asked: Retarget) -> steering.Answer:
         """Take another change, to be taken up by the loop before anything else. Sent twice it is one request."""

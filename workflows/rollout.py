@@ -186,7 +186,7 @@ class RolloutWorkflow(Telling):
             case Step() if not self._state.paused or verdict.action in _URGENT:
                 await self._act(seen, verdict)
             case Step() | Done():
-                self._remember(reason=self._trouble_at_gates)
+                self._remember(reason=self._reason_by_will)
                 self._enter(Phase.PAUSED)
             case Failed() if not self._state.paused and self._takes_itself_back(verdict):
                 pass

@@ -7,10 +7,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
+from rollwright.activities.messages import ActivityName, Sight, WaitReadiness
 from rollwright.rollout.gates.approval import ApprovalGate
 from rollwright.rollout.gates.bake import Bake
 from rollwright.rollout.gates.gate import Finding, OnFailure, Progress
@@ -102,6 +104,26 @@ async def test_a_gate_that_has_failed_waits_for_people_and_resume_begins_it_anew
         assert (now.phase, now.open_gates[0].progress.failures) == (Phase.GATED, 0)
         cluster.gates["bake"] = found(Finding.PASSED)
         assert (await handle.result()).phase is Phase.COMPLETED
+
+
+class Unseen(FakeCluster):
+    """It can't be looked at any more once a gate was asked."""
+
+    @activity.defn(name=ActivityName.WAIT_READINESS)
+    async def wait_readiness(self, request: WaitReadiness) -> Sight:
+        while self.gates_asked:
+            activity.heartbeat()
+            await asyncio.sleep(0.02)
+        return await super().wait_readiness(request)
+
+
+async def test_why_a_gate_has_paused_it_is_told_before_the_cluster_is_looked_at_again(
+    server: WorkflowEnvironment,
+) -> None:
+    cluster = Unseen(World(4), gates={"bake": found(Finding.FAILED, "group 3 has restarted")})
+    async with rollout(server, cluster, gated(BAKE)) as handle:
+        await until_phase(handle, Phase.PAUSED)
+        assert (await status(handle)).reason == "gate bake failed: group 3 has restarted"
 
 
 async def test_what_is_inconclusive_pauses_whatever_is_to_follow_a_failure(server: WorkflowEnvironment) -> None:
