@@ -7,11 +7,13 @@ import asyncio
 import hashlib
 import logging
 import socket
+import time
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
 from rollwright.cluster.api import EVENTS, Api, Manifest
-from rollwright.cluster.errors import ClusterError, ConflictError
+from rollwright.cluster.errors import ClusterError, ConflictError, TemporaryError
 from rollwright.cluster.kinds import SNAPSHOTS
 from rollwright.cluster.snapshot import now
 from rollwright.rollout.spec import Target
@@ -19,6 +21,8 @@ from rollwright.rollout.spec import Target
 _log = logging.getLogger(__name__)
 _REPORTER = "rollwright"
 _PATIENCE_SECONDS = 2.0
+_UNHURRIED_SECONDS = 60.0
+_AGAIN_SECONDS = 2.0
 _MOST_BYTES = 1024
 """Of a message, as events.k8s.io has it."""
 
@@ -49,8 +53,8 @@ class Events:
         self._logged: set[str] = set()
 
     def report(self, target: Target, uid: str, happening: Happening, origin: Origin) -> None:
-        """Make an Event by and by; nobody waits for it. Arguments as those of `make`."""
-        task = asyncio.create_task(self.make(target, uid, happening, origin))
+        """Make an Event by and by, within a minute or not at all; nobody waits for it. Arguments as those of `make`."""
+        task = asyncio.create_task(self._make_unhurried(target, uid, happening, origin))
         self._underway.add(task)
         task.add_done_callback(self._underway.discard)
 
@@ -61,12 +65,27 @@ class Events:
         """
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                event = _event(target, uid or await self._uid(target), happening, origin)
-                await self._api.create(EVENTS, target.namespace, event)
-        except ConflictError:
-            return  # an earlier attempt has made it
+                await self._create(target, uid, happening, origin)
         except (ClusterError, TimeoutError) as error:
             self._log_once(error)
+
+    async def _make_unhurried(self, target: Target, uid: str, happening: Happening, origin: Origin) -> None:
+        """Make an Event that nobody makes again: an API server that is away for a moment must not cost it."""
+        until = time.monotonic() + _UNHURRIED_SECONDS
+        while True:
+            try:
+                return await self._create(target, uid, happening, origin)
+            except TemporaryError as error:
+                if time.monotonic() > until:
+                    return self._log_once(error)
+            except ClusterError as error:
+                return self._log_once(error)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _create(self, target: Target, uid: str, happening: Happening, origin: Origin) -> None:
+        event = _event(target, uid or await self._uid(target), happening, origin)
+        with suppress(ConflictError):  # an earlier attempt has made it
+            await self._api.create(EVENTS, target.namespace, event)
 
     async def _uid(self, target: Target) -> str:
         found = await self._api.get(SNAPSHOTS[target.kind].OBJECT.RESOURCE, target.namespace, target.name)

@@ -55,3 +55,18 @@ async def test_an_api_server_that_is_slow_is_not_waited_for() -> None:
         assert time.monotonic() - began < 0.1
         with patch("rollwright.cluster.events._PATIENCE_SECONDS", 0.2):
             await asyncio.wait_for(events.make(TARGET, "uid", LOWERED, SECOND), 2)
+
+
+async def test_what_nobody_makes_again_outlasts_an_api_server_that_is_away_for_a_moment() -> None:
+    answers, asked, made = [saying("{}", status="503 Service Unavailable"), saying("{}")], list[str](), asyncio.Event()
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        await answers.pop(0)(writer)
+        if not answers:
+            made.set()
+
+    async with server(answer, asked) as api:
+        with patch("rollwright.cluster.events._AGAIN_SECONDS", 0.01):
+            Events(api).report(TARGET, "uid", LOWERED, FIRST)
+            await asyncio.wait_for(made.wait(), 10)
+    assert [request.split()[0] for request in asked] == ["POST", "POST"]
