@@ -26,7 +26,7 @@ class Estimator:
         now = moment.timestamp()
         if now < self._due or not seen.settled:
             return
-        began = time.perf_counter()
+        began = time.thread_time()
         self.latest = estimate(
             self._request.aim,
             seen,
@@ -35,7 +35,7 @@ class Estimator:
             since={ordinal: ordeal.since for ordinal, ordeal in self._request.ordeals.items()},
             now=now,
         )
-        self._due = now + max(_RENEW_SECONDS, _SHARE * (time.perf_counter() - began))
+        self._due = now + max(_RENEW_SECONDS, _SHARE * (time.thread_time() - began))
 
     @property
     def has_news(self) -> bool:

@@ -90,11 +90,11 @@ class GateCheck:
 
     async def _context(self, *, anew: bool = False) -> Context:
         snapshot = await self._snapshot(anew=anew)
-        request, moment, began = self._request, now(), time.monotonic()
+        request, moment, began = self._request, now(), time.thread_time()
         digest = digest_of_kept(request.template) if request.template else None
         seen = snapshot.observe(digest, request.strategy.unready_grace, moment, request.surge_by)
         groups = snapshot.groups_seen(seen)
-        self._took = time.monotonic() - began
+        self._took = time.thread_time() - began
         return Context(
             kind=request.target.kind,
             namespace=request.target.namespace,

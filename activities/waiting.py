@@ -125,11 +125,11 @@ class Waiter:
         )
 
     def _observe(self, snapshot: Snapshot) -> Observation:
-        request, moment, began = self._request, now(), time.monotonic()
+        request, moment, began = self._request, now(), time.thread_time()
         strategy = request.aim.effective
         target_digest = digest_of_kept(request.template) if request.template else None
         seen = snapshot.observe(target_digest, strategy.unready_grace, moment, request.surge_by)
-        self._took += time.monotonic() - began
+        self._took += time.thread_time() - began
         self._record = snapshot.record_text or self._record
         if seen.on_target and seen.settled:
             self._ordeals = follow(
