@@ -59,7 +59,7 @@ RETARGET = "retarget"
 """Takes a Retarget; answers with the name of the new template."""
 
 OVER = "Over"
-"""The type of the error by which one is refused, as the rollout has ended and is only about to be closed."""
+"""The type of the error by which one is refused, as the rollout is done and only about to be closed."""
 
 # Queries.
 STATUS = "status"

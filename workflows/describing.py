@@ -195,7 +195,7 @@ def retarget(given: Any) -> Retarget:
 
 
 def refusal(why: str, *, over: bool = False) -> ApplicationError:
-    """What an update is refused with. `over`: as the rollout has ended, so that whoever asks may start another one."""
+    """What an update is refused with. `over`: as the rollout is done, so that whoever asks may start another one."""
     return ApplicationError(why, type=OVER if over else "Refused", non_retryable=True)
 
 

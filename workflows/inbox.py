@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         STEER,
         Intervention,
         Message,
+        Phase,
         Retarget,
         RolloutInput,
         Steering,
@@ -162,7 +163,7 @@ class Inbox(Standing):
         """
         answer = self._ask_for(describing.retarget(given))
         if isinstance(answer, steering.Refused):
-            raise describing.refusal(answer.why, over=self._phase.is_final)
+            raise describing.refusal(answer.why, over=self._is_over_for_changes)
         pending = self._pending
         if pending is None:
             return self._state.template  # the same request, sent again
@@ -179,7 +180,12 @@ class Inbox(Standing):
             raise describing.refusal(describing.short(error)) from error
         answer = steering.answer(RETARGET, Steering(), self._situation)
         if isinstance(answer, steering.Refused):
-            raise describing.refusal(answer.why, over=self._phase.is_final)
+            raise describing.refusal(answer.why, over=self._is_over_for_changes)
+
+    @property
+    def _is_over_for_changes(self) -> bool:
+        """Whether another change is for the next rollout: a moment later it would find this one ended."""
+        return self._phase.is_final or self._phase is Phase.RESTORING
 
     @property
     def _situation(self) -> steering.Situation:

@@ -13,7 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from rollwright.activities.messages import ActivityName
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import GatedStep, Strategy
-from rollwright.workflows.contract import RETARGET, STEER, Message, Phase, RolloutState, Steering
+from rollwright.workflows.contract import OVER, RETARGET, STEER, Message, Phase, RolloutState, Steering
 from rollwright.workflows.steering import ANSWERS, STANDS, Refused, Situation, changed
 from tests.support.played import PATIENCE_SECONDS, PlayedCluster
 from tests.support.skipped_time import Handle, rollout, status, until_phase
@@ -91,6 +91,16 @@ def test_a_promotion_passes_the_gate_that_waits_also_where_one_before_it_was_non
     for steering in (Steering(), Steering(gate=2)):
         passed = changed(Message.PROMOTE, steering, waiting)
         assert (passed["gate"], passed["waiting"], passed["gating"]) == (2, None, ())
+
+
+async def test_who_comes_too_late_with_a_change_learns_that_it_is_for_the_next_rollout(
+    server: WorkflowEnvironment,
+) -> None:
+    async with brought_to(server, Phase.RESTORING) as (handle, _):
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(RETARGET, ELSEWHERE)
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == OVER
 
 
 @pytest.mark.parametrize("phase", SCENES)
