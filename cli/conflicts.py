@@ -139,12 +139,12 @@ async def start(client: Client, given: RolloutInput, on_conflict: OnConflict, re
                 raise
         if on_conflict is OnConflict.QUEUE:
             queued_behind = queued_behind or other.run
-            await _end_of(other.run)
+            await end_of(other.run)
         else:
             retargets(other.run)
             if await _retarget(other.run, given):
                 return other.run
-            await _end_of(other.run)  # it may be telling people still
+            await end_of(other.run)  # it may be telling people still
 
 
 async def _check_not_overtaken(latest: _Latest, queued_behind: Run, given: RolloutInput, asked_at: datetime) -> None:
@@ -192,7 +192,8 @@ async def _look(client: Client, target: Target) -> _Latest | None:
     return _Latest(run, described.status, str(memo.get(REQUEST_MEMO, "")), asked_at)
 
 
-async def _end_of(run: Run) -> None:
+async def end_of(run: Run) -> None:
+    """Return once a rollout is closed, which it says to wait for."""
     is_told = False
     while True:
         try:

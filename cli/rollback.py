@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rollwright.cli import options, starting, steering
+from rollwright.cli import conflicts, options, starting, steering
 from rollwright.cli.failure import CommandError
 from rollwright.cli.last import last_rollout
 from rollwright.cli.temporal import NoAnswerError, Run
@@ -38,6 +38,7 @@ async def _start_back(
     run: Run, steering: Steering, *, check: bool, kubeconfig: str | None, context: str | None, **_own: object
 ) -> str:
     """Go back by another rollout, if the one that has ended was aborted half way."""
+    await conflicts.end_of(run)  # it may be telling people still
     try:
         ended = await run.result()
     except NoAnswerError as error:

@@ -130,6 +130,7 @@ class FakeRollout:
 
     @steer.validator
     def _check(self, given: Steering) -> None:
+        self._check_not_over()
         if given.message is Message.PROMOTE and self._status.gate is None:
             raise ApplicationError("no gate waits now", type="Refused", non_retryable=True)
 
@@ -149,6 +150,9 @@ class FakeRollout:
 
     @retarget.validator
     def _check_retarget(self, given: Retarget) -> None:
+        self._check_not_over()
+
+    def _check_not_over(self) -> None:
         if self._is_over:
             raise ApplicationError("the rollout has ended", type=OVER, non_retryable=True)
 

@@ -11,11 +11,18 @@ from typer.testing import CliRunner
 
 from rollwright.cli.main import app
 from rollwright.rollout.spec import Change, GatedStep, Pacing, Reclaim, RolloutSpec, Strategy, Target
-from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, STATUS, WORKFLOW_TYPE, RolloutInput, RolloutStatus
+from rollwright.workflows.contract import (
+    DEFAULT_TASK_QUEUE,
+    STATUS,
+    WORKFLOW_TYPE,
+    RolloutInput,
+    RolloutStatus,
+    Steering,
+)
 from tests.cli.played import go_on, rollout
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import MakeWorker, Run, StartServer
+    from tests.cli.conftest import MakeWorker, Run, Start, StartServer
 
 pytestmark = pytest.mark.real
 
@@ -155,6 +162,24 @@ async def test_rolling_an_aborted_rollout_back_starts_another_one_that_goes_all_
     assert back.spec.change == Change(revision="llm-rw-before")
     assert back.spec.strategy == Strategy(max_unavailable=2, pacing=Pacing.EAGER, reclaim=Reclaim.GRADUAL)
     assert (back.by.actor, back.by.reason) == ("ann@ops", "why not")
+
+
+async def test_rolling_back_waits_for_the_end_of_a_rollout_that_is_just_over(
+    server: Client, run: "Run", start: "Start"
+) -> None:
+    await begin(server, "closing")
+    handle = server.get_workflow_handle(rollout("closing"))
+    await handle.signal("be_over")
+    command = await start("rollback", "lws/closing", "-n", "inference")
+    assert command.process.stderr
+    told = (await asyncio.wait_for(command.process.stderr.readline(), 60)).decode()
+    assert told.startswith("rollout/lws/inference/closing is open; waiting here for its end")
+    await handle.signal("abort", Steering())
+    ran = await command.end()
+    assert (ran.code, ran.stdout.splitlines()[0]) == (
+        0,
+        "rollout/lws/inference/closing was aborted; started another one, back to llm-rw-before",
+    )
 
 
 async def test_rolling_a_completed_rollout_back_is_refused_and_undo_pointed_to(server: Client, run: "Run") -> None:
