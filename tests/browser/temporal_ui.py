@@ -43,7 +43,7 @@ class TemporalUi:
 
     async def open(self, rollout: str) -> None:
         """Open a rollout's page from the list."""
-        await self._search(f'WorkflowId = "{rollout}"')
+        await self.lists(f'WorkflowId = "{rollout}"', rollout)
         await self.page.get_by_role("link", name=rollout).first.click()
         await expect(self.page.get_by_role("button", name="More Actions")).to_be_visible()
 
@@ -109,16 +109,25 @@ class TemporalUi:
         await expect(dialog).to_be_hidden()
 
     async def dialog(self, action: str, name: str) -> Locator:
-        """Open the dialog of an action and choose a message.
+        """Open the dialog of an action and choose a message; again if the page closes a menu as it is drawn anew.
 
         On a fresh page: one that is opened within a moment after a message was sent never closes.
         """
+        for _ in range(round(DEADLINE_SECONDS / _PRESS_SECONDS) - 1):
+            with suppress(Error):
+                return await self._dialog(action, name, _PRESS_SECONDS)
+        return await self._dialog(action, name, DEADLINE_SECONDS)
+
+    async def _dialog(self, action: str, name: str, seconds: float) -> Locator:
         await self.page.reload()
-        await self.page.get_by_role("button", name="More Actions").click()
-        await self.page.get_by_role("menuitem", name=action).click()
         dialog = self.page.get_by_role("dialog").filter(has_text=action)
-        await dialog.locator("button[aria-haspopup]").first.click()
-        await dialog.get_by_role("option", name=name).first.click()
+        for pressed in (
+            self.page.get_by_role("button", name="More Actions"),
+            self.page.get_by_role("menuitem", name=action),
+            dialog.locator("button[aria-haspopup]").first,
+            dialog.get_by_role("option", name=name).first,
+        ):
+            await pressed.click(timeout=seconds * 1000)
         return dialog
 
     async def fill(self, dialog: Locator, data: str) -> None:

@@ -15,6 +15,9 @@ from tests.e2e.scene import BY_HAND, Rollout
 
 pytestmark = pytest.mark.real
 
+TAKEN_OVER_SECONDS = 90.0
+"""Temporal may hand the wait to each of the five polls that a worker has left open, one after another's timeout."""
+
 
 async def test_of_two_workers_the_one_at_work_may_be_killed(scene: ContainedScene) -> None:
     await scene.create(ready_after=BY_HAND)
@@ -90,7 +93,7 @@ async def taken_over_from(worker: ContainedWorker, rollout: Rollout) -> Containe
     async def now() -> ContainedWorker:
         return await at_work(rollout)
 
-    return await until(now, lambda now: now is not worker)
+    return await until(now, lambda now: now is not worker, TAKEN_OVER_SECONDS)
 
 
 async def refused(rollout: Rollout) -> None:
