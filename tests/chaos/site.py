@@ -15,6 +15,7 @@ from rollwright.devcluster.cluster import DevCluster
 from rollwright.devcluster.parts import Part
 from tests.chaos.plan import Kind
 from tests.e2e.processes import TemporalServer
+from tests.support.restarts import restart_clients
 
 Value = TypeVar("Value")
 _AGAIN_AFTER_SECONDS = 0.2
@@ -78,10 +79,7 @@ class Site:
             return
         await self.cluster.start_part(_PARTS[kind])
         if kind is Kind.RESTART_API_SERVER:
-            # Alone they come back after up to a minute, which is not what is tried here.
-            for part in (Part.CONTROLLER_MANAGER, Part.SCHEDULER, Part.KWOK):
-                await self.cluster.stop_part(part)
-                await self.cluster.start_part(part)
+            await restart_clients(self.cluster)  # how they come back alone is not what is tried here
 
 
 async def persistently(call: Callable[[], Awaitable[Value]]) -> Value:

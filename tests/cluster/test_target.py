@@ -11,6 +11,7 @@ from rollwright.cluster.record import Fence
 from rollwright.devcluster.parts import Part
 from tests.cluster.conftest import NAME, Real, fence
 from tests.devcluster.standin.namespace import Json, until
+from tests.support.restarts import restart_clients
 
 pytestmark = pytest.mark.real
 
@@ -120,11 +121,14 @@ def _uid(pods: dict[str, Json], ordinal: int) -> str | None:
 async def test_a_watch_goes_on_after_the_api_server_was_away(real: Real) -> None:
     changed = asyncio.Event()
     watch = await real.watches.of(LEADER_WORKER_SETS, real.namespace.name)
-    with watch.waking(NAME, changed):
-        await real.cluster.stop_part(Part.API_SERVER)
-        await real.cluster.start_part(Part.API_SERVER)
-        await real.namespace.patch_set(NAME, {"spec": {"replicas": 5}})
-        async with asyncio.timeout(30):
-            while watch.owned_by(NAME)[0]["spec"]["replicas"] != 5:
-                changed.clear()
-                await changed.wait()
+    try:
+        with watch.waking(NAME, changed):
+            await real.cluster.stop_part(Part.API_SERVER)
+            await real.cluster.start_part(Part.API_SERVER)
+            await real.namespace.patch_set(NAME, {"spec": {"replicas": 5}})
+            async with asyncio.timeout(30):
+                while watch.owned_by(NAME)[0]["spec"]["replicas"] != 5:
+                    changed.clear()
+                    await changed.wait()
+    finally:
+        await restart_clients(real.cluster)

@@ -13,6 +13,7 @@ from rollwright.devcluster.history import Change, GroupSet, History, Pod, Spec, 
 from rollwright.devcluster.parts import Part
 from rollwright.devcluster.watcher import Watcher
 from tests.devcluster.standin.namespace import Namespace, until
+from tests.support.restarts import restart_clients
 
 NAME = "m"
 READY = Pod(uid="", owner="", ordinal=0, is_leader=True, revision="old", size=1, serves=True)
@@ -122,9 +123,12 @@ async def test_groups_that_are_gone_for_a_moment_are_missed(devcluster: DevClust
 
 @pytest.mark.real
 async def test_it_goes_on_after_the_api_server_was_away(devcluster: DevCluster, three_groups: Namespace) -> None:
-    async with Watcher(devcluster.kubeconfig, three_groups.name, NAME) as seen:
-        await devcluster.stop_part(Part.API_SERVER)
-        await devcluster.start_part(Part.API_SERVER)
-        await three_groups.patch_set(NAME, [{"op": "replace", "path": "/spec/replicas", "value": 4}])
-        await seen.until(lambda: seen.partition_replicas == [(0, 3), (0, 4)])
+    try:
+        async with Watcher(devcluster.kubeconfig, three_groups.name, NAME) as seen:
+            await devcluster.stop_part(Part.API_SERVER)
+            await devcluster.start_part(Part.API_SERVER)
+            await three_groups.patch_set(NAME, [{"op": "replace", "path": "/spec/replicas", "value": 4}])
+            await seen.until(lambda: seen.partition_replicas == [(0, 3), (0, 4)])
+    finally:
+        await restart_clients(devcluster)
     assert seen.available_min == 3

@@ -32,6 +32,7 @@ from rollwright.workflows.contract import (
 )
 from tests.devcluster.standin.namespace import DEADLINE_SECONDS, Json, Namespace, is_ready, is_terminating, until
 from tests.e2e.processes import Process, TemporalServer
+from tests.support.restarts import restart_clients
 
 NAME = "llm"
 OLD, NEW = "model:1", "model:2"
@@ -371,14 +372,9 @@ class Scene:
             if frozen:
                 self.cluster.thaw_part(part)
             else:
-                await self._bring_back(part)
-
-    async def _bring_back(self, part: Part) -> None:
-        await self.cluster.start_part(part)
-        if part is Part.API_SERVER:  # alone they would find it again after up to a minute
-            for client in (Part.CONTROLLER_MANAGER, Part.SCHEDULER, Part.KWOK):
-                await self.cluster.stop_part(client)
-                await self.cluster.start_part(client)
+                await self.cluster.start_part(part)
+                if part is Part.API_SERVER:
+                    await restart_clients(self.cluster)
 
     async def kubectl(self, *arguments: str) -> str:
         return await self.cluster.kubectl(f"--namespace={self.namespace.name}", *arguments)
