@@ -1,20 +1,18 @@
 """`rollwright report` as it is run: on files, and on real rollouts of a Temporal server."""
 
-import asyncio
 import json
 import os
 import stat
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from temporalio.client import Client, WorkflowHandle
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from typer.testing import CliRunner
 
@@ -22,11 +20,12 @@ from rollwright.cli.main import app
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Target
 from rollwright.workflows import rollout as loop
-from rollwright.workflows.contract import WORKFLOW_TYPE, Intervention, RolloutInput, RolloutStatus
+from rollwright.workflows.contract import Intervention, RolloutInput
 from rollwright.workflows.rollout import RolloutWorkflow
 from tests.cli.conftest import Ran, Run
 from tests.support.fakes import FakeCluster
 from tests.support.record_history import HISTORIES
+from tests.support.starting import Handle, started
 
 STORED = str(HISTORIES / "completed.json")
 GATED = Strategy(max_unavailable=2, max_surge=2, steps=(GatedStep(until=1),))
@@ -161,9 +160,6 @@ def test_a_payload_that_only_others_can_read_is_told_of(tmp_path: Path) -> None:
     assert "binary/encrypted" in shown.stderr
 
 
-Handle = WorkflowHandle[Any, RolloutStatus]
-
-
 @asynccontextmanager
 async def rolling(server: Client, name: str, strategy: Strategy, replicas: int = 4) -> AsyncIterator[Handle]:
     """A real rollout of lws/NAME in a played cluster, whose groups serve as soon as they are looked at."""
@@ -181,21 +177,6 @@ async def rolling(server: Client, name: str, strategy: Strategy, replicas: int =
         yield await started(
             server, RolloutInput(spec=spec, task_queue=queue, by=Intervention(actor="ada", reason="nightly"))
         )
-
-
-async def started(server: Client, given: RolloutInput) -> Handle:
-    """Start it. A busy server may tell a result a moment before it takes another rollout of the same target."""
-    async with asyncio.timeout(20):
-        while True:
-            with suppress(WorkflowAlreadyStartedError):
-                return await server.start_workflow(
-                    WORKFLOW_TYPE,
-                    given,
-                    id=given.spec.target.workflow_id,
-                    task_queue=given.task_queue,
-                    result_type=RolloutStatus,
-                )
-            await asyncio.sleep(0.05)
 
 
 async def reported(run: Run, *arguments: str) -> Any:

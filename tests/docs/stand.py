@@ -7,22 +7,24 @@ import re
 import shlex
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 from temporalio.service import RPCError
 
 from rollwright.rollout.gates.approval import ApprovalGate
 from rollwright.rollout.spec import Change, GatedStep, RolloutSpec, Strategy, Target
-from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, Message, Phase, RolloutInput, RolloutStatus
+from rollwright.workflows.contract import DEFAULT_TASK_QUEUE, Message, Phase, RolloutInput, RolloutStatus
 from tests.devcluster.standin.namespace import until
 from tests.docs.commands import Order, State, verb_of
 from tests.docs.pages import ROOT, Block
 from tests.e2e.processes import Process, TemporalServer
 from tests.e2e.scene import CAPTAIN, Scene
+from tests.support.starting import Handle, started
 
 NAMESPACE = "inference"
 TARGET = Target(namespace=NAMESPACE, name="llm")
@@ -101,6 +103,8 @@ class Stand:
         """Bring the target into a state, by a rollout if need be."""
         status = await self._status()
         if status and self._is(state, status):
+            if status.phase.is_final:
+                await self._end()
             return
         await self._end()
         if state is State.COMPLETED:
@@ -134,24 +138,20 @@ class Stand:
         assert result.phase is Phase.COMPLETED, result
 
     async def _end(self) -> None:
-        """Have no rollout open."""
+        """Have no rollout open: one whose phase is final may still have something to do."""
         status = await self._status()
         if status and not status.phase.is_final:
-            await self._handle.signal(Message.ABORT, {"actor": CAPTAIN})
+            with suppress(RPCError):  # it may have ended meanwhile
+                await self._handle.signal(Message.ABORT, {"actor": CAPTAIN})
+        if status:
             await asyncio.wait_for(self._handle.result(), DEADLINE_SECONDS)
 
-    async def _start(self, strategy: Strategy) -> WorkflowHandle[Any, RolloutStatus]:
+    async def _start(self, strategy: Strategy) -> Handle:
         spec = RolloutSpec(target=TARGET, change=Change(images={"model": f"model:{next(_IMAGES)}"}), strategy=strategy)
-        return await self.client.start_workflow(
-            WORKFLOW_TYPE,
-            RolloutInput(spec=spec, task_queue=DEFAULT_TASK_QUEUE),
-            id=TARGET.workflow_id,
-            task_queue=DEFAULT_TASK_QUEUE,
-            result_type=RolloutStatus,
-        )
+        return await started(self.client, RolloutInput(spec=spec, task_queue=DEFAULT_TASK_QUEUE))
 
     @property
-    def _handle(self) -> WorkflowHandle[Any, RolloutStatus]:
+    def _handle(self) -> Handle:
         return self.client.get_workflow_handle(TARGET.workflow_id, result_type=RolloutStatus)
 
     async def _status(self) -> RolloutStatus | None:

@@ -24,7 +24,6 @@ from rollwright.rollout.spec import Change, RolloutSpec, Strategy, Target, Targe
 from rollwright.workflows.contract import (
     PHASE_ATTRIBUTE,
     TARGET_ATTRIBUTE,
-    WORKFLOW_TYPE,
     Message,
     Phase,
     RolloutInput,
@@ -33,6 +32,7 @@ from rollwright.workflows.contract import (
 from tests.devcluster.standin.namespace import DEADLINE_SECONDS, Json, Namespace, is_ready, is_terminating, until
 from tests.e2e.processes import Process, TemporalServer
 from tests.support.restarts import restart_clients
+from tests.support.starting import started
 
 NAME = "llm"
 OLD, NEW = "model:1", "model:2"
@@ -306,13 +306,10 @@ class Scene:
     async def start(self, strategy: Strategy, change: Change) -> WorkflowHandle[Any, RolloutStatus]:
         """Start a rollout as the command line does."""
         spec = RolloutSpec(target=self.target, change=change, strategy=strategy)
-        return await self.client.start_workflow(
-            WORKFLOW_TYPE,
+        return await started(
+            self.client,
             RolloutInput(spec=spec, task_queue=self.queue),
-            id=self.target.workflow_id,
-            task_queue=self.queue,
-            result_type=RolloutStatus,
-            search_attributes=TypedSearchAttributes(
+            TypedSearchAttributes(
                 [
                     SearchAttributePair(TARGET_ATTRIBUTE, self.target.path),
                     SearchAttributePair(PHASE_ATTRIBUTE, Phase.PREPARING),
