@@ -4,14 +4,14 @@ import asyncio
 import json
 import re
 import signal
-import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
 from temporalio.client import Client
 
+from rollwright.devcluster.state import free_ports
 from rollwright.workflows.contract import (
     INITIATOR_ATTRIBUTE,
     NAMESPACE_ATTRIBUTE,
@@ -150,7 +150,7 @@ async def test_interrupting_the_wait_leaves_the_rollout_running(server: Client, 
 async def test_waiting_goes_on_over_a_restart_of_the_server(
     start_server: "StartServer", make_worker: "MakeWorker", start: "Start", tmp_path: Path
 ) -> None:
-    settings = {"dev_server_database_filename": str(tmp_path / "temporal.db"), "port": _free_port()}
+    settings = {"dev_server_database_filename": str(tmp_path / "temporal.db"), "port": free_ports(1)[0]}
     first = await start_server(**settings)
     address = first.client.service_client.config.target_host
     async with make_worker(first.client):
@@ -314,12 +314,11 @@ async def test_without_search_attributes_rollouts_start_and_are_listed_all_the_s
     address = bare.client.service_client.config.target_host
     async with make_worker(bare.client):
         started = await run(*flags("bare"), address=address)
-        listed = await run("list", "--json", address=address)
+        only = await listed_alone(run, address)
     await bare.shutdown()
     assert started.code == 0
     assert started.stderr.startswith("note: the rollout is not searchable: Namespace default has no mapping defined")
     assert "temporal operator search-attribute create" in started.stderr
-    (only,) = json.loads(listed.stdout)["rollouts"]
     assert (only["target"], only["phase"]) == ("lws/inference/bare", "progressing")
 
 
@@ -342,18 +341,19 @@ async def test_without_a_worker_status_says_so_and_list_still_lists(start_server
     address = idle.client.service_client.config.target_host
     await run(*flags("idle"), address=address)
     asked = await run("status", "lws/idle", "-n", "inference", address=address)
-    listed = await run("list", "--json", address=address)
+    only = await listed_alone(run, address)
     await idle.shutdown()
     assert asked.code == 1
     assert asked.stderr.startswith(
         "error: rollout/lws/inference/idle: no worker answers; start one: rollwright worker\n"
     )
-    (only,) = json.loads(listed.stdout)["rollouts"]
     assert (only["phase"], only["stage"]) == ("preparing", "no worker answers")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+async def listed_alone(run: "Run", address: str) -> dict[str, Any]:
+    """The one rollout that a server lists, once it does."""
+    async with asyncio.timeout(60):  # what is searched for is written a moment after the fact
+        while not (found := json.loads((await run("list", "--json", address=address)).stdout)["rollouts"]):
+            pass
+    (only,) = found
+    return cast("dict[str, Any]", only)
