@@ -83,6 +83,7 @@ async def test_a_release_that_was_cut_short_stops_where_it_is(real: Real) -> Non
     before = await real.uids()
     await repair(real)
     assert await real.settings() == {"partition": 2, "maxUnavailable": 1, "maxSurge": 0}
+    await until(real.target.read, lambda snapshot: snapshot.is_settled and snapshot.reflected_partition == 2)
     await real.namespace.make_ready(f"{NAME}-2")
     await real.is_ready(3)
     after = await until(real.uids, lambda uids: len(uids) == 3)

@@ -16,6 +16,8 @@ from tests.devcluster.standin.namespace import Json, until
 pytestmark = pytest.mark.real
 
 SOON = {"devcluster.rollwright.io/ready-after": "200ms"}
+LATER = {"devcluster.rollwright.io/ready-after": "3s"}
+"""Late enough for somebody to come in between."""
 LATE = {"devcluster.rollwright.io/ready-after": "1h"}
 
 
@@ -104,7 +106,7 @@ async def test_a_change_by_somebody_else_is_frozen_with_the_surge_standing(real:
 
     A template alone costs surge groups, though: LWS lets go of all above the replicas before anybody else can act.
     """
-    going = await rollout(real, Strategy(max_unavailable=0, max_surge=2))
+    going = await rollout(real, Strategy(max_unavailable=0, max_surge=2), to=change(LATER))
     async with watcher(real) as watch:
         await going.until(lambda _, verdict: isinstance(verdict, Step) and verdict.action is Action.LOWER_PARTITION)
         before = await real.uids()
