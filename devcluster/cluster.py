@@ -15,6 +15,9 @@ from rollwright.devcluster.state import ClusterRecord, ClusterSettings, Report, 
 
 START_TIMEOUT_SECONDS = 60.0
 TIMEOUT_FLAG = f"--timeout={START_TIMEOUT_SECONDS:.0f}s"
+REQUEST_TIMEOUT_FLAG = "--request-timeout=10s"
+KINDS = "leaderworkersets.leaderworkerset.x-k8s.io,clusterlogs.kwok.x-k8s.io"
+"""What the manifests define."""
 
 
 class PartState(StrEnum):
@@ -184,9 +187,9 @@ class DevCluster:
         nodes.write_text(nodes_manifest(layout))
         apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=devcluster")
         await self.kubectl(*apply, f"--filename={MANIFESTS}", f"--filename={nodes}")
-        await self.kubectl("wait", "--for=condition=Established", "customresourcedefinitions", "--all", TIMEOUT_FLAG)
-        # An established kind may still be refused for a moment (429, storage is initializing), which kubectl waits out.
-        await self.kubectl("get", "leaderworkersets.leaderworkerset.x-k8s.io", "--all-namespaces")
+        # Not `kubectl wait`: it fails at once on a definition that has no conditions yet, and an established kind may
+        # still be missing from discovery for a moment.
+        await self._wait_until("its own kinds to be served", self._serves_kinds, [Part.ETCD, Part.API_SERVER])
 
     def _start_missing(self, parts: Sequence[Part], layout: Layout) -> None:
         running = {process.part for process in processes.find(self._state.path)}
@@ -199,11 +202,15 @@ class DevCluster:
             raise DevClusterError(f"{part} of cluster {self.name} runs already: stop it first")
         processes.start(command(part, layout), folder=self._state.path, part=part, log=self._state.log(part))
 
+    async def _serves_kinds(self) -> bool:
+        code, _, _ = await self._run_kubectl("get", KINDS, "--all-namespaces", REQUEST_TIMEOUT_FLAG)
+        return code == 0
+
     async def _is_serving(self) -> bool:
         record = self._state.read()
         if record is None or not await _accepts_connections(record.ports.api):
             return False
-        code, _, _ = await self._run_kubectl("get", "--raw=/readyz", "--request-timeout=2s")
+        code, _, _ = await self._run_kubectl("get", "--raw=/readyz", REQUEST_TIMEOUT_FLAG)
         return code == 0
 
     async def _wait_until(self, what: str, condition: Callable[[], Awaitable[bool]], parts: Sequence[Part]) -> None:

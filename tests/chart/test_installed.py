@@ -16,6 +16,7 @@ import yaml
 from rollwright.devcluster.cluster import DevCluster
 from tests.chart.helm import CHART, DATA, Helm, values_of
 from tests.devcluster.standin.namespace import Json, until
+from tests.support.kinds import until_served
 
 pytestmark = pytest.mark.real
 
@@ -73,7 +74,7 @@ async def monitoring(cluster: DevCluster) -> AsyncIterator[None]:
     """The kinds of the Prometheus operator."""
     kinds = f"--filename={DATA / 'crds.yaml'}"
     await cluster.kubectl("apply", kinds)
-    await cluster.kubectl("wait", "--for=condition=Established", kinds, "--timeout=30s")
+    await until_served(cluster, "servicemonitors.monitoring.coreos.com", "prometheusrules.monitoring.coreos.com")
     yield
     await cluster.kubectl("delete", kinds)
 

@@ -13,6 +13,7 @@ import pytest
 from rollwright.cluster import capacity, steps
 from rollwright.cluster.api import Api, connect
 from rollwright.cluster.capacity import count_places
+from rollwright.cluster.snapshot import Snapshot
 from rollwright.cluster.target import LiveTarget
 from rollwright.cluster.watching import Watches
 from rollwright.rollout.gates.questions import CountPlaces, Places
@@ -21,6 +22,7 @@ from rollwright.rollout.spec import Change
 from tests.cluster.conftest import NAME, Real, fence
 from tests.devcluster.standin.namespace import Json, until
 from tests.e2e.rights import Place, account, grant
+from tests.support.kinds import until_served
 
 pytestmark = pytest.mark.real
 
@@ -129,8 +131,12 @@ async def test_surge_groups_that_stand_keep_no_place_from_the_surge(real: Real) 
     step = Step(action=Action.PREPARE, partition=3, groups=5)
     await steps.prepare(real.target, step, await real.generation(), fence(1), template_name=template)
     await until(real.namespace.pods, lambda pods: all(place(pods, ordinal) for ordinal in (3, 4)))
-    await until(real.target.last_seen, lambda seen: seen and all(pod["spec"].get("nodeName") for pod in seen.pods))
+    await until(real.target.last_seen, _all_stand_on_nodes)
     assert await count_places(real.api, real.target, template, MANY) == free(NODES)
+
+
+def _all_stand_on_nodes(seen: Snapshot | None) -> bool:
+    return seen is not None and len(seen.pods) == 5 and all(pod["spec"].get("nodeName") for pod in seen.pods)
 
 
 def place(pods: dict[str, Json], ordinal: int) -> str | None:
@@ -184,14 +190,14 @@ async def test_the_quota_of_a_queue_counts_where_it_is_less_than_the_nodes(real:
 async def kueue(real: Place) -> AsyncIterator[None]:
     """Kueue's two kinds, and a queue with quota for three groups of eight GPUs, one of which is taken."""
     definitions = [definition("LocalQueue", "Namespaced"), definition("ClusterQueue", "Cluster")]
-    names = [f"crd/{found['metadata']['name']}" for found in definitions]
+    names = [found["metadata"]["name"] for found in definitions]
     await apply(real, *definitions)
     try:
-        await real.cluster.kubectl("wait", "--for=condition=Established", *names, "--timeout=30s")
+        await until_served(real.cluster, *names)
         await apply(real, *queues(real.namespace.name))
         yield
     finally:
-        await real.cluster.kubectl("delete", *names)
+        await real.cluster.kubectl("delete", "crd", *names)
 
 
 def definition(kind: str, scope: str) -> Json:
