@@ -90,7 +90,8 @@ class Namespace:
 
     async def wait(self, condition: str, *objects: str) -> None:
         """Wait for a condition; objects that are yet to come are waited for too."""
-        await self.kubectl("wait", "--for=create", "--timeout=30s", *objects)
+        for one in objects:  # of several that are all missing kubectl doesn't wait for any
+            await self.kubectl("wait", "--for=create", "--timeout=30s", one)
         await self.kubectl("wait", f"--for={condition}", "--timeout=30s", *objects)
 
 
@@ -123,6 +124,7 @@ async def test_each_group_becomes_ready_after_its_own_time(namespace: Namespace)
     await namespace.stateful_set("s", replicas=3, annotations=annotations)
 
     await namespace.wait("condition=Ready", "pod/s-0", "pod/s-2")
+    await namespace.wait("jsonpath={.status.phase}=Running", "pod/s-1")
 
     late = await namespace.get("pod", "s-1")
     assert late["status"]["phase"] == "Running"
@@ -178,7 +180,7 @@ async def test_a_crash_is_followed_by_a_restart_and_the_next_one_by_a_back_off(n
 
 
 async def test_a_pod_that_is_told_when_to_crash_is_ready_until_then(namespace: Namespace) -> None:
-    annotations = {"ready-after": "0s", "fail": "crash-loop", "crash-after": "1s"}
+    annotations = {"ready-after": "0s", "fail": "crash-loop", "crash-after": "3s"}
     await namespace.stateful_set("s", replicas=1, annotations=annotations)
 
     for restarts in range(2):
@@ -323,7 +325,7 @@ async def test_the_cluster_goes_on_after_any_part_was_stopped_and_started(small_
         assert not await cluster.is_up()
         await cluster.start_part(part)
 
-    assert await cluster.is_up()
+    assert await until(cluster.is_up, bool)
     await small_namespace.stateful_set("s", replicas=1, annotations={"ready-after": "0s"})
     await small_namespace.wait("condition=Ready", "pod/s-0")
 
