@@ -142,7 +142,7 @@ async def test_a_release_that_runs_twice_deletes_once(real: Real) -> None:
     generation = await real.generation()
     step = Step(action=Action.LOWER_PARTITION, partition=1, groups=3)
     await steps.lower_partition(real.target, step, generation, fence(2))
-    await until(real.namespace.pods, lambda pods: len(pods) == 3 and _image(pods[f"{NAME}-1"]) == "m:2")
+    await until(real.namespace.pods, lambda pods: len(pods) == 3 and _images(pods, 1, 2) == ["m:2", "m:2"])
     await real.is_ready(3)
     once = await real.uids()
     await steps.lower_partition(real.target, step, generation, fence(2))
@@ -273,10 +273,8 @@ async def test_a_rollback_puts_the_kept_template_back(real: Real) -> None:
     ), "the settings are the user's, not those of the rollout before"
 
 
-def _image(pod: dict[str, object]) -> object:
-    spec = pod["spec"]
-    assert isinstance(spec, dict)
-    return spec["containers"][0]["image"]
+def _images(pods: dict[str, Json], *ordinals: int) -> list[str]:
+    return [pods[f"{NAME}-{ordinal}"]["spec"]["containers"][0]["image"] for ordinal in ordinals]
 
 
 async def test_a_group_that_serves_again_is_not_restarted(real: Real) -> None:
