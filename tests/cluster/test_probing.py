@@ -41,7 +41,7 @@ class Server:
         return web.Response(status=self.status, headers=self.headers, body=b"x" * 1_000_000)
 
     def probe(self, **given: object) -> AnswersHttp:
-        return AnswersHttp.model_validate({"port": self.port, "path": "/health", "timeout": 1} | given)
+        return AnswersHttp.model_validate({"port": self.port, "path": "/health", "timeout": 10} | given)
 
 
 @asynccontextmanager
@@ -90,6 +90,11 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing, "_SERVING_EVERY_SECONDS", 0.05)
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "_PATIENCE_SECONDS", 30.0)
+
+
 @pytest.mark.parametrize(
     ("status", "says"),
     [
@@ -111,7 +116,8 @@ async def test_only_a_status_of_200_to_299_is_an_answer_of_one_that_serves(statu
 async def test_one_that_is_slow_or_refuses_does_not_serve() -> None:
     async with serving() as server, asking() as prober:
         server.goes_on.clear()
-        assert await heard(prober, server.probe()) == f"llm-3: no answer from :{server.port}/health within 1 s"
+        says = f"llm-3: no answer from :{server.port}/health within 1 s"
+        assert await heard(prober, server.probe(timeout=1)) == says
     async with asking() as prober:  # nobody listens there any more
         says = f"llm-3: no answer from :{server.port}/health (Connection refused)"
         assert await heard(prober, server.probe()) == says
