@@ -8,11 +8,10 @@ import asyncio
 import os
 import secrets
 import shutil
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -24,7 +23,7 @@ from rollwright.cli.failure import CommandError
 from rollwright.devcluster import DevClusterError, processes
 from rollwright.devcluster.build import CONTROL_PLANE, cache_folder
 from rollwright.devcluster.cluster import DevCluster
-from rollwright.devcluster.state import ClusterSettings, StateFolder, locked
+from rollwright.devcluster.state import ClusterSettings, StateFolder, free_ports, locked
 from rollwright.workflows.contract import ATTRIBUTES, DEFAULT_TASK_QUEUE
 
 NAME = "demo"
@@ -101,7 +100,7 @@ class Parts:
         """Start a development server. Raises CommandError."""
         self.own_temporal = True
         say("starting a Temporal server")
-        port, ui_port = _free_ports(2)
+        port, ui_port = free_ports(2)
         for name in [name for name in os.environ if name.startswith("TEMPORAL_")]:
             del os.environ[name]
         os.environ |= {"TEMPORAL_ADDRESS": f"127.0.0.1:{port}", "TEMPORAL_CONFIG_FILE": os.devnull}
@@ -180,10 +179,3 @@ def _temporal_command(database: Path, port: int, ui_port: int) -> list[str]:
         f"--db-filename={database}", "--log-level=warn", "--ui-disable-news-fetch",
         *(f"--search-attribute={attribute.name}=Keyword" for attribute in ATTRIBUTES),
     ]  # fmt: skip
-
-
-def _free_ports(number: int) -> list[int]:
-    """Loopback ports that nobody listens on; all are held until all are chosen, so that they differ."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [probe.getsockname()[1] for probe in probes]
