@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from typer.testing import CliRunner
 
+from rollwright.cli import temporal
 from rollwright.cli.main import app
 from rollwright.worker import logs
 from rollwright.workflows.contract import (
@@ -36,6 +38,12 @@ Attributes = Sequence[SearchAttributeKey[Any]]
 def _as_pytest_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is started by a test in its own process would set up the log of all tests after it."""
     monkeypatch.setattr(logs, "configure", lambda *_, **__: None)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollout that answers is heard, also on a slow machine."""
+    monkeypatch.setattr(temporal, "_PATIENCE", timedelta(seconds=60))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,8 +112,9 @@ async def test_a_message_that_is_refused_is_an_error_with_the_reason(server: Cli
 
 @pytest.mark.parametrize("verb", ["pause", "promote"])
 async def test_without_a_worker_a_message_is_left_and_taken_later_once(
-    start_server: "StartServer", make_worker: "MakeWorker", run: "Run", verb: str
+    start_server: "StartServer", make_worker: "MakeWorker", run: "Run", monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
+    monkeypatch.setattr("rollwright.cli.temporal._PATIENCE", timedelta(seconds=3))
     idle = await start_server()
     address = idle.client.service_client.config.target_host
     await begin(idle.client, "idle")

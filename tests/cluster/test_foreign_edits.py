@@ -36,6 +36,12 @@ WORDS = "partition 2 -> 0, maxUnavailable 1 -> 3, maxSurge 0 -> 1, "
 HELD = {"partition": 3, "maxUnavailable": 1, "maxSurge": 0}
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step sees what it has written before it returns, also on a slow machine."""
+    monkeypatch.setattr(steps, "_ARRIVAL_SECONDS", 30.0)
+
+
 async def under_way(real: Real) -> str:
     """A rollout that has released one of three groups, which takes its time; the name of its template."""
     await real.is_ready(3)

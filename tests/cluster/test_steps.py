@@ -31,6 +31,12 @@ NEW = Change(images={"model": "m:2"})
 SLOW = Change(patch={"workerTemplate": {"metadata": {"annotations": {"devcluster.rollwright.io/ready-after": "1h"}}}})
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step sees what it has written before it returns, also on a slow machine."""
+    monkeypatch.setattr(steps, "_ARRIVAL_SECONDS", 30.0)
+
+
 async def prepare(real: Real, *, groups: int = 3, change: Change = NEW, ready: int | None = None) -> None:
     """A frozen target of three old groups and, if more are asked for, new ones; so many of all get ready."""
     await real.is_ready(3)
