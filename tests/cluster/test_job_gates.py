@@ -27,7 +27,7 @@ from tests.e2e.rights import account, grant, without
 pytestmark = pytest.mark.real
 
 ROLLOUT = f"rollout/lws/default/{NAME}"
-SOON = datetime.now(UTC) + timedelta(hours=1)
+SOON = datetime.now(UTC) + timedelta(days=1)
 
 
 def template(image: str = "probe:1", **told: str) -> Json:

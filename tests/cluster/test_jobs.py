@@ -20,7 +20,7 @@ from tests.e2e.rights import account, grant, without
 pytestmark = pytest.mark.real
 
 GATE = jobs.gate_of("rollout/lws/default/llm")
-SOON = datetime.now(UTC) + timedelta(hours=1)
+SOON = datetime.now(UTC) + timedelta(days=1)
 OTHER_GATE = jobs.gate_of("rollout/sts/default/llm")
 FIRST, SECOND, THIRD = (
     JobRun(name=job_name(NAME, group), environment={"GROUP": group}) for group in ("llm-3", "llm-2", "llm-1")

@@ -1,6 +1,7 @@
 """A real Prometheus scrapes what a test sets, and what it answers then."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -147,7 +148,10 @@ async def test_a_prometheus_that_is_not_ready_in_time_leaves_nothing(
 
 def listens_on(pid: int) -> list[str]:
     """Addresses and ports that a process accepts TCP connections on, in the hexadecimal of proc_net_tcp(5)."""
-    links = [link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            links.append(link.readlink().name)
     inodes = {match[1] for link in links if (match := re.fullmatch(r"socket:\[(\d+)\]", link))}
     tables = [Path(f"/proc/{pid}/net/{table}").read_text() for table in ("tcp", "tcp6")]
     sockets = [line.split() for table in tables for line in table.splitlines()[1:]]

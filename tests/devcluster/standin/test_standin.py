@@ -174,6 +174,9 @@ async def test_what_changed_while_the_stand_in_was_down_is_done_when_it_is_back(
 
 
 async def test_it_ends_cleanly_on_sigterm(devcluster: DevCluster) -> None:
+    # What it can't do in a namespace that is being deleted, it would say.
+    leaving = ("get", "namespaces", "--field-selector=status.phase=Terminating", "--output=name")
+    await until(lambda: devcluster.kubectl(*leaving), "".__eq__, within_seconds=60)
     arguments = ("-m", "rollwright.devcluster.standin", "--kubeconfig", str(devcluster.kubeconfig))
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.PIPE)
     assert process.stderr is not None
