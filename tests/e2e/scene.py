@@ -66,8 +66,8 @@ class Waiting(NamedTuple):
     """Who holds the wait of a rollout now."""
 
     worker: Process
-    handed_on: str
-    """Why another one let it go, if one did."""
+    handed_on: list[str]
+    """Why others have let it go, or a wait before it."""
 
 
 @dataclass
@@ -121,8 +121,13 @@ class Rollout:
             identity = activity.last_worker_identity
             holder = next((worker for worker in self.workers if worker.identity == identity and worker.lives), None)
             if holder and activity.activity_type.name == "wait_readiness":
-                return Waiting(holder, activity.last_failure.message)
+                return Waiting(holder, [*await self._failures(), activity.last_failure.message])
         return None
+
+    async def _failures(self) -> list[str]:
+        """Why attempts of activities have failed, of those that are over by now."""
+        started = [event.activity_task_started_event_attributes async for event in self.handle.fetch_history_events()]
+        return [attributes.last_failure.message for attributes in started]
 
     async def result(self) -> RolloutStatus:
         """Its end, also if the server is away for a while."""
