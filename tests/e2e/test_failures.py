@@ -68,8 +68,9 @@ async def test_a_group_over_its_deadline_has_failed_until_it_is_ready(scene: Sce
     await scene.create(ready_after=BY_HAND)
     strategy = Strategy(max_unavailable=1, progress_deadline=1)
     async with scene.rollout(strategy, NEW_IMAGE) as rollout:
-        stalled = await rollout.until_phase(Phase.STALLED, "has failed")
-        assert "containers with unready status: [model], not ready 1 s after its start)" in stalled.reason
+        words = "containers with unready status: [model], not ready 1 s after its start)"
+        stalled = await rollout.until_phase(Phase.STALLED, words)
+        assert f"group 3 has failed ({NAME}-3: {words}" in stalled.reason
         await scene.make_ready(3, 2, 1, 0)
         result = await rollout.result()
     assert result.phase is Phase.COMPLETED
@@ -91,7 +92,8 @@ async def test_a_crash_loop_that_recreates_its_group_is_counted_as_one_start(sce
     await scene.create(size=2, ready_after=AT_ONCE)
     strategy = Strategy(max_unavailable=1, failure_grace=2)
     async with scene.rollout(strategy, broken("crash-loop", 3)) as rollout:
-        await rollout.until_phase(Phase.STALLED, "its leader dies again and again, for more than 2 s")
+        words = "its leader dies again and again, for more than 2 s"
+        await rollout.until(lambda now: now.phase is Phase.STALLED and words in now.reason, within_seconds=90)
         assert len(rollout.seen.leaders[3]) > 3
         # Between two of its leaders there are no pods to tell why.
         await rollout.until(lambda now: "group 3 has failed (llm-3" in now.reason, within_seconds=90)
