@@ -27,14 +27,14 @@ def stand(status: RolloutStatus) -> list[Finding]:
 
 async def test_a_canary_that_bakes_well_is_followed_by_the_rest(scene: Scene) -> None:
     await scene.create(ready_after=AT_ONCE)
-    async with scene.rollout(gated(Bake(duration=2))) as rollout:
+    async with scene.rollout(gated(Bake(duration=10))) as rollout:
         now = await rollout.until(lambda now: stand(now) == [Finding.PENDING])
         assert rollout.seen.partition_replicas[-1] == (3, 4)  # the surge is given back meanwhile
         assert now.phase is Phase.GATED
         result = await rollout.result()
     assert result.phase is Phase.COMPLETED
     assert [event.what for event in result.events] == [
-        "gate 1 passed: bake: 1 group on the new revision served for 2 s"
+        "gate 1 passed: bake: 1 group on the new revision served for 10 s"
     ]
     assert [len(rollout.seen.leaders[ordinal]) for ordinal in range(4)] == [2, 2, 2, 2]
     assert_left_alone(await scene.lws())
@@ -75,7 +75,7 @@ async def test_a_bake_goes_on_where_its_worker_died_and_sees_what_happened_meanw
 
 async def test_a_bake_is_not_begun_anew_by_another_worker(scene: Scene) -> None:
     await scene.create(ready_after=AT_ONCE)
-    async with scene.rollout(gated(Bake(duration=6))) as rollout:
+    async with scene.rollout(gated(Bake(duration=15))) as rollout:
         before = await rollout.until(lambda now: stand(now) == [Finding.PENDING])
         await rollout.worker.kill()
         await scene.start_worker()
