@@ -195,7 +195,7 @@ async def test_a_broken_version_tells_what_is_wrong_with_it(
 async def test_an_eviction_is_told_as_the_api_server_does(
     target: Target, devcluster: DevCluster, tmp_path: Path
 ) -> None:
-    await target.create(restart_policy="None", gone_after="3s")
+    await target.create(restart_policy="None", gone_after="20s")
 
     eviction = tmp_path / "eviction.json"
     kind = {"apiVersion": "policy/v1", "kind": "Eviction"}
