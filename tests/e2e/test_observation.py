@@ -59,7 +59,7 @@ async def test_metrics_are_there_as_documented_and_no_others_and_the_log_tells_w
     target = f"lws/{scene.namespace.name}/{NAME}"
     worker = await scene.start_worker(None, f"--metrics=127.0.0.1:{port}")
     async with (
-        Prometheus(tmp_path, [f"127.0.0.1:{port}"], interval_seconds=0.5, report=print) as prometheus,
+        Prometheus(tmp_path, [f"127.0.0.1:{port}"], interval_seconds=3, report=print) as prometheus,
         scene.rollout(GATED) as rollout,
     ):
         await rollout.until_phase(Phase.GATED)
@@ -69,17 +69,17 @@ async def test_metrics_are_there_as_documented_and_no_others_and_the_log_tells_w
             lambda answer: len(answer.series) == 1,
         )
         await query_until(prometheus, 'rollwright_rollouts{phase="gated"}', lambda answer: answer.values == ["1"])
-        known = await types(prometheus)
-        own, others = labels(await query(prometheus, OWN), known), labels(await query(prometheus, '{job!=""}'), known)
-        told = {metric.name: metric for metric in documented()}
-        assert own == {name: {told[name].labels} for name in told if name.startswith("rollwright_")}
-        assert {name: known.get(name) for name in told} == {name: metric.type for name, metric in told.items()}
-        for name, metric in told.items():
-            assert metric.labels in others[name], name
+        told = {metric.name: metric.type for metric in documented()}
+        own = {metric.name: {metric.labels} for metric in documented() if metric.name.startswith("rollwright_")}
+        await query_until(prometheus, OWN, lambda answer: labels(answer, told) == own)
+        await until(lambda: types(prometheus), lambda known: {name: known.get(name) for name in told} == told)
+        await until(lambda: missing(prometheus), lambda missing: missing == [])
         for expression in expressions():
             assert (await query(prometheus, expression)).status == 200, expression
-        assert await values(prometheus, "groups_done", "groups_wanted", "promise_margin_groups") == ["2", "4", "2"]
-        assert (await query(prometheus, 'rollwright_steps_total{action="prepare", outcome="done"}')).values == ["1"]
+        groups = ("groups_done", "groups_wanted", "promise_margin_groups")
+        await until(lambda: values(prometheus, *groups), lambda found: found == ["2", "4", "2"])
+        prepared = 'rollwright_steps_total{action="prepare", outcome="done"}'
+        await query_until(prometheus, prepared, lambda answer: answer.values == ["1"])
 
         await rollout.send(Message.PROMOTE)
         await rollout.result()
@@ -89,6 +89,13 @@ async def test_metrics_are_there_as_documented_and_no_others_and_the_log_tells_w
 
 async def values(prometheus: Prometheus, *metrics: str) -> list[str]:
     return [value for name in metrics for value in (await query(prometheus, f"rollwright_rollout_{name}")).values]
+
+
+async def missing(prometheus: Prometheus) -> list[str]:
+    """The documented metrics that no series has with their labels."""
+    answer = await query(prometheus, '{job!=""}')
+    found = labels(answer, {metric.name: metric.type for metric in documented()})
+    return [metric.name for metric in documented() if metric.labels not in found.get(metric.name, ())]
 
 
 def assert_every_line_says_what_it_is_about(log: str, scene: Scene) -> None:
@@ -125,14 +132,14 @@ async def test_what_a_worker_waits_for_fails_its_readiness_and_never_its_livenes
                 await rollout.until_phase(Phase.GATED)
                 await until(told, lambda told: told == (200, "ok\n"))
                 async with scene.without(Part.API_SERVER):
-                    _, why = await until(told, lambda told: told[0] == 503)
-                    assert f"the watch of pods in {scene.namespace.name} is broken: " in why
+                    broken = f"the watch of pods in {scene.namespace.name} is broken: "
+                    await until(told, lambda told: told[0] == 503 and broken in told[1])
                     assert await told("/healthz") == (200, "ok\n")
                 await until(told, lambda told: told == (200, "ok\n"))
 
                 await server.kill()
-                _, why = await until(told, lambda told: told[0] == 503)
-                assert why.startswith("Temporal does not answer: ")
+                silent = "Temporal does not answer: "
+                await until(told, lambda told: told[0] == 503 and told[1].startswith(silent))
                 assert await told("/healthz") == (200, "ok\n")
                 await server.start()
                 await until(told, lambda told: told == (200, "ok\n"))
