@@ -17,7 +17,10 @@ Handle = WorkflowHandle[Any, RolloutStatus]
 async def started(
     server: Client, given: RolloutInput, search_attributes: TypedSearchAttributes | None = None
 ) -> Handle:
-    """Start it as the command line does. A busy server may tell a result a moment before it takes another rollout of the same target."""
+    """Start it as the command line does.
+
+    A busy server may tell a result a moment before it takes another rollout of the same target.
+    """
     async with asyncio.timeout(20):
         while True:
             with suppress(WorkflowAlreadyStartedError):
