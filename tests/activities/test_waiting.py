@@ -24,6 +24,7 @@ from rollwright.rollout.estimate import Estimate
 from rollwright.rollout.observation import Observation
 from rollwright.rollout.ordeals import Ordeal
 from rollwright.rollout.spec import GatedStep, Strategy, Target
+from tests.activities.test_succession import Clock
 from tests.cluster.objects import leader_set, lws, pod
 
 AWAY = UnreachableError("list pods default: is the API server up?")
@@ -44,6 +45,7 @@ class FakeTarget(LiveTarget):
     def __init__(self, shows: Snapshot | ClusterError) -> None:
         self._shows = shows
         self._changed = asyncio.Event()
+        self._looks = 0
         self.reads = 0
 
     def __str__(self) -> str:
@@ -65,7 +67,15 @@ class FakeTarget(LiveTarget):
         self.reads += 1
         return self._now()
 
+    async def is_looked_at(self) -> None:
+        """Wait until somebody has seen what it shows, and thought about it."""
+        before = self._looks
+        async with asyncio.timeout(10):
+            while self._looks < before + 2:
+                await asyncio.sleep(0.01)
+
     def _now(self) -> Snapshot:
+        self._looks += 1
         if isinstance(self._shows, ClusterError):
             raise self._shows
         return self._shows
@@ -75,6 +85,13 @@ class FakeTarget(LiveTarget):
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "_LOOK_EVERY_SECONDS", 0.01)
     monkeypatch.setattr(waiting, "_PATIENCE_SECONDS", 0.2)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    return clock
 
 
 def begin(target: FakeTarget, **request: Any) -> tuple[ActivityEnvironment, asyncio.Task[Sight]]:
@@ -116,10 +133,13 @@ async def test_while_paused_a_step_is_shown_and_no_more() -> None:
     wait.cancel()
 
 
-async def test_a_cluster_that_is_away_is_told_of_after_a_while_and_again_when_it_is_back() -> None:
+async def test_a_cluster_that_is_away_is_told_of_after_a_while_and_again_when_it_is_back(clock: Clock) -> None:
     target = FakeTarget(AWAY)
     _, wait = begin(target, known=known(showing(ready=False)))
+    await target.is_looked_at()
+    clock.now += 0.1
     assert await sits(wait)
+    clock.now += 0.1
     sight = await wait
     assert (sight.trouble, sight.observation) == (str(AWAY), known(showing(ready=False)))
 
@@ -129,14 +149,22 @@ async def test_a_cluster_that_is_away_is_told_of_after_a_while_and_again_when_it
     assert (await wait).trouble == ""
 
 
-async def test_a_cluster_that_is_away_for_a_moment_is_not_worth_a_word_however_long_the_wait() -> None:
+async def test_a_cluster_that_is_away_for_a_moment_is_not_worth_a_word_however_long_the_wait(
+    clock: Clock,
+) -> None:
     target = FakeTarget(showing(ready=False))
     _, wait = begin(target, known=known(showing(ready=False)))
-    assert await sits(wait, 0.3)
-    target.show(AWAY)
     assert await sits(wait)
-    target.show(showing(ready=False))
-    assert await sits(wait, 0.3)
+    for _ in range(3):
+        clock.now += 1
+        await target.is_looked_at()
+        target.show(AWAY)
+        await target.is_looked_at()
+        clock.now += 0.1
+        assert await sits(wait)
+        target.show(showing(ready=False))
+        await target.is_looked_at()
+    assert await sits(wait)
     wait.cancel()
 
 
@@ -204,8 +232,10 @@ async def test_it_shows_that_it_lives_while_it_waits() -> None:
     environment, wait = begin(FakeTarget(showing(ready=False)), known=known(showing(ready=False)))
     beats: list[tuple[Any, ...]] = []
     environment.on_heartbeat = lambda *details: beats.append(details)
+    async with asyncio.timeout(10):
+        while len(beats) < 3:
+            await asyncio.sleep(0.01)
     assert await sits(wait)
-    assert len(beats) > 2
     wait.cancel()
 
 
