@@ -13,6 +13,7 @@ from rollwright.activities.messages import News, Tell
 from rollwright.rollout.gates.gate import OnFailure
 from rollwright.rollout.simulator import World
 from rollwright.rollout.spec import GatedStep, Strategy
+from rollwright.workflows import telling
 from rollwright.workflows.contract import OVER, RETARGET, Phase
 from tests.support.fakes import FakeCluster
 from tests.support.skipped_time import TWO_TWO, Handle, rollout, steps, until, until_phase
@@ -111,18 +112,19 @@ async def test_a_stall_is_told_once_with_its_reason_and_the_ways_on(server: Work
 
 
 @pytest.mark.parametrize(
-    ("failures", "told"),
+    ("failures", "lasts", "told"),
     [
-        pytest.param(3, [], id="for a second"),
-        pytest.param(9, [News.STALLED], id="again and again"),
+        # A machine that stands still for a moment makes none of it.
+        pytest.param(3, timedelta(seconds=20), [], id="for a second"),
+        pytest.param(9, telling._LASTS, [News.STALLED], id="again and again"),
     ],
 )
 async def test_a_step_that_fails_is_told_once_it_does_for_more_than_a_moment(
-    server: WorkflowEnvironment, failures: int, told: list[News]
+    server: WorkflowEnvironment, failures: int, lasts: timedelta, told: list[News]
 ) -> None:
     cluster = FakeCluster(World(1), start_up=timedelta(), stuck=True)
-    with server.with_time_skipping_disabled():
-        async with rollout(server, cluster, Strategy(max_unavailable=0, max_surge=1)) as handle:
+    with server.with_time_skipping_disabled(), patch("rollwright.workflows.telling._LASTS", lasts):
+        async with rollout(server, cluster, Strategy(max_unavailable=0, max_surge=1), sandboxed=False) as handle:
             await steps(cluster, 1)
             cluster.refusals = [ApplicationError("the API server answers 500") for _ in range(failures)]
             cluster.stuck = False
