@@ -57,8 +57,8 @@ async def status(handle: Handle) -> RolloutStatus:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something that must come."""
-    async with asyncio.timeout(20):
+    """Wait for something that must come: each start-up that is skipped costs about a second."""
+    async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0.02)
 

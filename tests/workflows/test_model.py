@@ -306,7 +306,7 @@ class Played:
         paused = self.model.paused
         shown: RolloutStatus | None = None
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not await self._is_as_expected():
                     await asyncio.sleep(0.01)
         except TimeoutError:
