@@ -41,6 +41,8 @@ class FakeCluster:
     world: World
     start_up: timedelta = timedelta(minutes=30)
     steps: list[Step] = field(default_factory=list)
+    calls: set[tuple[str, str]] = field(default_factory=set)
+    """The run and the id of each activity that has taken a step, in however many attempts."""
     restored: int = 0
     refusals: list[ApplicationError] = field(default_factory=list)
     """Raised by the next mutations, one each."""
@@ -207,6 +209,7 @@ class FakeCluster:
         """Carry out a step; `name` is the activity's."""
         self._refuse()
         self.steps.append(request.step)
+        self.calls.add((activity.info().workflow_run_id or "", activity.info().activity_id))
         if request.step.action is Action.REPLACE:
             self.unheld = False
         if not self.deaf:
