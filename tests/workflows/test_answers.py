@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from unittest.mock import patch
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
@@ -125,14 +125,15 @@ def answer_in_words(message: str, phase: Phase) -> str:
 
 async def by_update(handle: Handle, cluster: PlayedCluster, message: str) -> str:
     name, given = (RETARGET, ELSEWHERE) if message == RETARGET else (STEER, BY | {"message": message})
-    asking = asyncio.ensure_future(handle.execute_update(name, given, result_type=str))
-    await asyncio.wait([asking], timeout=0.3)
-    cluster.held.discard(ActivityName.KEEP_TEMPLATE)  # of one change after the other
-    await asyncio.wait([asking])
-    failed = asking.exception()
-    if isinstance(failed, WorkflowUpdateFailedError) and isinstance(failed.cause, ApplicationError):
-        return failed.cause.message
-    answer: str = asking.result()
+    try:
+        asking = await handle.start_update(name, given, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=str)
+        if message == RETARGET:
+            cluster.held.discard(ActivityName.KEEP_TEMPLATE)  # of one change after the other
+        answer: str = await asking.result()
+    except WorkflowUpdateFailedError as failed:
+        if isinstance(failed.cause, ApplicationError):
+            return failed.cause.message
+        raise
     return answer
 
 
