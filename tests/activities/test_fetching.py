@@ -231,14 +231,17 @@ async def test_a_server_that_speaks_no_http_has_given_no_answer() -> None:
     ("url", "error"),
     [
         ("http://127.0.0.1:1/?token=secret", "the server can't be reached: connection refused"),
-        ("http://secret.invalid/", "the server's name is not known"),
+        ("http://secret.test/", "the server's name is not known"),
         ("http://127.0.0.1:99999/secret", "the address can't be read"),
         ("http://[secret/", "the address can't be read"),
         ("http://" + "secret" * 20 + "/", None),
         ("http://secret\u0000.example/", None),
     ],
 )
-async def test_no_answer_is_told_in_words_without_the_address(url: str, error: str | None) -> None:
+async def test_no_answer_is_told_in_words_without_the_address(
+    monkeypatch: pytest.MonkeyPatch, url: str, error: str | None
+) -> None:
+    resolve_to(monkeypatch, [])
     answer = await asked(url, path="/x", form={"query": "secret"})
     assert answer.status is None
     assert answer.error
@@ -352,7 +355,10 @@ Resolving = Callable[..., list[tuple[Any, ...]]]
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Have names resolve to these addresses, once each in turn; return the list that tells which were looked up."""
+    """Have names resolve to these addresses, once each in turn; return the list that tells which were looked up.
+
+    Without addresses a name is not known.
+    """
     looked_up: list[str] = []
     resolve: Resolving = socket.getaddrinfo
 
@@ -361,6 +367,8 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str
             return resolve(host, port, *rest, **given)
         looked_up.append(host)
         addresses = answers[min(len(looked_up), len(answers)) - 1]
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)) for address in addresses]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)

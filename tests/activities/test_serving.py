@@ -103,7 +103,7 @@ def planned(sight: Sight) -> Action | None:
 async def test_a_wait_sits_until_the_group_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing, "_OTHERS_EVERY_SECONDS", 0.02)
     monkeypatch.setattr(waiting, "_LOOK_EVERY_SECONDS", 0.01)
-    async with test_probing.serving() as http, site(Serves(http=http.probe())) as found:
+    async with test_probing.serving() as http, site(Serves(http=http.probe(timeout=10))) as found:
         http.status = 503
         first = await found.wait()
         assert not_serving(first) == {2: f"web-2: http 503 from :{http.port}/health"}
