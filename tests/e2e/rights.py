@@ -7,7 +7,7 @@ from typing import Protocol
 import yaml
 
 from rollwright.devcluster.cluster import DevCluster
-from tests.devcluster.standin.namespace import Json, Namespace
+from tests.devcluster.standin.namespace import Json, Namespace, until
 
 DOCUMENTED = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
 COUNTING = DOCUMENTED.with_name("rbac-capacity.yaml")
@@ -78,11 +78,34 @@ def placed(
 async def grant(
     place: Place, rules: list[Json] | None = None, *, counting: bool = False, following: bool = False
 ) -> None:
-    """Apply the documented file for the target of a place, with other rules if some are given."""
+    """Apply the documented file for the target of a place, with other rules if some are given, until they count."""
     items = placed(place.namespace.name, rules, counting=counting, following=following)
     path = place.folder / "rights.json"
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     await place.cluster.kubectl("apply", f"--filename={path}")
+    granted = [rule for item in items if item["kind"].endswith("Role") for rule in item["rules"]]
+    taken = [rule for rule in documented_rules() if rule not in granted]
+
+    def count(held: list[Json]) -> bool:
+        return all(rule in held for rule in granted) and not any(rule in held for rule in taken)
+
+    await until(lambda: _held(place), count)
+
+
+async def _held(place: Place) -> list[Json]:
+    """The rules by which the API server judges the worker: a moment behind those that were written."""
+    namespace, workers = namespaces_of(place.namespace.name)
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    path = place.folder / "rules-review.json"
+    path.write_text(json.dumps(review))
+    asked_as = f"--as=system:serviceaccount:{workers}:rollwright"
+    answer = await place.cluster.kubectl("create", f"--filename={path}", "--output=json", "--validate=false", asked_as)
+    held: list[Json] = json.loads(answer)["status"]["resourceRules"]
+    return held
 
 
 async def account(place: Place) -> Path:
