@@ -1,6 +1,7 @@
 """Whether a round went as it must: wrong and stuck are different verdicts."""
 
 import asyncio
+import time
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -204,12 +205,15 @@ def _moments(frames: list[Frame], began: float) -> list[str]:
 
 
 async def _until_served(played: Round) -> None:
-    """Wait until all groups serve."""
-    async with asyncio.timeout(_SERVED_SECONDS):
+    """Wait until all groups serve: not long, but for what other rounds have taken away meanwhile."""
+    began = time.time()
+    async with asyncio.timeout(_SERVED_SECONDS) as patience:
         while True:
             ready = [pod for pod in await played.target.pods() if is_ready(pod) and not is_terminating(pod)]
             if len(ready) == played.plan.replicas * played.plan.size:
                 return
+            waited = time.time() - max([began, *(outage.ended for outage in played.site.outages)])
+            patience.reschedule(asyncio.get_running_loop().time() + max(0.0, _SERVED_SECONDS - waited))
             await asyncio.sleep(0.2)
 
 
