@@ -129,7 +129,7 @@ async def test_a_name_that_stands_for_a_link_local_address_is_not_connected_to()
         recipient = Recipient.model_validate({"callback": address})
         began = time.monotonic()
         assert await sending.send(recipient, GATED, "run/1") == "callback (does not answer)"
-        assert time.monotonic() - began < 8  # it isn't waited for
+        assert time.monotonic() - began < 2
 
 
 async def test_a_receiver_that_hangs_is_given_up() -> None:

@@ -52,9 +52,9 @@ async def test_an_api_server_that_is_slow_is_not_waited_for() -> None:
     async with server(hang) as api:
         events, began = Events(api), time.monotonic()
         events.report(TARGET, "uid", LOWERED, FIRST)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 0.1
         with patch("rollwright.cluster.events._PATIENCE_SECONDS", 0.2):
-            await asyncio.wait_for(events.make(TARGET, "uid", LOWERED, SECOND), 5)
+            await asyncio.wait_for(events.make(TARGET, "uid", LOWERED, SECOND), 2)
 
 
 async def test_what_nobody_makes_again_outlasts_an_api_server_that_is_away_for_a_moment() -> None:

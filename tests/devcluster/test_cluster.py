@@ -325,7 +325,7 @@ async def test_the_cluster_goes_on_after_any_part_was_stopped_and_started(small_
         assert not await cluster.is_up()
         await cluster.start_part(part)
 
-    assert await until(cluster.is_up, bool)
+    assert await cluster.is_up()
     await small_namespace.stateful_set("s", replicas=1, annotations={"ready-after": "0s"})
     await small_namespace.wait("condition=Ready", "pod/s-0")
 

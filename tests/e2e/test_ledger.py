@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from rollwright.workflows.contract import Phase
-from tests.devcluster.standin.namespace import Json
+from tests.devcluster.standin.namespace import Json, until
 from tests.e2e.documented import TWO_TWO
 from tests.e2e.processes import TemporalServer
 from tests.e2e.scene import (
@@ -63,7 +63,8 @@ async def test_a_rejected_template_is_refused_and_passed_over_until_it_is_allowe
     for image in (NEW, LATER):
         await roll_out(scene, begun_by=("start", "--image", f"model={image}", *BUDGET))
     await scene.rollwright("reject", "2", *said("answers in Klingon"))
-    before = (written(await scene.lws()), await history(scene))
+    await until(scene.lws, lambda lws: lws["status"]["replicas"] == 4)  # its controller reports of the surge's end
+    before = (await scene.lws(), await history(scene))
 
     refused = await scene.rollwright("start", "--image", f"model={NEW}", code=1)
     assert f"this template is revision 2, which {CAPTAIN} has rejected" in one_line(refused)
@@ -72,7 +73,7 @@ async def test_a_rejected_template_is_refused_and_passed_over_until_it_is_allowe
     by_worker = await scene.rollwright("start", "--image", f"model={NEW}", "--no-check", "--wait", code=1)
     assert way_out in one_line(by_worker)
     assert "answers in Klingon" in await scene.rollwright("undo", "--to-revision", "2", code=1)
-    assert (written(await scene.lws()), await history(scene)) == before
+    assert (await scene.lws(), await history(scene)) == before
 
     await roll_out(scene, begun_by=("undo",))
     assert await scene.images() == {OLD}
@@ -101,12 +102,6 @@ async def roll_out(scene: Scene, *, begun_by: tuple[str, ...]) -> Rollout:
     async with scene.rollout(TWO_TWO, begun_by=begun_by) as rollout:
         assert (await rollout.result()).phase is Phase.COMPLETED
     return rollout
-
-
-def written(lws: Json) -> Json:
-    """What stands on the target, whatever its controller reports of it."""
-    kept = ("generation", "annotations", "labels", "finalizers")
-    return {"spec": lws["spec"], **{name: lws["metadata"].get(name) for name in kept}}
 
 
 async def history(scene: Scene) -> list[Json]:

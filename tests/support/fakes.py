@@ -1,5 +1,6 @@
 """Activities that act on a simulated world instead of a cluster, for tests of the workflow alone."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -41,8 +42,8 @@ class FakeCluster:
     world: World
     start_up: timedelta = timedelta(minutes=30)
     steps: list[Step] = field(default_factory=list)
-    calls: set[tuple[str, str]] = field(default_factory=set)
-    """The run and the id of each activity that has taken a step, in however many attempts."""
+    held: set[ActivityName] = field(default_factory=set)
+    """Activities that hang until they are let go, of those that can be held."""
     restored: int = 0
     refusals: list[ApplicationError] = field(default_factory=list)
     """Raised by the next mutations, one each."""
@@ -143,6 +144,7 @@ class FakeCluster:
 
     @activity.defn(name=ActivityName.RESTORE)
     async def restore(self, request: Restore) -> str:
+        await self._held(ActivityName.RESTORE)
         self.restored += not request.held
         return ""
 
@@ -178,6 +180,11 @@ class FakeCluster:
             await self.telling(request)
         self.told.append(request)
 
+    async def _held(self, name: ActivityName) -> None:
+        while name in self.held:
+            activity.heartbeat()
+            await asyncio.sleep(0.02)
+
     def observe(self, revision: str) -> Observation:
         seen = self.world.observe(revision)
         groups = tuple(
@@ -209,7 +216,6 @@ class FakeCluster:
         """Carry out a step; `name` is the activity's."""
         self._refuse()
         self.steps.append(request.step)
-        self.calls.add((activity.info().workflow_run_id or "", activity.info().activity_id))
         if request.step.action is Action.REPLACE:
             self.unheld = False
         if not self.deaf:

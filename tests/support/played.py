@@ -17,7 +17,6 @@ from rollwright.activities.messages import (
     KeepTemplate,
     Kept,
     Outcome,
-    Restore,
     SettleDispute,
     Sight,
     TakeStep,
@@ -44,8 +43,6 @@ class PlayedCluster(FakeCluster):
     is_away: bool = False
     """The API server doesn't answer."""
     is_deleted: bool = False
-    held: set[ActivityName] = field(default_factory=set)
-    """Activities that hang until they are let go."""
     version: int = 0
     waiter: "PlayedWaiter | None" = None
     """The wait that was begun last."""
@@ -85,11 +82,6 @@ class PlayedCluster(FakeCluster):
         with told_apart():
             return await self.waiter.wait()
 
-    @activity.defn(name=ActivityName.RESTORE)
-    async def restore(self, request: Restore) -> str:
-        await self._held(ActivityName.RESTORE)
-        return await super().restore(request)
-
     @activity.defn(name=ActivityName.SETTLE_DISPUTE)
     async def settle_dispute(self, request: SettleDispute) -> str:
         self._answer()
@@ -110,11 +102,6 @@ class PlayedCluster(FakeCluster):
     def _answer(self) -> None:
         if self.is_away:
             raise ApplicationError("the API server doesn't answer")
-
-    async def _held(self, name: ActivityName) -> None:
-        while name in self.held:
-            activity.heartbeat()
-            await asyncio.sleep(0.02)
 
     @property
     def is_looked_at_in_vain(self) -> bool:

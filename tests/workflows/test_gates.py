@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -13,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from rollwright.activities.messages import ActivityName, Restore, Sight, WaitReadiness
+from rollwright.activities.messages import ActivityName, Sight, WaitReadiness
 from rollwright.rollout.gates.approval import ApprovalGate
 from rollwright.rollout.gates.bake import Bake
 from rollwright.rollout.gates.gate import Finding, OnFailure, Progress
@@ -32,20 +31,6 @@ BAKE = Bake(duration=7200)
 ASK = ApprovalGate()
 QUICK = timedelta(seconds=20)
 """While time is skipped, a gate that is asked every few seconds costs a moment each time."""
-
-
-@dataclass
-class Unrestored(FakeCluster):
-    """A rollout doesn't end before it is let go: the user's own settings are not back."""
-
-    let_go: bool = False
-
-    @activity.defn(name=ActivityName.RESTORE)
-    async def restore(self, request: Restore) -> str:
-        while not self.let_go:
-            activity.heartbeat()
-            await asyncio.sleep(0.02)
-        return await super().restore(request)
 
 
 def gated(*gates: AnyGate, **more: Any) -> Strategy:
@@ -248,7 +233,7 @@ async def test_an_approval_is_of_what_was_seen_and_each_person_counts_once(serve
 
 
 async def test_two_approvals_at_once_and_one_that_comes_late(server: WorkflowEnvironment) -> None:
-    cluster = Unrestored(World(4))
+    cluster = FakeCluster(World(4), held={ActivityName.RESTORE})
     strategy = Strategy(max_unavailable=1, steps=(GatedStep(until=1, gates=(ASK,)), GatedStep(until=2, gates=(ASK,))))
     async with rollout(server, cluster, strategy) as handle:
         seen = (await waits(handle, Finding.PENDING)).seen
@@ -264,7 +249,7 @@ async def test_two_approvals_at_once_and_one_that_comes_late(server: WorkflowEnv
         assert updated(cluster) == [2, 3]
         await steer(handle, "abort")
         assert await refusal(handle, "approve", seen=seen, step=2) == "no approval is asked for now"
-        cluster.let_go = True
+        cluster.held.clear()
         assert (await handle.result()).phase is Phase.ABORTED
 
 

@@ -13,9 +13,6 @@ from temporalio.worker import Replayer
 from rollwright.workflows.rollout import RolloutWorkflow
 from tests.support.record_history import HISTORIES
 
-UNHURRIED = True
-"""An activation may take more than 2 s of a busy machine."""
-
 
 def name_of(path: Path) -> str:
     return path.relative_to(HISTORIES).with_suffix("").as_posix()
@@ -24,7 +21,7 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", sorted(HISTORIES.rglob("*.json")), ids=name_of)
 async def test_a_stored_history_replays(path: Path) -> None:
     history = WorkflowHistory.from_json("rollout/lws/default/llm", json.loads(path.read_text()))
-    replayer = Replayer(workflows=[RolloutWorkflow], data_converter=pydantic_data_converter, debug_mode=UNHURRIED)
+    replayer = Replayer(workflows=[RolloutWorkflow], data_converter=pydantic_data_converter)
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     assert result.replay_failure is None
     assert len(history.events) > 50
@@ -38,7 +35,6 @@ async def test_a_history_from_before_traces_replays_with_them() -> None:
     replayer = Replayer(
         workflows=[RolloutWorkflow],
         data_converter=pydantic_data_converter,
-        debug_mode=UNHURRIED,
         plugins=[OpenTelemetryPlugin(add_temporal_spans=True)],
     )
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)

@@ -185,7 +185,7 @@ async def test_history_is_begun_anew_and_nothing_is_forgotten(server: WorkflowEn
     assert described.run_id != first
     assert [event.what.partition(":")[0] for event in result.events] == ["pause", "resume"]
     assert [row.stage for row in table.stages] == list(range(1, len(table.stages) + 1))
-    assert result.steps == len(cluster.calls)
+    assert result.steps == len(cluster.steps)
 
 
 async def test_steps_that_change_nothing_do_not_follow_each_other_without_a_pause(server: WorkflowEnvironment) -> None:
