@@ -51,7 +51,7 @@ SCENES = {
     Phase.PAUSED: Scene("pause"),
     Phase.STALLED: Scene(after=_breaks),
     Phase.GATED: Scene(after=lambda cluster: cluster.become_ready(everything=True)),
-    Phase.ROLLING_BACK: Scene("rollback"),
+    Phase.ROLLING_BACK: Scene("rollback", held=ActivityName.RECLAIM_REPLICAS),
     Phase.ABORTING: Scene("abort", strategy=PLAIN, held=ActivityName.RECLAIM_REPLICAS),
     Phase.RESTORING: Scene(strategy=PLAIN, held=ActivityName.RESTORE),
 }
